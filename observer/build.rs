@@ -1,0 +1,66 @@
+//! Builds the kernel programs for the BPF target and hands their object file to the agent, which
+//! embeds it. It never installs anything and never runs in the BPF build itself.
+
+#[path = "build/toolchain.rs"]
+mod toolchain;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use toolchain::Toolchain;
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(object) => {
+            println!("cargo::rustc-env=OBSERVER_PROGRAMS={}", object.display());
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            println!("cargo::error={reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<PathBuf, String> {
+    for watched in ["build.rs", "build/toolchain.rs", "../observer-ebpf", "../Cargo.lock"] {
+        println!("cargo::rerun-if-changed={watched}");
+    }
+    println!("cargo::rerun-if-env-changed=NETPATH_CACHE");
+    let toolchain = Toolchain::find()?;
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("read OUT_DIR: not set by cargo")?);
+    let target_dir = out.join("bpf");
+    run(compile(&toolchain, &target_dir), "compile observer-ebpf for bpfel-unknown-none")?;
+    Ok(target_dir.join("bpfel-unknown-none/release/programs"))
+}
+
+fn compile(toolchain: &Toolchain, target_dir: &Path) -> Command {
+    // BTF of programs and maps comes from debug information; one codegen unit keeps every call
+    // inside one module, where it can be inlined. 64-bit atomic or/xchg/cmpxchg need cpu v3.
+    let flags = [
+        "-Clinker-flavor=bpf",
+        &format!("-Clinker={}", toolchain.linker().display()),
+        "-Clink-arg=--btf",
+        "-Ctarget-cpu=v3",
+        "-Clink-arg=--cpu=v3",
+        "-Cdebuginfo=2",
+        "-Ccodegen-units=1",
+    ]
+    .join("\u{1f}");
+    let mut cargo = toolchain.cargo();
+    cargo
+        .args(["build", "--release", "--locked", "--package", "observer-ebpf", "--bin", "programs"])
+        .args(["-Z", "build-std=core", "--target", "bpfel-unknown-none", "--target-dir"])
+        .arg(target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
+    cargo
+}
+
+fn run(mut command: Command, what: &str) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{what}: start {command:?}: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("{what}: {status}; the compiler's messages stand above"))
+}

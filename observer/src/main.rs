@@ -1,0 +1,2 @@
+//! Entry point of the node agent.
+fn main() {}
