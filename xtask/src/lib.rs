@@ -1,1 +1,24 @@
 //! The chores of the repository as a library, so that tests can use the lab.
+
+pub mod check;
+pub mod cli;
+pub mod command;
+pub mod lab;
+pub mod report;
+pub mod root;
+pub mod run;
+pub mod setup;
+pub mod skip;
+pub mod test;
+pub mod traffic;
+#[path = "../../observer/build/toolchain.rs"]
+pub mod toolchain;
+
+use std::path::{Path, PathBuf};
+
+/// The folder that holds the workspace's `Cargo.toml`.
+#[must_use]
+pub fn workspace_root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}

@@ -1,0 +1,124 @@
+//! Everything that is checked without running the product: formatting, lints, licences and the
+//! rules of the house. It changes no file.
+
+mod licences;
+pub mod tidy;
+
+use std::time::{Duration, Instant};
+
+use crate::cli::exit::Exit;
+use crate::command::{self, CommandError};
+use crate::report;
+
+/// Why a check is not green.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A tool reported failure; its messages stand above.
+    #[error(transparent)]
+    Tool(#[from] CommandError),
+    /// A tool's answer could not be read.
+    #[error("read the answer of `{command}`: {cause}")]
+    Answer {
+        /// The tool.
+        command: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Rules are broken; one line each.
+    #[error("{} finding(s):\n  {}", .0.len(), .0.join("\n  "))]
+    Findings(Vec<String>),
+}
+
+/// One check.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// Its name in tables.
+    pub name: &'static str,
+    body: fn() -> Result<(), CheckError>,
+}
+
+/// A check that ran.
+pub struct Checked {
+    /// Its name in tables.
+    pub name: &'static str,
+    /// It is green.
+    pub green: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// All checks, quick ones first.
+pub const CHECKS: [Check; 4] = [
+    Check {
+        name: "formatting",
+        body: formatting,
+    },
+    Check {
+        name: "tidy",
+        body: tidy::check,
+    },
+    Check {
+        name: "licences",
+        body: licences::check,
+    },
+    Check {
+        name: "clippy",
+        body: clippy,
+    },
+];
+
+impl Check {
+    /// Runs this check and prints why it is not green.
+    #[must_use]
+    pub fn run(self) -> Checked {
+        let started = Instant::now();
+        let outcome = (self.body)();
+        let took = started.elapsed();
+        if let Err(error) = &outcome {
+            report::error(format_args!("{}: {error}", self.name));
+        }
+        Checked {
+            name: self.name,
+            green: outcome.is_ok(),
+            took,
+        }
+    }
+}
+
+/// Runs all checks and prints how they went; one that is not green does not stop the next.
+#[must_use]
+pub fn run() -> Exit {
+    let checked = CHECKS.map(Check::run);
+    for check in &checked {
+        let word = if check.green { "green" } else { "not green" };
+        report::line(format_args!(
+            "{:<12} {word:<10} {}",
+            check.name,
+            report::seconds(check.took)
+        ));
+    }
+    if checked.iter().all(|check| check.green) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+fn formatting() -> Result<(), CheckError> {
+    let mut fmt = command::cargo();
+    fmt.args(["fmt", "--all", "--check"]);
+    Ok(command::run(&mut fmt)?)
+}
+
+fn clippy() -> Result<(), CheckError> {
+    let mut clippy = command::cargo();
+    clippy.args([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+    ]);
+    clippy.args(["--", "-D", "warnings"]);
+    Ok(command::run(&mut clippy)?)
+}

@@ -1,0 +1,54 @@
+//! From a verb to the module that does it, with the set-up and the rights it needs before it.
+//! It knows no details of any verb.
+
+use super::Verb;
+use super::exit::{Exit, Failure};
+use crate::{check, root, run, setup, test};
+
+/// Does what a verb says. `arguments` are those of this process, to be repeated with more rights.
+///
+/// # Errors
+/// When the verb could not be done; a check or test that failed is an [`Exit`], not an error.
+pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Setup => setup::ensure().map(|()| Exit::Done).map_err(Failure::from),
+        Verb::Run(options) => {
+            needs_root("run", arguments)?;
+            setup::ensure()?;
+            Ok(run::run(options)?)
+        }
+        Verb::Test(options) => {
+            if options.kernels {
+                return Err(not_yet("test --kernels", "part 4"));
+            }
+            if options.real {
+                return Err(not_yet("test --real", "part 3"));
+            }
+            Ok(test::run(options)?)
+        }
+        Verb::Check => {
+            setup::ensure()?;
+            Ok(check::run())
+        }
+        Verb::Lab(_) => Err(not_yet("lab", "a later piece of part 1")),
+        Verb::Bench(_) => Err(not_yet("bench", "a later piece of part 1")),
+        Verb::Fuzz => Err(not_yet("fuzz", "part 4")),
+        Verb::Image => Err(not_yet("image", "part 6, deployment")),
+        Verb::Wireguard(_) => Err(not_yet("wireguard", "a later piece of part 1")),
+        Verb::Delay(_) => Err(not_yet("delay", "a later piece of part 1")),
+    }
+}
+
+fn not_yet(verb: &'static str, part: &'static str) -> Failure {
+    Failure::NotYet { verb, part }
+}
+
+fn needs_root(verb: &'static str, arguments: &[String]) -> Result<(), Failure> {
+    if root::is_root() {
+        return Ok(());
+    }
+    Err(Failure::NeedsRoot {
+        verb,
+        command: root::with_root(arguments),
+    })
+}

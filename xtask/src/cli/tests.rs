@@ -1,0 +1,91 @@
+//! The command line as a person types it.
+
+use clap::CommandFactory;
+
+use super::dispatch::dispatch;
+use super::exit::Failure;
+use super::*;
+
+#[test]
+fn the_definition_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_visible_verb_has_a_one_line_description() {
+    let command = Cli::command();
+    let verbs: Vec<_> = command
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set())
+        .collect();
+    let names: Vec<&str> = verbs.iter().map(|verb| verb.get_name()).collect();
+    assert_eq!(
+        names,
+        [
+            "setup", "run", "test", "lab", "bench", "check", "fuzz", "image"
+        ]
+    );
+    for verb in verbs {
+        let about = verb.get_about().expect("described").to_string();
+        assert!(
+            about.len() > 10 && !about.contains('\n'),
+            "{}: {about}",
+            verb.get_name()
+        );
+    }
+}
+
+#[test]
+fn verbs_of_later_parts_name_the_part_and_are_usage_errors() {
+    let cases = [
+        (&["fuzz"][..], "part 4"),
+        (&["image"], "part 6"),
+        (&["test", "--kernels"], "part 4"),
+        (&["test", "--real"], "part 3"),
+    ];
+    for (words, part) in cases {
+        let failure = refusal(words);
+        assert_eq!(failure.exit(), Exit::Usage, "{words:?}");
+        assert!(failure.to_string().contains(part), "{words:?}: {failure}");
+    }
+}
+
+#[test]
+fn an_unknown_verb_or_option_is_refused() {
+    for words in [
+        &["explode"][..],
+        &["test", "--quick"],
+        &["run", "--for", "20"],
+        &["check", "x"],
+    ] {
+        assert!(parse(words).is_err(), "{words:?}");
+    }
+}
+
+#[test]
+fn the_lab_reads_its_own_options() {
+    let Some(Verb::Lab(lab)) = parse(&["lab", "up", "--name", "a"]).expect("parse").verb else {
+        panic!("not the lab")
+    };
+    assert_eq!(lab.arguments, ["up", "--name", "a"]);
+}
+
+#[test]
+fn a_missing_right_is_one_line_with_the_command() {
+    let command = "sudo -E env \"PATH=$PATH\" cargo xtask run".to_owned();
+    let failure = Failure::NeedsRoot {
+        verb: "run",
+        command,
+    };
+    assert_eq!(failure.exit(), Exit::NeedsRoot);
+    assert_eq!(failure.to_string().lines().count(), 1);
+}
+
+fn parse(words: &[&str]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(["xtask"].iter().chain(words))
+}
+
+fn refusal(words: &[&str]) -> Failure {
+    let verb = parse(words).expect("parse").verb.expect("a verb");
+    dispatch(&verb, &[]).expect_err("must be refused")
+}
