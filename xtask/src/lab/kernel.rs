@@ -1,0 +1,112 @@
+//! The few kernel calls without a safe wrapper: TUN/TAP devices and two socket options.
+//! All `unsafe` of the lab and its traffic is here; nothing else is.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Which layer a TUN/TAP device carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layer {
+    /// IP packets.
+    Tun,
+    /// Ethernet frames.
+    Tap,
+}
+
+/// Creates a non-persistent, non-blocking device in the calling thread's network namespace.
+pub(crate) fn open_tun(name: &str, layer: Layer) -> io::Result<File> {
+    if name.is_empty() || name.len() >= libc::IFNAMSIZ {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "device name length",
+        ));
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open("/dev/net/tun")?;
+    // SAFETY: `ifreq` is plain old data of the C interface; all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    for (slot, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *slot = libc::c_char::from_ne_bytes([byte]);
+    }
+    let kind = match layer {
+        Layer::Tun => libc::IFF_TUN,
+        Layer::Tap => libc::IFF_TAP,
+    };
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(kind | libc::IFF_NO_PI)
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: the descriptor is open for the whole call and the kernel reads and writes only
+    // `request`, which outlives the call and has the size TUNSETIFF expects.
+    let status = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
+    if status < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(file)
+    }
+}
+
+/// Reads TCP_INFO of a connected socket.
+pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
+    // SAFETY: `tcp_info` holds only integers; all zeroes is a valid value.
+    let mut info: libc::tcp_info = unsafe { zeroed() };
+    let mut length = c_length::<libc::tcp_info>();
+    // SAFETY: the descriptor is borrowed for the call; the kernel writes at most `length` bytes
+    // into `info`, which is exactly that long.
+    let status = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if status < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(info)
+    }
+}
+
+/// Whether IPv4 packets of a socket may be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fragmenting {
+    /// DF clear: the sender and routers may cut.
+    Allowed,
+    /// DF set: too long is an error.
+    Refused,
+}
+
+/// Sets or clears DF on everything the socket sends.
+pub(crate) fn set_fragmenting(socket: &impl AsFd, wanted: Fragmenting) -> io::Result<()> {
+    let value: libc::c_int = match wanted {
+        Fragmenting::Allowed => libc::IP_PMTUDISC_DONT,
+        Fragmenting::Refused => libc::IP_PMTUDISC_DO,
+    };
+    // SAFETY: the descriptor is borrowed for the call; the kernel reads one `c_int` from `value`,
+    // which outlives the call.
+    let status = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            (&raw const value).cast(),
+            c_length::<libc::c_int>(),
+        )
+    };
+    if status < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// The size of a C structure as the kernel's length type; such structures are far below 4 GiB.
+fn c_length<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or(libc::socklen_t::MAX)
+}

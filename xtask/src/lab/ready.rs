@@ -1,0 +1,62 @@
+//! When a lab is ready: every pod has had an echo reply from every other pod.
+
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::LabError;
+use super::netns;
+use super::topology::{Pod, Topology};
+use crate::traffic::icmp::Echo;
+
+/// Whole patience; a healthy lab needs some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Patience per echo: a first packet may wait for a handshake.
+const PER_ECHO: Duration = Duration::from_millis(250);
+
+/// Waits until all pods talk.
+pub(crate) fn await_talking(topology: &Topology) -> Result<(), LabError> {
+    let pods: Vec<&Pod> = topology.nodes.iter().flat_map(|node| &node.pods).collect();
+    let deadline = Instant::now() + PATIENCE;
+    thread::scope(|scope| {
+        let others = |own: &Pod| {
+            let others = pods.iter().filter(|other| other.name != own.name);
+            others.map(|other| other.address).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = pods
+            .iter()
+            .map(|pod| {
+                let targets = others(pod);
+                scope.spawn(move || netns::within(&pod.netns, || talk(pod, &targets, deadline))?)
+            })
+            .collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
+}
+
+/// Echoes to every target until each has answered once.
+fn talk(pod: &Pod, targets: &[Ipv4Addr], deadline: Instant) -> Result<(), LabError> {
+    let begun = Instant::now();
+    let failed = |cause| LabError::io(format!("send an echo from {}", pod.name), cause);
+    let mut echo = Echo::open().map_err(failed)?;
+    for target in targets {
+        while echo
+            .exchange(*target, 56, PER_ECHO)
+            .map_err(failed)?
+            .is_none()
+        {
+            if Instant::now() > deadline {
+                return Err(LabError::Timeout {
+                    what: format!("an echo reply from {target} to {}", pod.name),
+                    seconds: begun.elapsed().as_secs_f64(),
+                    detail: "look with `cargo xtask lab shell`: routes, neighbours, logs".into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! What a lab leaves on the machine so that a killed run can be cleaned up: one directory per lab
+//! in `/run/netpath-lab`, claimed by an atomic rename. Nothing is ever written to the checkout.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::Options;
+use super::error::LabError;
+use super::process::Identity;
+
+/// Parent of all lab directories.
+pub const ROOT: &str = "/run/netpath-lab";
+
+/// Everything needed to show a lab or to remove it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// What was asked for, with name and seed filled in: the topology follows from it.
+    pub options: Options,
+    /// Who tears it down; none for a lab that is meant to stay.
+    pub owner: Option<Identity>,
+    /// Every namespace of the lab, written before the first is made.
+    pub namespaces: Vec<String>,
+    /// Every process the lab started and has not seen ending.
+    pub processes: Vec<Identity>,
+}
+
+/// The directory of a lab.
+pub(crate) fn directory(name: &str) -> PathBuf {
+    Path::new(ROOT).join(name)
+}
+
+/// Names of all labs with state on this machine.
+#[must_use]
+pub(crate) fn names() -> Vec<String> {
+    let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The claimed directory of a lab, with its record.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    directory: PathBuf,
+    record: Mutex<Record>,
+}
+
+impl Ledger {
+    /// Claims the name by moving a finished directory into place; `Ok(None)` if it is taken.
+    pub(crate) fn claim(name: &str, record: Record) -> Result<Option<Self>, LabError> {
+        let staged = Path::new(ROOT).join(format!(".{name}.{}", std::process::id()));
+        let target = directory(name);
+        let failed =
+            |cause| LabError::io(format!("claim lab directory {}", target.display()), cause);
+        fs::create_dir_all(&staged).map_err(failed)?;
+        write(&staged, &record)?;
+        match fs::rename(&staged, &target) {
+            Ok(()) => Ok(Some(Self {
+                directory: target,
+                record: Mutex::new(record),
+            })),
+            Err(cause) => {
+                fs::remove_dir_all(&staged).map_err(failed)?;
+                let taken = matches!(
+                    cause.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                );
+                if taken { Ok(None) } else { Err(failed(cause)) }
+            }
+        }
+    }
+
+    /// Opens the record of a lab that is there.
+    pub(crate) fn open(name: &str) -> Result<Self, LabError> {
+        let directory = directory(name);
+        let record = Mutex::new(read(name)?);
+        Ok(Self { directory, record })
+    }
+
+    /// Where files of this lab go.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A copy of the record.
+    pub(crate) fn record(&self) -> Record {
+        self.record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Changes the record and writes it down.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Record)) -> Result<(), LabError> {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut record);
+        write(&self.directory, &record)
+    }
+}
+
+/// Reads the record of a lab.
+pub(crate) fn read(name: &str) -> Result<Record, LabError> {
+    let path = directory(name).join("state.json");
+    let text = fs::read_to_string(&path).map_err(|cause| match cause.kind() {
+        io::ErrorKind::NotFound => LabError::NoSuchLab {
+            name: name.to_owned(),
+            path: directory(name),
+        },
+        _ => LabError::io(format!("read {}", path.display()), cause),
+    })?;
+    serde_json::from_str(&text).map_err(|cause| LabError::State {
+        path,
+        reason: cause.to_string(),
+    })
+}
+
+/// Writes the record so that a reader sees the old one or the new one, never half.
+fn write(directory: &Path, record: &Record) -> Result<(), LabError> {
+    let path = directory.join("state.json");
+    let text = serde_json::to_string_pretty(record).map_err(|cause| LabError::State {
+        path: path.clone(),
+        reason: cause.to_string(),
+    })?;
+    let fresh = directory.join("state.json.new");
+    fs::write(&fresh, text)
+        .and_then(|()| fs::rename(&fresh, &path))
+        .map_err(|cause| LabError::io(format!("write {}", path.display()), cause))
+}
+
+/// Removes the directory of a lab, and the parent with the last one.
+pub(crate) fn erase(name: &str) -> Result<(), LabError> {
+    let path = directory(name);
+    match fs::remove_dir_all(&path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            return Err(LabError::io(format!("remove {}", path.display()), cause));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    match fs::remove_dir(ROOT) {
+        // Another lab still lives there, or another owner was faster.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,76 @@
+//! Claiming a name and removing a lab, also one whose owner was killed.
+//! It ends only processes of the record and removes only its namespaces.
+
+use std::thread;
+use std::time::Duration;
+
+use super::children::GRACE;
+use super::error::LabError;
+use super::netns::{self, Tool, batch};
+use super::options::Options;
+use super::process::Identity;
+use super::record::{self, Ledger, Record};
+use super::topology::Topology;
+
+/// Claims the name of the options. The lab of a dead owner is removed first.
+pub(super) fn claim(options: Options, topology: &Topology) -> Result<Ledger, LabError> {
+    let name = options.name.clone();
+    let fresh = Record {
+        options,
+        owner: Identity::own(),
+        namespaces: topology.namespaces(),
+        processes: Vec::new(),
+    };
+    if let Some(ledger) = Ledger::claim(&name, fresh.clone())? {
+        return Ok(ledger);
+    }
+    let old = record::read(&name)?;
+    let taken = |held: String| LabError::NameTaken {
+        name: name.clone(),
+        held,
+    };
+    match &old.owner {
+        None => return Err(taken(" and was left up on purpose".into())),
+        Some(owner) if owner.is_alive() => {
+            return Err(taken(format!(", held by process {}", owner.pid)));
+        }
+        Some(_) => remove(&old)?,
+    }
+    Ledger::claim(&name, fresh)?.ok_or_else(|| taken(", claimed a moment ago".into()))
+}
+
+/// Removes everything a record names, the record last.
+pub(super) fn remove(record: &Record) -> Result<(), LabError> {
+    // All at once: each may take its time to end in order.
+    thread::scope(|scope| {
+        for process in &record.processes {
+            scope.spawn(move || process.end(grace_of(process)));
+        }
+    });
+    let left: Vec<&String> = record
+        .namespaces
+        .iter()
+        .filter(|name| netns::exists(name))
+        .collect();
+    let lines: Vec<String> = left
+        .iter()
+        .map(|name| format!("netns del {name}"))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    if !lines.is_empty() {
+        batch(Tool::Ip, None, &lines)?;
+    }
+    record::erase(&record.options.name)
+}
+
+/// The lab's own processes hold nothing worth an orderly end.
+fn grace_of(process: &Identity) -> Duration {
+    let own = ["wireguard-", "delay-"]
+        .iter()
+        .any(|prefix| process.what.starts_with(prefix));
+    if own {
+        Duration::from_millis(200)
+    } else {
+        GRACE
+    }
+}

@@ -1,0 +1,142 @@
+//! The commands that turn a topology into a running lab, as data and in order.
+//! Pure: building the list runs nothing; `execute` does.
+
+mod flannel;
+mod nodes;
+mod pods;
+mod router;
+mod tailnet;
+
+use std::path::Path;
+
+use super::delay;
+use super::topology::{Node, Topology};
+use super::wireguard;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Make a namespace.
+    Namespace(String),
+    /// Write a sysctl inside a namespace.
+    Sysctl {
+        netns: String,
+        key: &'static str,
+        value: &'static str,
+    },
+    /// A line of `ip -batch` inside a namespace.
+    Ip { netns: String, line: String },
+    /// A line of `ip -6 -batch` inside a namespace.
+    Ip6 { netns: String, line: String },
+    /// A line of `bridge -batch` inside a namespace.
+    Bridge { netns: String, line: String },
+    /// A ruleset for `nft -f` inside a namespace.
+    Nft { netns: String, ruleset: String },
+    /// Start a process of our own inside a namespace.
+    Start {
+        netns: String,
+        name: String,
+        helper: Helper,
+    },
+    /// Wait until a device made by such a process is there.
+    Await {
+        netns: String,
+        device: String,
+        process: String,
+    },
+}
+
+/// A process of our own that a lab needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Helper {
+    /// The tunnel of a node.
+    Wireguard(wireguard::Config),
+    /// A wire that holds frames for a while.
+    Delay(delay::Config),
+}
+
+/// Collects steps for one namespace.
+struct Script<'a> {
+    netns: &'a str,
+    steps: Vec<Step>,
+}
+
+impl<'a> Script<'a> {
+    /// An empty script.
+    fn new(netns: &'a str) -> Self {
+        Self {
+            netns,
+            steps: Vec::new(),
+        }
+    }
+
+    /// A line for `ip`.
+    fn ip(&mut self, line: impl Into<String>) {
+        self.steps.push(Step::Ip {
+            netns: self.netns.to_owned(),
+            line: line.into(),
+        });
+    }
+
+    /// A line for `ip -6`.
+    fn ip6(&mut self, line: impl Into<String>) {
+        self.steps.push(Step::Ip6 {
+            netns: self.netns.to_owned(),
+            line: line.into(),
+        });
+    }
+
+    /// A line for `bridge`.
+    fn bridge(&mut self, line: impl Into<String>) {
+        self.steps.push(Step::Bridge {
+            netns: self.netns.to_owned(),
+            line: line.into(),
+        });
+    }
+
+    /// A sysctl.
+    fn sysctl(&mut self, key: &'static str, value: &'static str) {
+        self.steps.push(Step::Sysctl {
+            netns: self.netns.to_owned(),
+            key,
+            value,
+        });
+    }
+}
+
+/// All steps of a lab whose files go to `directory`.
+pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
+    let nodes: Vec<&Node> = topology
+        .order
+        .iter()
+        .filter_map(|&position| topology.nodes.get(position))
+        .collect();
+    let mut steps: Vec<Step> = topology
+        .namespaces()
+        .into_iter()
+        .map(Step::Namespace)
+        .collect();
+    steps.extend(router::switches(topology));
+    for node in &nodes {
+        steps.extend(nodes::wires(node, &topology.router));
+    }
+    steps.extend(router::ports(topology, &nodes, directory));
+    for node in &nodes {
+        steps.extend(nodes::addresses(node));
+    }
+    for node in &nodes {
+        steps.push(tailnet::process(node, &nodes, directory));
+    }
+    for node in &nodes {
+        steps.extend(tailnet::routes(node, &nodes));
+        steps.extend(flannel::device(node));
+        steps.extend(pods::bridge(node));
+        steps.extend(flannel::remotes(node, &nodes));
+        steps.push(flannel::masquerade(node));
+        steps.extend(pods::inside(node));
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! A lab as data: segments, nodes, devices, pods and the roads between nodes.
+//! Pure: nothing here looks at or changes the machine.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use serde::{Deserialize, Serialize};
+
+use super::Scenario;
+
+/// A whole lab, before or after it is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Topology {
+    /// Name of the lab; namespaces are called `np-NAME-...`.
+    pub name: String,
+    /// Which scenario it shows.
+    pub scenario: Scenario,
+    /// The seed that dealt addresses, roles and order.
+    pub seed: u64,
+    /// Namespace of the switches and the router between the nodes.
+    pub router: String,
+    /// Layer 2 segments of the router.
+    pub segments: Vec<Segment>,
+    /// The nodes, by name.
+    pub nodes: Vec<Node>,
+    /// Order in which nodes are built, as positions in `nodes`.
+    pub order: Vec<usize>,
+}
+
+/// How the router end of a node's wire is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentKind {
+    /// A switch that several nodes share; it carries the router's address.
+    Switch,
+    /// One wire of one node; the router end carries the address.
+    Routed,
+    /// A wire that leads nowhere: Lima's user-mode network as other VMs see it.
+    Isolated,
+}
+
+/// A layer 2 segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Segment {
+    /// Name, for a switch also the name of the bridge in the router namespace.
+    pub name: String,
+    /// How it is connected.
+    pub kind: SegmentKind,
+    /// The router's address in it.
+    pub gateway: Ipv4Addr,
+    /// Prefix length.
+    pub prefix: u8,
+}
+
+/// The part a node plays in its scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// One of several equal nodes.
+    Member,
+    /// The node with three paths at once.
+    Mixed,
+    /// Its neighbour on the vmnet.
+    Near,
+    /// Its peer behind the router.
+    Far,
+}
+
+/// One node: a network namespace with devices, a tunnel, flannel and pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// `n1`, `n2`, `n3`.
+    pub name: String,
+    /// Namespace name.
+    pub netns: String,
+    /// The part it plays.
+    pub role: Role,
+    /// Network address of its /24 pod CIDR, which is also the address of flannel.1.
+    pub pod_network: Ipv4Addr,
+    /// The address flannel would announce as public-ip: its own end of the VXLAN.
+    pub vtep: Ipv4Addr,
+    /// MAC address of flannel.1.
+    pub vtep_mac: String,
+    /// The device flannel is bound to (`--flannel-iface`).
+    pub flannel_device: String,
+    /// Whether flannel.1 is created with `local`; without it every VTEP address answers.
+    pub flannel_local: bool,
+    /// MTU of flannel.1, cni0 and the pods.
+    pub pod_mtu: u32,
+    /// Underlay devices.
+    pub devices: Vec<Device>,
+    /// Its end of the tunnel.
+    pub tailnet: Tailnet,
+    /// Its pods.
+    pub pods: Vec<Pod>,
+    /// How it reaches each other node.
+    pub roads: Vec<Road>,
+}
+
+/// An underlay device of a node: one veth into the router namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// `eth0` or `lima0`.
+    pub name: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// Its MAC address.
+    pub mac: String,
+    /// The segment it is plugged into.
+    pub segment: String,
+    /// Name of the other end in the router namespace.
+    pub router_port: String,
+    /// Default route through it, if any: gateway and metric.
+    pub default_route: Option<(Ipv4Addr, u32)>,
+    /// Whether a delay box sits in this wire.
+    pub delay_box: bool,
+}
+
+/// A node's end of the WireGuard tunnel called tailscale0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tailnet {
+    /// Its 100.64/10 address.
+    pub address: Ipv4Addr,
+    /// UDP port of its WireGuard socket.
+    pub port: u16,
+    /// Private key; never shown.
+    #[serde(skip)]
+    pub key: [u8; 32],
+}
+
+/// A pod: a network namespace behind cni0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pod {
+    /// `n1-a`, `n1-b`, ...
+    pub name: String,
+    /// Namespace name.
+    pub netns: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// MAC address of its eth0.
+    pub mac: String,
+    /// Name of the port of cni0 that leads to it.
+    pub host_veth: String,
+}
+
+/// How a node reaches another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Road {
+    /// Name of the other node.
+    pub to: String,
+    /// VTEP address of the other node as this node's forwarding database has it.
+    pub vtep: Ipv4Addr,
+    /// The device the VXLAN packets leave by.
+    pub vtep_device: String,
+    /// WireGuard endpoint of the other node.
+    pub endpoint: SocketAddrV4,
+    /// The device WireGuard packets leave by.
+    pub endpoint_device: String,
+    /// Whether the endpoint is a neighbour on that device.
+    pub endpoint_on_link: bool,
+}
+
+/// What an observer has to say about an ordered pair of pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExpectedPath {
+    /// Name of the sending pod.
+    pub from: String,
+    /// Name of the receiving pod.
+    pub to: String,
+    /// Class without relay mode, from the closed set.
+    pub class: &'static str,
+    /// Encapsulation stack, outer first; `none` within a node.
+    pub encap: &'static str,
+    /// Devices of the sending node in the order in which a packet leaves by them.
+    pub devices: Vec<String>,
+    /// Whether the WireGuard endpoint is a neighbour; none where WireGuard has no part.
+    pub endpoint_on_link: Option<bool>,
+}
+
+/// Name of the tunnel device.
+pub const TUNNEL: &str = "tailscale0";
+/// Name of flannel's VXLAN device.
+pub const VXLAN: &str = "flannel.1";
+/// Name of the pod bridge.
+pub const BRIDGE: &str = "cni0";
+/// MTU of tailscale0.
+pub const TUNNEL_MTU: u32 = 1280;
+/// What VXLAN over IPv4 costs.
+pub const VXLAN_OVERHEAD: u32 = 50;
+/// MTU of every underlay wire.
+pub const WIRE_MTU: u32 = 1500;
+
+impl Topology {
+    /// The node of this name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The pod of this name.
+    #[must_use]
+    pub fn pod(&self, name: &str) -> Option<&Pod> {
+        self.nodes
+            .iter()
+            .flat_map(|node| &node.pods)
+            .find(|pod| pod.name == name)
+    }
+
+    /// Every namespace, router first.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        let pods = self
+            .nodes
+            .iter()
+            .flat_map(|node| &node.pods)
+            .map(|pod| &pod.netns);
+        let nodes = self.nodes.iter().map(|node| &node.netns);
+        std::iter::once(&self.router)
+            .chain(nodes)
+            .chain(pods)
+            .cloned()
+            .collect()
+    }
+
+    /// What an observer has to say about every ordered pair of pods.
+    #[must_use]
+    pub fn expected(&self) -> Vec<ExpectedPath> {
+        let mut paths = Vec::new();
+        for from in &self.nodes {
+            for to in &self.nodes {
+                for (source, target) in pairs(&from.pods, &to.pods) {
+                    paths.push(expect(from, to, source, target));
+                }
+            }
+        }
+        paths
+    }
+}
+
+impl Node {
+    /// The pod CIDR as text.
+    #[must_use]
+    pub fn pod_cidr(&self) -> String {
+        format!("{}/24", self.pod_network)
+    }
+
+    /// Address `host` of the pod CIDR; 1 is cni0.
+    #[must_use]
+    pub fn pod_address(&self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.pod_network.to_bits() | u32::from(host))
+    }
+
+    /// The road to another node.
+    #[must_use]
+    pub fn road(&self, to: &str) -> Option<&Road> {
+        self.roads.iter().find(|road| road.to == to)
+    }
+
+    /// The address of one of its devices, tunnel included.
+    #[must_use]
+    pub fn address_of(&self, device: &str) -> Option<Ipv4Addr> {
+        if device == TUNNEL {
+            return Some(self.tailnet.address);
+        }
+        self.devices
+            .iter()
+            .find(|own| own.name == device)
+            .map(|own| own.address)
+    }
+}
+
+/// All pairs of different pods.
+fn pairs<'a>(from: &'a [Pod], to: &'a [Pod]) -> impl Iterator<Item = (&'a Pod, &'a Pod)> {
+    let pairs = from
+        .iter()
+        .flat_map(move |source| to.iter().map(move |target| (source, target)));
+    pairs.filter(|(source, target)| source.name != target.name)
+}
+
+/// The expectation for one pair, from the road between their nodes.
+fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
+    let path = |class, encap, devices: &[&str], endpoint_on_link| ExpectedPath {
+        from: source.name.clone(),
+        to: target.name.clone(),
+        class,
+        encap,
+        devices: devices.iter().map(|&device| device.to_owned()).collect(),
+        endpoint_on_link,
+    };
+    let Some(road) = from.road(&to.name) else {
+        return path("same-node", "none", &[], None);
+    };
+    let wire = road.endpoint_device.as_str();
+    match road.vtep_device.as_str() {
+        TUNNEL => path(
+            "vxlan-tailscale",
+            "wireguard>vxlan",
+            &[VXLAN, TUNNEL, wire],
+            Some(road.endpoint_on_link),
+        ),
+        device => {
+            let class = match (device.starts_with("lima"), road.endpoint_on_link) {
+                (true, _) => "vxlan-vmnet",
+                (false, true) => "vxlan-lan",
+                (false, false) => "vxlan-wan",
+            };
+            path(class, "vxlan", &[VXLAN, device], None)
+        }
+    }
+}

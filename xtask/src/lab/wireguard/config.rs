@@ -1,0 +1,62 @@
+//! The configuration file of a tunnel process.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use boringtun::x25519::{PublicKey, StaticSecret};
+use serde::{Deserialize, Serialize};
+
+use crate::lab::error::LabError;
+
+/// One end of a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the TUN device to make.
+    pub device: String,
+    /// Its MTU, which caps the padding.
+    pub mtu: u32,
+    /// UDP port.
+    pub port: u16,
+    /// Mark on the socket.
+    pub mark: u32,
+    /// Own private key.
+    pub private_key: [u8; 32],
+    /// The other ends.
+    pub peers: Vec<PeerConfig>,
+    /// File with the delay in milliseconds on everything sent; may be missing.
+    pub delay_file: PathBuf,
+}
+
+/// Another end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Name of the node.
+    pub name: String,
+    /// Its public key.
+    pub public_key: [u8; 32],
+    /// Where its datagrams come from and go to.
+    pub endpoint: SocketAddrV4,
+    /// AllowedIPs: address and prefix length.
+    pub allowed: Vec<(Ipv4Addr, u8)>,
+    /// Persistent keepalive, if any.
+    pub keepalive_seconds: Option<u16>,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub(super) fn read(path: &Path) -> Result<Self, LabError> {
+        let text = fs::read_to_string(path)
+            .map_err(|cause| LabError::io(format!("read {}", path.display()), cause))?;
+        serde_json::from_str(&text).map_err(|cause| {
+            LabError::Options(format!("tunnel configuration {}: {cause}", path.display()))
+        })
+    }
+}
+
+/// The public key that belongs to a private one.
+pub(crate) fn public_key(private: [u8; 32]) -> [u8; 32] {
+    PublicKey::from(&StaticSecret::from(private)).to_bytes()
+}

@@ -1,0 +1,90 @@
+//! The other ends of a tunnel: found by AllowedIPs on the way out, by endpoint on the way in.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use boringtun::noise::Tunn;
+use boringtun::x25519::{PublicKey, StaticSecret};
+
+use super::config::Config;
+
+/// One other end.
+pub(super) struct Peer {
+    /// Its protocol state.
+    pub(super) tunnel: Tunn,
+    /// Where it is; the lab's endpoints do not roam.
+    pub(super) endpoint: SocketAddrV4,
+    allowed: Vec<(Ipv4Addr, u8)>,
+}
+
+impl Peer {
+    /// Whether the address is in its AllowedIPs.
+    pub(super) fn allows(&self, address: Ipv4Addr) -> bool {
+        self.allowed
+            .iter()
+            .any(|&(network, prefix)| holds(network, prefix, address))
+    }
+}
+
+/// All other ends.
+pub(super) struct Peers(Vec<Peer>);
+
+impl Peers {
+    /// Fresh protocol states for the configured peers.
+    pub(super) fn new(config: &Config) -> Self {
+        let peers = (0..).zip(&config.peers).map(|(index, peer)| Peer {
+            tunnel: Tunn::new(
+                StaticSecret::from(config.private_key),
+                PublicKey::from(peer.public_key),
+                None,
+                peer.keepalive_seconds,
+                index,
+                None,
+            ),
+            endpoint: peer.endpoint,
+            allowed: peer.allowed.clone(),
+        });
+        Self(peers.collect())
+    }
+
+    /// Every peer.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.0.iter_mut()
+    }
+
+    /// The peer whose AllowedIPs hold the address; the longest prefix wins.
+    pub(super) fn owner(&mut self, address: Ipv4Addr) -> Option<&mut Peer> {
+        let longest = |peer: &Peer| {
+            let matching = peer
+                .allowed
+                .iter()
+                .filter(|(net, len)| holds(*net, *len, address));
+            matching.map(|&(_, prefix)| prefix).max()
+        };
+        let candidates = self.0.iter_mut().filter(|peer| peer.allows(address));
+        candidates.max_by_key(|peer| longest(peer))
+    }
+
+    /// The peer at an endpoint.
+    pub(super) fn at(&mut self, endpoint: SocketAddrV4) -> Option<&mut Peer> {
+        self.0.iter_mut().find(|peer| peer.endpoint == endpoint)
+    }
+}
+
+/// Whether a network holds an address.
+fn holds(network: Ipv4Addr, prefix: u8, address: Ipv4Addr) -> bool {
+    let host_bits = u32::from(32_u8.saturating_sub(prefix));
+    let shifted = |value: Ipv4Addr| u64::from(value.to_bits()) >> host_bits;
+    shifted(network) == shifted(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn prefix_zero_holds_everything_and_32_one_address() {
+        let [a, b] = [Ipv4Addr::new(100, 64, 0, 1), Ipv4Addr::new(100, 64, 0, 2)];
+        assert!(holds(a, 0, b) && holds(a, 32, a) && !holds(a, 32, b) && holds(a, 30, b));
+    }
+}
