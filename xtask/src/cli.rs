@@ -3,7 +3,9 @@
 
 mod dispatch;
 pub mod exit;
+pub mod lab;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -12,6 +14,7 @@ use crate::report;
 use crate::run::RunArgs;
 use crate::test::TestArgs;
 use exit::Exit;
+use lab::LabArgs;
 
 /// Chores of the repository: set-up, tests, lab, benchmarks and the trial run.
 #[derive(Debug, Parser)]
@@ -32,7 +35,7 @@ pub enum Verb {
     /// Run every check and every test, and count what was skipped and why
     Test(TestArgs),
     /// Build, show and remove the lab of network namespaces
-    Lab(Forwarded),
+    Lab(LabArgs),
     /// Measure the cost per packet and per connection
     Bench(Forwarded),
     /// Formatting, lints, licences and the rules of the house
@@ -43,10 +46,10 @@ pub enum Verb {
     Image,
     /// Serve one WireGuard device of the lab
     #[command(hide = true)]
-    Wireguard(Forwarded),
+    Wireguard(ServeArgs),
     /// Serve one delay device of the lab
     #[command(hide = true)]
-    Delay(Forwarded),
+    Delay(ServeArgs),
 }
 
 /// Arguments that the verb's own module reads.
@@ -55,6 +58,14 @@ pub struct Forwarded {
     /// Arguments of the verb
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
+}
+
+/// What a process of the lab serves.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Its configuration file
+    #[arg(long)]
+    pub config: PathBuf,
 }
 
 /// Reads the command line, does what it says, and returns one of the documented exit codes.

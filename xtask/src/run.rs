@@ -34,7 +34,7 @@ pub fn run(options: &RunArgs) -> Result<Exit, RunError> {
         Ground::Lab => report::line(format_args!(
             "no pod network on this machine (none of {}): showing the lab, {} beside H2",
             ground::DEVICES.join(", "),
-            options.scenario,
+            options.scenario.name().to_uppercase(),
         )),
     }
     report::error(

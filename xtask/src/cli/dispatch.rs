@@ -3,6 +3,8 @@
 
 use super::Verb;
 use super::exit::{Exit, Failure};
+use super::lab::{self, LabVerb};
+use crate::lab::{delay, wireguard};
 use crate::{check, root, run, setup, test};
 
 /// Does what a verb says. `arguments` are those of this process, to be repeated with more rights.
@@ -30,12 +32,17 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             setup::ensure()?;
             Ok(check::run())
         }
-        Verb::Lab(_) => Err(not_yet("lab", "a later piece of part 1")),
+        Verb::Lab(options) => {
+            if !matches!(options.verb, LabVerb::List) {
+                needs_root("lab", arguments)?;
+            }
+            Ok(lab::run(options)?)
+        }
         Verb::Bench(_) => Err(not_yet("bench", "a later piece of part 1")),
         Verb::Fuzz => Err(not_yet("fuzz", "part 4")),
         Verb::Image => Err(not_yet("image", "part 6, deployment")),
-        Verb::Wireguard(_) => Err(not_yet("wireguard", "a later piece of part 1")),
-        Verb::Delay(_) => Err(not_yet("delay", "a later piece of part 1")),
+        Verb::Wireguard(options) => Ok(wireguard::serve(&options.config).map(|()| Exit::Done)?),
+        Verb::Delay(options) => Ok(delay::serve(&options.config).map(|()| Exit::Done)?),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use super::lab::LabVerbError;
+use crate::lab::LabError;
 use crate::run::RunError;
 use crate::setup::SetupError;
 use crate::test::TestError;
@@ -42,6 +44,12 @@ pub enum Failure {
     /// The trial run failed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The lab failed.
+    #[error(transparent)]
+    Lab(#[from] LabVerbError),
+    /// A process of the lab failed.
+    #[error(transparent)]
+    Serve(#[from] LabError),
     /// A verb or an option without content.
     #[error("`{verb}` is not available yet: it comes in {part}")]
     NotYet {
@@ -65,8 +73,13 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Setup(error) | Self::Test(TestError::Setup(error)) => setup_exit(error),
-            Self::Test(_) | Self::Run(_) => Exit::Failed,
+            Self::Setup(error)
+            | Self::Test(TestError::Setup(error))
+            | Self::Lab(LabVerbError::Setup(error)) => setup_exit(error),
+            Self::Lab(LabVerbError::Lab(LabError::Options(_)) | LabVerbError::Which(_)) => {
+                Exit::Usage
+            }
+            Self::Test(_) | Self::Run(_) | Self::Lab(_) | Self::Serve(_) => Exit::Failed,
             Self::NotYet { .. } => Exit::Usage,
             Self::NeedsRoot { .. } => Exit::NeedsRoot,
         }

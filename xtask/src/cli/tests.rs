@@ -63,11 +63,33 @@ fn an_unknown_verb_or_option_is_refused() {
 }
 
 #[test]
-fn the_lab_reads_its_own_options() {
-    let Some(Verb::Lab(lab)) = parse(&["lab", "up", "--name", "a"]).expect("parse").verb else {
+fn the_lab_takes_scenario_seed_and_delay_boxes() {
+    let words = [
+        "lab",
+        "up",
+        "mixed",
+        "--seed",
+        "7",
+        "--delay-box",
+        "n1:eth0",
+    ];
+    let Some(Verb::Lab(LabArgs {
+        verb: lab::LabVerb::Up(up),
+    })) = parse(&words).expect("parse").verb
+    else {
         panic!("not the lab")
     };
-    assert_eq!(lab.arguments, ["up", "--name", "a"]);
+    assert_eq!(
+        (up.scenario.name(), up.seed, up.delay_box.len()),
+        ("mixed", Some(7), 1)
+    );
+    for words in [
+        &["lab"][..],
+        &["lab", "up", "s99"],
+        &["lab", "down", "a", "--all"],
+    ] {
+        assert!(parse(words).is_err(), "{words:?}");
+    }
 }
 
 #[test]

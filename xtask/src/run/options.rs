@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::lab::Scenario;
+
 /// Options of `cargo xtask run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -11,8 +13,8 @@ pub struct RunArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,
     /// Scenario of the lab to show beside the healthy H2
-    #[arg(long, value_name = "ID", default_value = "S1")]
-    pub scenario: String,
+    #[arg(long, value_name = "ID", default_value = "s1")]
+    pub scenario: Scenario,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

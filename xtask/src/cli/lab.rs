@@ -1,0 +1,230 @@
+//! `cargo xtask lab`: what can be asked of the lab, and which of its functions answers. It builds
+//! nothing itself.
+
+use std::io;
+use std::process::ExitStatus;
+
+use clap::{Args, Subcommand};
+
+use super::exit::Exit;
+use crate::lab::{Lab, LabError, Options, Scenario, WireId};
+use crate::report;
+use crate::setup::{self, SetupError};
+
+/// Arguments of `cargo xtask lab`.
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    /// What to do with the lab.
+    #[command(subcommand)]
+    pub verb: LabVerb,
+}
+
+/// What to do with the lab.
+#[derive(Debug, Subcommand)]
+pub enum LabVerb {
+    /// Build a lab and leave it up
+    Up(UpArgs),
+    /// Remove a lab
+    Down {
+        /// Its name; not needed when only one is up
+        name: Option<String>,
+        /// Remove every lab
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Show a lab: nodes, addresses, pods, processes
+    Status {
+        /// Its name; not needed when only one is up
+        name: Option<String>,
+        /// As JSON, with what an observer has to say about every pair of pods
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open a shell in a node, a pod or the router (`wan`), or run a command there
+    Shell {
+        /// Such as n1, or wan
+        place: String,
+        /// Name of the lab; not needed when only one is up
+        #[arg(long)]
+        name: Option<String>,
+        /// The command, after `--`
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// List the labs that are up, and the scenarios there are
+    List,
+}
+
+/// What a lab is to be.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Scenario: h2, s1, s1d or mixed
+    #[arg(default_value = "s1")]
+    pub scenario: Scenario,
+    /// Name of the lab; the scenario's name without it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Deals addresses, roles and order; random without it
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Pods per node
+    #[arg(long, default_value_t = 1)]
+    pub pods: usize,
+    /// A wire that gets a delay box, such as n1:eth0; may be given more than once
+    #[arg(long, value_name = "NODE:DEVICE", value_parser = wire)]
+    pub delay_box: Vec<WireId>,
+}
+
+/// Why the lab did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LabVerbError {
+    /// The set-up failed.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The lab failed.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// No name was given and none follows.
+    #[error("choose a lab: {0}")]
+    Which(String),
+    /// The shell or command could not be started.
+    #[error("start a shell in {place}: {source}")]
+    Shell {
+        /// Node, pod or router.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Does what was asked of the lab.
+///
+/// # Errors
+/// When the lab refuses or fails.
+pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
+    match &arguments.verb {
+        LabVerb::Up(options) => up(options)?,
+        LabVerb::Down { all: true, .. } => {
+            for name in Lab::names() {
+                down(&name)?;
+            }
+        }
+        LabVerb::Down { name, all: false } => down(&choose(name.as_deref(), &Lab::names())?)?,
+        LabVerb::Status { name, json } => {
+            let status = Lab::open(&choose(name.as_deref(), &Lab::names())?)?.status();
+            if *json {
+                report::line(serde_json::to_string_pretty(&status).unwrap_or_default());
+            } else {
+                report::line(status);
+            }
+        }
+        LabVerb::Shell {
+            place,
+            name,
+            command,
+        } => {
+            let lab = Lab::open(&choose(name.as_deref(), &Lab::names())?)?;
+            return shell(&lab, place, command);
+        }
+        LabVerb::List => list(&Lab::names()),
+    }
+    Ok(Exit::Done)
+}
+
+fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
+    setup::ensure()?;
+    let mut options = Options::new(arguments.scenario);
+    options.pods_per_node = arguments.pods;
+    options.delay_boxes.clone_from(&arguments.delay_box);
+    options.seed = arguments.seed.unwrap_or(options.seed);
+    options.name = arguments.name.clone().unwrap_or(options.name);
+    let lab = Lab::up(options)?;
+    let name = lab.topology().name.clone();
+    lab.keep()?;
+    report::line(Lab::open(&name)?.status());
+    report::line(format_args!("remove it with: cargo xtask lab down {name}"));
+    Ok(())
+}
+
+fn down(name: &str) -> Result<(), LabVerbError> {
+    Lab::down(name)?;
+    report::line(format_args!("lab {name} is removed"));
+    Ok(())
+}
+
+fn shell(lab: &Lab, place: &str, command: &[String]) -> Result<Exit, LabVerbError> {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let mut process = if words.is_empty() {
+        lab.shell(place)?
+    } else {
+        lab.command(place, &words)?
+    };
+    let failed = |source| LabVerbError::Shell {
+        place: place.to_owned(),
+        source,
+    };
+    let status: ExitStatus = process.status().map_err(failed)?;
+    Ok(if status.success() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn list(names: &[String]) {
+    let up = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    };
+    report::line(format_args!("labs up: {up}"));
+    let scenarios = Scenario::ALL.map(Scenario::name).join(", ");
+    report::line(format_args!("scenarios: {scenarios}"));
+}
+
+/// The named lab, or the only one.
+fn choose(name: Option<&str>, names: &[String]) -> Result<String, LabVerbError> {
+    match (name, names) {
+        (Some(name), _) => Ok(name.to_owned()),
+        (None, [only]) => Ok(only.clone()),
+        (None, []) => Err(LabVerbError::Which(
+            "none is up; `cargo xtask lab up` builds one".to_owned(),
+        )),
+        (None, several) => Err(LabVerbError::Which(format!(
+            "up are {}",
+            several.join(", ")
+        ))),
+    }
+}
+
+fn wire(text: &str) -> Result<WireId, String> {
+    let (node, device) = text
+        .split_once(':')
+        .ok_or("not NODE:DEVICE, such as n1:eth0")?;
+    Ok(WireId {
+        node: node.to_owned(),
+        device: device.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_is_chosen_by_name_or_by_being_the_only_one() {
+        let two = ["h2".to_owned(), "s1".to_owned()];
+        assert_eq!(choose(Some("s1"), &two).expect("by name"), "s1");
+        assert_eq!(choose(None, &two[..1]).expect("the only one"), "h2");
+        let said = choose(None, &two).expect_err("two are up").to_string();
+        assert!(said.contains("h2, s1"), "{said}");
+        assert!(choose(None, &[]).is_err());
+    }
+
+    #[test]
+    fn a_wire_is_a_node_and_a_device() {
+        let wire = wire("n1:eth0").expect("a wire");
+        assert_eq!((wire.node.as_str(), wire.device.as_str()), ("n1", "eth0"));
+        assert!(super::wire("n1").is_err());
+    }
+}
