@@ -4,6 +4,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod lab;
+pub mod oracle;
 pub mod report;
 pub mod root;
 pub mod run;
