@@ -37,9 +37,9 @@ impl Echo {
         })
     }
 
-    /// Sets DF on every request: too long is an error then.
-    pub(crate) fn refuse_fragmenting(&self) -> io::Result<()> {
-        set_fragmenting(&self.socket, Fragmenting::Refused)
+    /// Sets or clears DF on every request.
+    pub(crate) fn set_fragmenting(&self, wanted: Fragmenting) -> io::Result<()> {
+        set_fragmenting(&self.socket, wanted)
     }
 
     /// Sends one request with `payload` bytes and waits for its reply: the round-trip time, or
