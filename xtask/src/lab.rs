@@ -107,6 +107,11 @@ impl Lab {
         removal::remove(&record::read(name)?)
     }
 
+    /// Removes every lab whose owner was killed; returns their names.
+    pub fn sweep() -> Result<Vec<String>, LabError> {
+        removal::sweep()
+    }
+
     /// Names of all labs with state on this machine, dead ones included.
     #[must_use]
     pub fn names() -> Vec<String> {

@@ -80,10 +80,10 @@ pub enum LabError {
 impl LabError {
     /// An I/O failure with the remedy that fits nearly all of them.
     pub(crate) fn io(action: impl Into<String>, source: io::Error) -> Self {
-        let fix = match source.kind() {
-            io::ErrorKind::PermissionDenied => "run as root",
-            io::ErrorKind::NotFound => "see docs/lab.md for what the lab needs",
-            _ => "see docs/lab.md, section Traps",
+        let fix = if source.kind() == io::ErrorKind::PermissionDenied {
+            "run as root"
+        } else {
+            "docs/lab.md says what the lab needs"
         };
         Self::Io {
             action: action.into(),

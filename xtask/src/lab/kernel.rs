@@ -50,7 +50,7 @@ pub(crate) fn open_tun(name: &str, layer: Layer) -> io::Result<File> {
     }
 }
 
-/// Reads TCP_INFO of a connected socket.
+/// Reads `TCP_INFO` of a connected socket.
 pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
     // SAFETY: `tcp_info` holds only integers; all zeroes is a valid value.
     let mut info: libc::tcp_info = unsafe { zeroed() };
@@ -75,7 +75,7 @@ pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
 
 /// Whether IPv4 packets of a socket may be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fragmenting {
+pub enum Fragmenting {
     /// DF clear: the sender and routers may cut.
     Allowed,
     /// DF set: too long is an error.

@@ -108,12 +108,15 @@ impl Ledger {
 /// Reads the record of a lab.
 pub(crate) fn read(name: &str) -> Result<Record, LabError> {
     let path = directory(name).join("state.json");
-    let text = fs::read_to_string(&path).map_err(|cause| match cause.kind() {
-        io::ErrorKind::NotFound => LabError::NoSuchLab {
-            name: name.to_owned(),
-            path: directory(name),
-        },
-        _ => LabError::io(format!("read {}", path.display()), cause),
+    let text = fs::read_to_string(&path).map_err(|cause| {
+        if cause.kind() == io::ErrorKind::NotFound {
+            LabError::NoSuchLab {
+                name: name.to_owned(),
+                path: directory(name),
+            }
+        } else {
+            LabError::io(format!("read {}", path.display()), cause)
+        }
     })?;
     serde_json::from_str(&text).map_err(|cause| LabError::State {
         path,

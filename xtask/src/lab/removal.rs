@@ -39,6 +39,22 @@ pub(super) fn claim(options: Options, topology: &Topology) -> Result<Ledger, Lab
     Ledger::claim(&name, fresh)?.ok_or_else(|| taken(", claimed a moment ago".into()))
 }
 
+/// Removes the labs of dead owners.
+pub(super) fn sweep() -> Result<Vec<String>, LabError> {
+    let mut removed = Vec::new();
+    for name in record::names() {
+        // A record that is gone by now belongs to a lab that is just being removed.
+        let Ok(record) = record::read(&name) else {
+            continue;
+        };
+        if record.owner.as_ref().is_some_and(|owner| !owner.is_alive()) {
+            remove(&record)?;
+            removed.push(name);
+        }
+    }
+    Ok(removed)
+}
+
 /// Removes everything a record names, the record last.
 pub(super) fn remove(record: &Record) -> Result<(), LabError> {
     // All at once: each may take its time to end in order.

@@ -151,7 +151,7 @@ impl Tunnel {
         }
     }
 
-    /// Packets of the host go to the peer whose AllowedIPs hold their destination.
+    /// Packets of the host go to the peer whose `AllowedIPs` hold their destination.
     fn take_packets(&mut self, input: &mut [u8], output: &mut [u8]) -> io::Result<()> {
         for _ in 0..BURST {
             let length = match self.tun.read(input) {
@@ -170,7 +170,7 @@ impl Tunnel {
         Ok(())
     }
 
-    /// Datagrams of a peer are opened; the inner source has to be in its AllowedIPs.
+    /// Datagrams of a peer are opened; the inner source has to be in its `AllowedIPs`.
     fn take_datagrams(&mut self, input: &mut [u8], output: &mut [u8]) -> io::Result<()> {
         for _ in 0..BURST {
             let (length, from) = match self.wire.socket.recv_from(input) {

@@ -11,7 +11,7 @@ const OWN_PACKETS: u32 = 0x8_0000;
 const MARK_MASK: u32 = 0xff_0000;
 /// tailscaled's routing table.
 const TABLE: u32 = 52;
-/// The address of MagicDNS, which tailscaled always routes.
+/// The address of `MagicDNS`, which tailscaled always routes.
 const MAGIC_DNS: &str = "100.100.100.100";
 
 /// Name of the process that carries a node's tunnel.

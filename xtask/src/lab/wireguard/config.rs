@@ -39,7 +39,7 @@ pub struct PeerConfig {
     pub public_key: [u8; 32],
     /// Where its datagrams come from and go to.
     pub endpoint: SocketAddrV4,
-    /// AllowedIPs: address and prefix length.
+    /// `AllowedIPs`: address and prefix length.
     pub allowed: Vec<(Ipv4Addr, u8)>,
     /// Persistent keepalive, if any.
     pub keepalive_seconds: Option<u16>,

@@ -1,4 +1,4 @@
-//! The other ends of a tunnel: found by AllowedIPs on the way out, by endpoint on the way in.
+//! The other ends of a tunnel: found by `AllowedIPs` on the way out, by endpoint on the way in.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -17,7 +17,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Whether the address is in its AllowedIPs.
+    /// Whether the address is in its `AllowedIPs`.
     pub(super) fn allows(&self, address: Ipv4Addr) -> bool {
         self.allowed
             .iter()
@@ -51,7 +51,7 @@ impl Peers {
         self.0.iter_mut()
     }
 
-    /// The peer whose AllowedIPs hold the address; the longest prefix wins.
+    /// The peer whose `AllowedIPs` hold the address; the longest prefix wins.
     pub(super) fn owner(&mut self, address: Ipv4Addr) -> Option<&mut Peer> {
         let longest = |peer: &Peer| {
             let matching = peer
