@@ -1,0 +1,202 @@
+//! The small lab against the kernel: every scenario comes up, its traffic goes where the topology
+//! says, and nothing stays behind. Needs root and `/dev/net/tun`.
+
+#[path = "lab_small/bench.rs"]
+mod bench;
+#[path = "lab_small/life.rs"]
+mod life;
+#[path = "lab_small/steering.rs"]
+mod steering;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use bench::{assert_nothing_left, lab_options, possible};
+use xtask::lab::topology::{Road, TUNNEL, VXLAN};
+use xtask::lab::{Lab, Node, Scenario};
+use xtask::oracle::{Counter, Counters, Hook, Question, route};
+use xtask::traffic::{Load, Ping, PingPong, Place, Report, Stop, Until, drive_all};
+
+const VXLAN_PACKET: &str = "udp dport 8472";
+const TUNNEL_PACKET: &str = "udp dport 41641 meta mark & 0xff0000 == 0x80000";
+
+#[test]
+fn h2_goes_by_vxlan_on_the_vmnet() {
+    check("h2_goes_by_vxlan_on_the_vmnet", Scenario::H2);
+}
+
+#[test]
+fn s1_goes_by_vxlan_inside_the_tunnel_and_never_clear_on_the_lan() {
+    check(
+        "s1_goes_by_vxlan_inside_the_tunnel_and_never_clear_on_the_lan",
+        Scenario::S1,
+    );
+}
+
+#[test]
+fn s1d_goes_by_vxlan_inside_the_tunnel_through_the_router() {
+    check(
+        "s1d_goes_by_vxlan_inside_the_tunnel_through_the_router",
+        Scenario::S1d,
+    );
+}
+
+#[test]
+fn mixed_goes_by_all_its_paths() {
+    check("mixed_goes_by_all_its_paths", Scenario::Mixed);
+}
+
+/// Brings a scenario up with a random seed and compares the kernel with the topology.
+fn check(test: &str, scenario: Scenario) {
+    if !possible(test) {
+        return;
+    }
+    let lab = Lab::up(xtask::lab::Options {
+        pods_per_node: 2,
+        ..lab_options(scenario, "talk")
+    })
+    .expect("lab comes up");
+    eprintln!("{}", lab.status());
+    let before = fragments(&lab);
+    for node in lab.nodes() {
+        for road in &node.roads {
+            assert_routes(&lab, node, road);
+            assert_devices(&lab, node, road);
+        }
+    }
+    assert_all_talk(&lab);
+    assert_full_packets_pass(&lab);
+    assert_eq!(fragments(&lab), before, "a healthy MTU ladder cuts nothing");
+    let status = lab.status();
+    drop(lab);
+    assert_nothing_left(&status);
+}
+
+/// The kernel's own lookups name the devices of the road.
+fn assert_routes(lab: &Lab, node: &Node, road: &Road) {
+    let peer = lab.node(&road.to).expect("peer");
+    let device = |to: Ipv4Addr, question| {
+        route::get(&node.netns, to, question)
+            .expect("route")
+            .dev
+            .expect("device")
+    };
+    let forwarded = Question {
+        from: Some(node.pods[0].address),
+        iif: Some("cni0"),
+        mark: None,
+    };
+    assert_eq!(device(peer.pods[0].address, forwarded), VXLAN);
+    assert_eq!(device(road.vtep, Question::default()), road.vtep_device);
+    let marked = Question {
+        mark: Some(0x8_0000),
+        ..Question::default()
+    };
+    let endpoint = route::get(&node.netns, *road.endpoint.ip(), marked).expect("route");
+    assert_eq!(endpoint.dev.as_ref(), Some(&road.endpoint_device));
+    assert_eq!(
+        endpoint.gateway.is_none(),
+        road.endpoint_on_link,
+        "{endpoint:?}"
+    );
+    let tunnel = route::get(&node.netns, peer.tailnet.address, Question::default());
+    assert_eq!(tunnel.expect("route").table.as_deref(), Some("52"));
+}
+
+/// Pings of one pod pair show up at the devices of the road and nowhere else.
+fn assert_devices(lab: &Lab, node: &Node, road: &Road) {
+    const PINGS: u64 = 7;
+    let peer = lab.node(&road.to).expect("peer");
+    let (from, to) = (&node.pods[0], &peer.pods[0]);
+    let inner = format!("ip daddr {} icmp type echo-request", to.address);
+    let mut counters = BTreeMap::new();
+    let mut count = |device: &str, expression: &str| {
+        let counter = Counter::install(&node.netns, device, Hook::Egress, expression);
+        counters.insert(
+            (device.to_owned(), expression.to_owned()),
+            counter.expect("counter"),
+        );
+    };
+    count(VXLAN, &inner);
+    for device in node
+        .devices
+        .iter()
+        .map(|own| own.name.as_str())
+        .chain([TUNNEL])
+    {
+        count(device, VXLAN_PACKET);
+        count(device, TUNNEL_PACKET);
+    }
+    let ping = Ping::new(Place::from(from), to.address, 7)
+        .drive(&Stop::default())
+        .expect("ping");
+    assert_eq!(
+        (ping.sent, ping.received),
+        (7, 7),
+        "{} to {}",
+        from.name,
+        to.name
+    );
+    let tunnelled = road.vtep_device == TUNNEL;
+    for ((device, expression), counter) in counters {
+        let on_road = match expression.as_str() {
+            VXLAN_PACKET => device == road.vtep_device,
+            TUNNEL_PACKET => tunnelled && device == road.endpoint_device,
+            _ => true,
+        };
+        let found = counter.read().expect("count").packets;
+        // The tunnel's own handshakes and keepalives come on top of the packets it carries.
+        let overhead = if expression == TUNNEL_PACKET { 3 } else { 0 };
+        let wanted = if on_road {
+            PINGS..=PINGS + overhead
+        } else {
+            0..=overhead
+        };
+        assert!(
+            wanted.contains(&found),
+            "{device} `{expression}`: {found}, not {wanted:?}"
+        );
+    }
+}
+
+/// TCP and ping between all pods at the same time.
+fn assert_all_talk(lab: &Lab) {
+    let loads: Vec<Load> = lab
+        .expected()
+        .iter()
+        .map(|path| {
+            let [from, to] = [&path.from, &path.to].map(|name| lab.pod(name).expect("pod"));
+            Load::PingPong(PingPong::new(from.into(), to.into(), Until::Count(10)))
+        })
+        .collect();
+    assert_eq!(loads.len(), 30, "six pods");
+    for report in drive_all(&loads, &Stop::default()) {
+        let Report::PingPong(report) = report.expect("exchange") else {
+            panic!("other report")
+        };
+        assert_eq!((report.exchanges, report.client.rtt.count), (10, 10));
+    }
+}
+
+/// The longest packet with DF passes everywhere, one byte more nowhere.
+fn assert_full_packets_pass(lab: &Lab) {
+    for path in lab.expected() {
+        let [from, to] = [&path.from, &path.to].map(|name| lab.pod(name).expect("pod"));
+        let mtu = lab.nodes()[0].pod_mtu;
+        let [full, beyond] = [mtu, mtu + 1].map(|length| {
+            let ping = Ping::new(from.into(), to.address, 1).with_full_packet(length);
+            ping.drive(&Stop::default()).expect("ping")
+        });
+        assert_eq!((full.received, full.refused), (1, 0), "{path:?}");
+        assert_eq!((beyond.received, beyond.refused), (0, 1), "{path:?}");
+    }
+}
+
+/// Packets cut or put together again, per node.
+fn fragments(lab: &Lab) -> Vec<[i64; 2]> {
+    let count = |node: &Node| {
+        let counters = Counters::read(&node.netns).expect("counters");
+        ["IpFragCreates", "IpReasmReqds"].map(|name| counters.get(name))
+    };
+    lab.nodes().iter().map(count).collect()
+}
