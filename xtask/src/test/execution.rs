@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::TestError;
 use super::libtest::Transcript;
-use super::score::{Ending, Score};
+use super::score::{Emptiness, Ending, Score};
 use super::skips;
 use super::suites::{self, Suite};
 use crate::command::{self, Ended, Event};
@@ -81,7 +81,7 @@ fn run_suite(suite: &Suite, filter: Option<&str>, skips: &Path) -> Result<Score,
         binary.arg("--test-threads=1");
     }
     binary.args(filter);
-    let mut score = watch(&suite.name, &mut binary, skips)?;
+    let mut score = watch(&suite.name, &mut binary, Emptiness::Failure, skips)?;
     if !suite.serial {
         score.durations.clear();
     }
@@ -95,21 +95,24 @@ fn examples(filter: Option<&str>) -> Result<Score, TestError> {
     if let Some(filter) = filter {
         cargo.args(["--", filter]);
     }
-    let name = "documentation examples";
+    let skips = workspace_root().join("target/netpath-skips/examples");
     let mut score = watch(
-        name,
+        "documentation examples",
         &mut cargo,
-        &workspace_root().join("target/netpath-skips/doc"),
+        Emptiness::Allowed,
+        &skips,
     )?;
     score.durations.clear();
-    score
-        .failed
-        .retain(|failure| failure != super::score::NO_TESTS);
     Ok(score)
 }
 
 /// Runs one test process, follows what it prints, and counts.
-fn watch(name: &str, command: &mut Command, skips: &Path) -> Result<Score, TestError> {
+fn watch(
+    name: &str,
+    command: &mut Command,
+    emptiness: Emptiness,
+    skips: &Path,
+) -> Result<Score, TestError> {
     forget(skips)?;
     command.env(SKIPS_VARIABLE, skips);
     report::command(command);
@@ -132,7 +135,8 @@ fn watch(name: &str, command: &mut Command, skips: &Path) -> Result<Score, TestE
     } else {
         Ending::Broken(in_words(&ended))
     };
-    let mut score = Score::of_suite(name, transcript, &ending, skips::read_reported(skips));
+    let skipped = skips::read_reported(skips);
+    let mut score = Score::of_suite(name, transcript, &ending, emptiness, skipped);
     score.took = ended.took;
     let (failed, skipped) = (score.failed.len(), score.skipped.len());
     progress.finish(&format!(

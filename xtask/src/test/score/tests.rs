@@ -85,6 +85,20 @@ fn a_suite_without_tests_has_failed_but_not_one_that_was_filtered() {
 }
 
 #[test]
+fn documentation_may_have_no_examples() {
+    let mut transcript = Transcript::default();
+    transcript.line(&result(0, 0, 0, 0), Duration::ZERO);
+    let score = Score::of_suite(
+        "doc",
+        transcript,
+        &Ending::Clean,
+        Emptiness::Allowed,
+        vec![],
+    );
+    assert!(score.is_empty());
+}
+
+#[test]
 fn the_last_line_has_exactly_this_form() {
     let scores = [
         suite(&closing(3, 0, 0), &Ending::Clean, &["lab::b"]),
@@ -106,6 +120,7 @@ fn suite(text: &str, ending: &Ending, skips: &[&str]) -> Score {
         "suite",
         transcript,
         ending,
+        Emptiness::Failure,
         skips.iter().map(skip).collect(),
     )
 }
