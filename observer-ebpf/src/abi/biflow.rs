@@ -1,0 +1,130 @@
+//! The value of `biflows`: what the kernel keeps per inner flow. User space only reads it, since a
+//! map update would replace the whole value and lose what happened meanwhile.
+
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use super::point::POINTS;
+
+/// State of one biflow. `W32` and `W64` are cells in the step, plain integers in a copy.
+#[derive(Clone, Debug, Default, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Biflow<W32, W64> {
+    /// [`Assignment`] as a word.
+    pub assignment: W32,
+    /// `pairs_version` when the pair was last looked up without success.
+    pub pairs_version: W32,
+    /// Accounting window of the last packet, see [`crate::units::Jiffies::window`].
+    pub last_seen: W32,
+    /// One bit per (point, hook, direction) whose first packet was announced; never cleared. Bit
+    /// number: [`announced_bit`].
+    pub announced: W32,
+    /// Per flow direction.
+    pub trajectory: [Trajectory<W64>; 2],
+    /// Per flow direction: {highest sequence end in the high half, `TSval` of that segment}.
+    pub fresh: [W64; 2],
+    /// Per flow direction, kept at the pod point alone.
+    pub tcp: [Tcp<W32>; 2],
+    /// Per observation point.
+    pub points: [PointState<W32, W64>; POINTS],
+}
+
+/// Which points one flow direction passed, in two epochs.
+#[derive(Clone, Debug, Default, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Trajectory<W64> {
+    /// {epoch in the high half, bits in the low half}; bit number: [`trajectory_bit`].
+    pub current: W64,
+    /// The word that `current` held before its epoch.
+    pub previous: W64,
+}
+
+/// TCP facts of one flow direction at the pod point.
+#[derive(Clone, Debug, Default, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Tcp<W32> {
+    /// Highest acknowledgement number seen. Zero until the black-hole rules need it.
+    pub highest_ack: W32,
+    /// Segments seen again.
+    pub retransmitted: W32,
+    /// {largest retransmitted segment in the high half, largest acknowledged one}, L3 bytes.
+    pub largest: W32,
+    /// {reserved u8, window scale u8, MSS u16} of the SYN. Zero until the parser reads them.
+    pub options: W32,
+}
+
+/// What one point holds of a biflow, per flow direction.
+#[derive(Clone, Debug, Default, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PointState<W32, W64> {
+    /// {probe (`TSval` or echo token) in the high half, ticks in the low half}; ticks 0 = not armed.
+    pub armed: [W64; 2],
+    /// [`crate::abi::outer::OuterKey::hash`] of the last outer flow; 0 = none.
+    pub outer: [W32; 2],
+}
+
+const _: () = {
+    assert!(size_of::<Biflow<u32, u64>>() == 288);
+    assert!(size_of::<Trajectory<u64>>() == 16);
+    assert!(size_of::<Tcp<u32>>() == 16);
+    assert!(size_of::<PointState<u32, u64>>() == 24);
+};
+
+/// A biflow copied out of its map.
+pub type BiflowRecord = Biflow<u32, u64>;
+
+/// Which path a pair counts on and how often its round trips are selected. Also the value of `pairs`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Assignment {
+    /// Path number.
+    pub path: u16,
+    /// One `TSval` in 2^rate is selected.
+    pub rate: u8,
+}
+
+impl Assignment {
+    /// From the word in a map: {path u16, rate u8, flags u8}, little-endian.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u32) -> Self {
+        let [low, high, rate, _flags] = word.to_le_bytes();
+        Self {
+            path: u16::from_le_bytes([low, high]),
+            rate,
+        }
+    }
+
+    /// The word in a map.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(self) -> u32 {
+        let [low, high] = self.path.to_le_bytes();
+        u32::from_le_bytes([low, high, self.rate, 0])
+    }
+}
+
+/// How a packet's inner flow was carried past a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Carriage {
+    /// The flow's own IP header was the first one.
+    Plain = 0,
+    /// Inside VXLAN.
+    Vxlan = 1,
+}
+
+/// Number of the trajectory bit of (point, carriage, hook): 0..31.
+#[inline(always)]
+#[must_use]
+pub const fn trajectory_bit(site: super::point::Site, carriage: Carriage) -> u32 {
+    (site.point as u32) * 4 + (carriage as u32) * 2 + site.hook as u32
+}
+
+/// Number of the announced bit of (point, hook, direction): 0..31.
+#[inline(always)]
+#[must_use]
+pub const fn announced_bit(
+    site: super::point::Site,
+    direction: super::point::FlowDirection,
+) -> u32 {
+    (site.point as u32) * 4 + (site.hook as u32) * 2 + direction as u32
+}

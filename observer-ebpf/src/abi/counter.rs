@@ -1,0 +1,93 @@
+//! The loss ledger of the kernel side: one per-CPU cell per way to refuse or lose something.
+
+use crate::parse::{Malformed, NotOurs};
+
+/// Ways to lose something that are not the parser's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Loss {
+    /// Frames that a program saw: the sum that everything else must add up to.
+    Frames = 0,
+    /// A packet whose flow got no entry because the insert budget of the window was spent.
+    InsertBudget = 1,
+    /// A packet whose flow got no entry because the map refused it.
+    InsertRefused = 2,
+    /// Entries made in `biflows`.
+    Inserted = 3,
+    /// First packets whose announcement found its budget spent.
+    AnnounceBudget = 4,
+    /// Selected round trips that found their budget spent.
+    RoundTripBudget = 5,
+    /// Events that found the ring full.
+    RingFull = 6,
+    /// Outer flows that found `outer_flows` full.
+    OuterFlowsFull = 7,
+    /// Encapsulations deeper than the parser follows; the flow is counted as its outer one.
+    TooDeep = 8,
+    /// Datagrams behind the first one of a merged UDP buffer: counted for the first one's flow.
+    DatagramsHidden = 9,
+    /// Frames whose headers had to be copied because they lay outside the linear part.
+    HeadersCopied = 10,
+    /// Frames whose headers could not be copied either.
+    HeadersUnreadable = 11,
+    /// Armed packets that nobody answered within 4 s and that a later one replaced.
+    ProbesStale = 12,
+    /// Round-trip samples taken.
+    Samples = 13,
+}
+
+/// Number of [`Loss`] cells.
+pub const LOSSES: u32 = 14;
+/// Number of all cells of `counters`.
+pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
+
+impl Loss {
+    /// All losses in the order of their cells, with the names the ledger shows.
+    pub const ALL: [(Self, &'static str); LOSSES as usize] = [
+        (Self::Frames, "frames"),
+        (Self::InsertBudget, "flow_refused_budget"),
+        (Self::InsertRefused, "flow_refused_map"),
+        (Self::Inserted, "flow_inserted"),
+        (Self::AnnounceBudget, "announce_budget"),
+        (Self::RoundTripBudget, "round_trip_budget"),
+        (Self::RingFull, "ring_full"),
+        (Self::OuterFlowsFull, "outer_flows_full"),
+        (Self::TooDeep, "too_deep"),
+        (Self::DatagramsHidden, "datagrams_hidden"),
+        (Self::HeadersCopied, "headers_copied"),
+        (Self::HeadersUnreadable, "headers_unreadable"),
+        (Self::ProbesStale, "probes_stale"),
+        (Self::Samples, "samples"),
+    ];
+}
+
+/// One cell of `counters`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// A loss of the step.
+    Loss(Loss),
+    /// A frame that is not for us.
+    NotOurs(NotOurs),
+    /// A frame that lies.
+    Malformed(Malformed),
+}
+
+impl Counter {
+    /// Index of its cell.
+    #[inline(always)]
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        match self {
+            Self::Loss(loss) => loss as u32,
+            Self::NotOurs(reason) => LOSSES + reason as u32,
+            Self::Malformed(reason) => LOSSES + NotOurs::COUNT + reason as u32,
+        }
+    }
+}
+
+impl From<Loss> for Counter {
+    #[inline(always)]
+    fn from(loss: Loss) -> Self {
+        Self::Loss(loss)
+    }
+}

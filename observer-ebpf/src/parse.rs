@@ -1,0 +1,107 @@
+//! One parser for host and kernel: from a frame to its innermost visible flow. Three outcomes are
+//! kept apart: a value, not ours, malformed with a reason.
+//!
+//! Never: a decision about what to count, a read behind the end, a loop without a constant bound.
+
+mod bytes;
+mod ethernet;
+mod frame;
+mod ip;
+mod packet;
+mod tcp;
+mod transport;
+mod tunnel;
+
+pub use bytes::{Bytes, Captured};
+pub use frame::{Expand, Framing, parse, parse_into};
+pub use packet::{
+    Fragment, Opaque, Outer, Packet, Rejected, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Timing,
+    TimingKind,
+};
+pub use tunnel::VXLAN_PORT;
+
+/// Why a frame is none of ours. Part of the ABI: the number is a counter's offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum NotOurs {
+    /// An Ethernet type other than IPv4 and IPv6: ARP, VLAN tags, LLDP.
+    EtherType = 0,
+    /// A tunnel device's packet whose version nibble is neither 4 nor 6.
+    Version = 1,
+}
+
+impl NotOurs {
+    /// Number of reasons.
+    pub const COUNT: u32 = 2;
+    /// All reasons in order, with the names the ledger shows.
+    pub const ALL: [(Self, &'static str); Self::COUNT as usize] =
+        [(Self::EtherType, "ether_type"), (Self::Version, "version")];
+}
+
+/// Why a frame is malformed. Part of the ABI: the number is a counter's offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Malformed {
+    /// Fewer than 14 bytes of Ethernet.
+    EthernetShort = 0,
+    /// Fewer than 2 bytes on a device without link layer.
+    Empty = 1,
+    /// Fewer bytes than an IPv4 header.
+    Ipv4Short = 2,
+    /// A version other than 4 behind the type for IPv4.
+    Ipv4Version = 3,
+    /// An IPv4 header length below 20 or beyond the packet.
+    Ipv4HeaderLength = 4,
+    /// An IPv4 total length below the header's or beyond the frame.
+    Ipv4TotalLength = 5,
+    /// Fewer bytes than an IPv6 header.
+    Ipv6Short = 6,
+    /// A version other than 6 behind the type for IPv6.
+    Ipv6Version = 7,
+    /// An IPv6 payload length beyond the frame.
+    Ipv6PayloadLength = 8,
+    /// Fewer bytes than an IPv6 fragment header.
+    Ipv6FragmentShort = 9,
+    /// Fewer bytes than a TCP header.
+    TcpShort = 10,
+    /// A TCP data offset below 20 or beyond the packet.
+    TcpDataOffset = 11,
+    /// A TCP option that reaches beyond the header or has a length below 2.
+    TcpOption = 12,
+    /// Fewer bytes than a UDP header.
+    UdpShort = 13,
+    /// A UDP length below 8 or beyond the packet.
+    UdpLength = 14,
+    /// Fewer bytes than an ICMP echo header.
+    IcmpShort = 15,
+    /// Fewer bytes than a VXLAN header on its port.
+    VxlanShort = 16,
+    /// Fewer bytes than an inner Ethernet header.
+    InnerEthernetShort = 17,
+}
+
+impl Malformed {
+    /// Number of reasons.
+    pub const COUNT: u32 = 18;
+    /// All reasons in order, with the names the ledger shows.
+    pub const ALL: [(Self, &'static str); Self::COUNT as usize] = [
+        (Self::EthernetShort, "ethernet_short"),
+        (Self::Empty, "empty"),
+        (Self::Ipv4Short, "ipv4_short"),
+        (Self::Ipv4Version, "ipv4_version"),
+        (Self::Ipv4HeaderLength, "ipv4_header_length"),
+        (Self::Ipv4TotalLength, "ipv4_total_length"),
+        (Self::Ipv6Short, "ipv6_short"),
+        (Self::Ipv6Version, "ipv6_version"),
+        (Self::Ipv6PayloadLength, "ipv6_payload_length"),
+        (Self::Ipv6FragmentShort, "ipv6_fragment_short"),
+        (Self::TcpShort, "tcp_short"),
+        (Self::TcpDataOffset, "tcp_data_offset"),
+        (Self::TcpOption, "tcp_option"),
+        (Self::UdpShort, "udp_short"),
+        (Self::UdpLength, "udp_length"),
+        (Self::IcmpShort, "icmp_short"),
+        (Self::VxlanShort, "vxlan_short"),
+        (Self::InnerEthernetShort, "inner_ethernet_short"),
+    ];
+}

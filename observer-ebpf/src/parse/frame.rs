@@ -1,0 +1,89 @@
+//! The parser's entry: a frame, through at most one VXLAN header, to its innermost flow.
+
+use crate::abi::biflow::Carriage;
+
+use super::ip::{self, Version};
+use super::transport::{Load, UDP_HEADER, transport};
+use super::tunnel::VXLAN_HEADER;
+use super::{Bytes, Fragment, Malformed, NotOurs, Packet, Rejected, ethernet};
+
+/// What a frame begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// An Ethernet header.
+    Ethernet,
+    /// IP: TUN and WireGuard devices have no link layer.
+    Ip,
+}
+
+/// Whether VXLAN is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expand {
+    /// UDP to port 8472 is the flow: at ports, bridge and overlay it would be a pod's own.
+    No,
+    /// One VXLAN header is followed to the inner flow.
+    Vxlan,
+}
+
+/// Parses a frame of `length` bytes on the wire, of which `bytes` can read all or the head.
+///
+/// # Errors
+/// Says whether the frame is none of ours or lies about itself, at its outer or inner headers.
+pub fn parse(
+    bytes: &impl Bytes,
+    framing: Framing,
+    expand: Expand,
+    length: u32,
+) -> Result<Packet, Rejected> {
+    let mut packet = Packet::EMPTY;
+    parse_into(bytes, framing, expand, length, &mut packet).map(|()| packet)
+}
+
+/// As [`parse`], into room of the caller: the kernel's stack has none for a packet. What was in it
+/// does not matter; after an error it is worth nothing.
+///
+/// # Errors
+/// As [`parse`].
+#[inline(always)]
+pub fn parse_into(
+    bytes: &impl Bytes,
+    framing: Framing,
+    expand: Expand,
+    length: u32,
+    packet: &mut Packet,
+) -> Result<(), Rejected> {
+    let length = length as usize;
+    let (version, offset) = match framing {
+        Framing::Ethernet => (
+            ethernet::version(bytes, 0, Malformed::EthernetShort)?,
+            ethernet::HEADER,
+        ),
+        Framing::Ip => match bytes.at::<2>(0).map(|first| first[0] >> 4) {
+            Some(4) => (Version::V4, 0),
+            Some(6) => (Version::V6, 0),
+            Some(_) => return Err(Rejected::NotOurs(NotOurs::Version)),
+            None => return Err(Malformed::Empty.into()),
+        },
+    };
+    packet.carriage = Carriage::Plain;
+    packet.too_deep = false;
+    let network = ip::network(bytes, version, offset, length, packet)?;
+    let load = transport(bytes, &network, packet)?;
+    if expand == Expand::No || load == Load::Plain {
+        return Ok(());
+    }
+    (packet.outer.source, packet.outer.destination) = packet.key.ends(packet.direction);
+    packet.outer.fragment = packet.fragment;
+    packet.outer.payload_offset = packet.payload_offset;
+    packet.carriage = Carriage::Vxlan;
+    // The first fragment holds less than the inner packet says.
+    let bound = match packet.fragment {
+        Fragment::First => usize::from(u16::MAX),
+        Fragment::None | Fragment::Later => length,
+    };
+    let link = network.transport + UDP_HEADER + VXLAN_HEADER;
+    let version = ethernet::version(bytes, link, Malformed::InnerEthernetShort)?;
+    let network = ip::network(bytes, version, link + ethernet::HEADER, bound, packet)?;
+    packet.too_deep = transport(bytes, &network, packet)? == Load::Vxlan;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! What the parser finds in a frame. Plain values; no reading and no judging.
+
+use crate::abi::biflow::Carriage;
+use crate::abi::key::{Address, FlowKey};
+use crate::abi::point::FlowDirection;
+
+use super::{Malformed, NotOurs};
+
+/// Why a frame is no packet of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// Nothing of ours.
+    NotOurs(NotOurs),
+    /// A lie.
+    Malformed(Malformed),
+}
+
+impl From<Malformed> for Rejected {
+    #[inline(always)]
+    fn from(reason: Malformed) -> Self {
+        Self::Malformed(reason)
+    }
+}
+
+/// An IP packet with its innermost visible flow. Flat, since kernel memory holds it too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The innermost flow.
+    pub key: FlowKey,
+    /// The packet's direction within it.
+    pub direction: FlowDirection,
+    /// Fragmentation of the innermost packet.
+    pub fragment: Fragment,
+    /// Whether there is a VXLAN packet around it.
+    pub carriage: Carriage,
+    /// What it is if its addresses are no pods': a packet that hides others.
+    pub opaque: Opaque,
+    /// The inner packet is VXLAN again, deeper than this parser follows.
+    pub too_deep: bool,
+    /// Receiver index of opaque WireGuard data as on the wire, else 0.
+    pub session: u32,
+    /// Offset of the innermost IP header in the frame, bytes.
+    pub network_offset: u32,
+    /// Offset of the innermost transport payload in the frame, bytes.
+    pub payload_offset: u32,
+    /// L3 length of the innermost packet, bytes. Of an aggregate: all payload, one set of headers.
+    pub length: u32,
+    /// What times a round trip.
+    pub timing: Timing,
+    /// The VXLAN packet around it; meaningless if `carriage` is plain.
+    pub outer: Outer,
+}
+
+impl Packet {
+    /// Room for the parser to fill: a packet of nothing.
+    pub const EMPTY: Self = Self {
+        key: FlowKey::EMPTY,
+        direction: FlowDirection::LowToHigh,
+        fragment: Fragment::None,
+        carriage: Carriage::Plain,
+        opaque: Opaque::None,
+        too_deep: false,
+        session: 0,
+        network_offset: 0,
+        payload_offset: 0,
+        length: 0,
+        timing: Timing::NONE,
+        outer: Outer {
+            source: Address::UNSPECIFIED,
+            destination: Address::UNSPECIFIED,
+            fragment: Fragment::None,
+            payload_offset: 0,
+        },
+    };
+
+    /// The VXLAN packet around it, if there is one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn around(&self) -> Option<&Outer> {
+        match self.carriage {
+            Carriage::Plain => None,
+            Carriage::Vxlan => Some(&self.outer),
+        }
+    }
+}
+
+/// Fragmentation state of an IP packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fragment {
+    /// Whole.
+    #[default]
+    None = 0,
+    /// Offset 0, more to come: holds the transport header.
+    First = 1,
+    /// Offset above 0: no transport header.
+    Later = 2,
+}
+
+/// The outer packet of a VXLAN frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outer {
+    /// Outer source address.
+    pub source: Address,
+    /// Outer destination address.
+    pub destination: Address,
+    /// Offset of the outer UDP payload in the frame, bytes.
+    pub payload_offset: u32,
+    /// Fragmentation of the outer packet.
+    pub fragment: Fragment,
+}
+
+/// A packet whose load cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opaque {
+    /// It is no such packet.
+    #[default]
+    None = 0,
+    /// A WireGuard data message, by signature and length.
+    WireGuard = 1,
+    /// A WireGuard handshake or cookie message.
+    WireGuardHandshake = 2,
+    /// TCP, opaque when tailscaled's mark says so.
+    Tcp = 3,
+    /// A later fragment of UDP.
+    LaterFragment = 4,
+}
+
+/// Numbers in a packet that let a round trip be timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// `TSval` of RFC 7323, or {identifier, sequence} of an echo request.
+    pub probe: u32,
+    /// `TSecr` of RFC 7323, or {identifier, sequence} of an echo reply.
+    pub answer: u32,
+    /// Sequence number behind the packet's last byte.
+    pub sequence_end: u32,
+    /// Acknowledgement number.
+    pub ack: u32,
+    /// What kind of numbers.
+    pub kind: TimingKind,
+    /// TCP flags as on the wire.
+    pub tcp_flags: u8,
+    /// The packet occupies sequence space: payload, SYN or FIN.
+    pub occupies: bool,
+}
+
+impl Timing {
+    /// Numbers of a packet that cannot be timed.
+    pub const NONE: Self = Self {
+        kind: TimingKind::None,
+        tcp_flags: 0,
+        occupies: false,
+        probe: 0,
+        answer: 0,
+        sequence_end: 0,
+        ack: 0,
+    };
+}
+
+/// How a packet's round trip can be timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TimingKind {
+    /// It cannot.
+    #[default]
+    None = 0,
+    /// TCP without timestamps: retransmissions only.
+    TcpPlain = 1,
+    /// TCP with timestamps.
+    TcpStamped = 2,
+    /// Echo request of ICMP or its IPv6 twin.
+    EchoRequest = 3,
+    /// Echo reply of ICMP or its IPv6 twin.
+    EchoReply = 4,
+}
+
+/// TCP flag FIN.
+pub const TCP_FIN: u8 = 0x01;
+/// TCP flag SYN.
+pub const TCP_SYN: u8 = 0x02;
+/// TCP flag RST.
+pub const TCP_RST: u8 = 0x04;
+/// TCP flag ACK.
+pub const TCP_ACK: u8 = 0x10;

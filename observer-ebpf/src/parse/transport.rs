@@ -1,0 +1,112 @@
+//! From the network layer to the transport: ports, payload offset, timing, tunnel signatures.
+
+use super::ip::{Network, word};
+use super::tunnel::{VXLAN_PORT, is_vxlan, wireguard};
+use super::{Bytes, Fragment, Malformed, Opaque, Packet, Timing, TimingKind, tcp};
+
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+
+pub(super) const UDP_HEADER: usize = 8;
+const ECHO_HEADER: usize = 8;
+
+/// What a packet carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Load {
+    Plain,
+    Vxlan,
+}
+
+/// Reads the transport header: ports, payload offset, timing and opacity of `packet`.
+#[inline(always)]
+pub(super) fn transport(
+    bytes: &impl Bytes,
+    network: &Network,
+    packet: &mut Packet,
+) -> Result<Load, Malformed> {
+    packet.timing = Timing::NONE;
+    packet.opaque = Opaque::None;
+    packet.session = 0;
+    packet.payload_offset = word(network.transport);
+    (packet.key.low_port, packet.key.high_port) = ([0; 2], [0; 2]);
+    if packet.fragment == Fragment::Later {
+        if packet.key.protocol == UDP {
+            packet.opaque = Opaque::LaterFragment;
+        }
+        return Ok(Load::Plain);
+    }
+    match packet.key.protocol {
+        TCP => {
+            packet.opaque = Opaque::Tcp;
+            tcp::segment(bytes, network, packet)?;
+        }
+        UDP => return udp(bytes, network, packet),
+        ICMP => echo(bytes, network, packet, (8, 0))?,
+        ICMPV6 => echo(bytes, network, packet, (128, 129))?,
+        _ => {}
+    }
+    Ok(Load::Plain)
+}
+
+#[inline(always)]
+fn udp(bytes: &impl Bytes, network: &Network, packet: &mut Packet) -> Result<Load, Malformed> {
+    let offset = network.transport;
+    let header = bytes.at::<UDP_HEADER>(offset).ok_or(Malformed::UdpShort)?;
+    let payload = offset + UDP_HEADER;
+    if payload > network.end {
+        return Err(Malformed::UdpShort);
+    }
+    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    let end = match length {
+        0 => network.end,
+        length if length < UDP_HEADER => return Err(Malformed::UdpLength),
+        length if offset + length <= network.end => offset + length,
+        // The first fragment states the length of the whole datagram.
+        _ if packet.fragment == Fragment::First => network.end,
+        _ => return Err(Malformed::UdpLength),
+    };
+    let destination = u16::from_be_bytes([header[2], header[3]]);
+    let source = u16::from_be_bytes([header[0], header[1]]);
+    packet.direction = packet.key.set_ports(packet.direction, source, destination);
+    packet.payload_offset = word(payload);
+    if destination == VXLAN_PORT && is_vxlan(bytes, payload, end)? {
+        return Ok(Load::Vxlan);
+    }
+    (packet.opaque, packet.session) = wireguard(bytes, payload, end);
+    Ok(Load::Plain)
+}
+
+/// Both ports of an echo are its identifier, so that request and reply meet in one flow.
+#[inline(always)]
+fn echo(
+    bytes: &impl Bytes,
+    network: &Network,
+    packet: &mut Packet,
+    (request, reply): (u8, u8),
+) -> Result<(), Malformed> {
+    let offset = network.transport;
+    let header = bytes
+        .at::<ECHO_HEADER>(offset)
+        .ok_or(Malformed::IcmpShort)?;
+    if offset + ECHO_HEADER > network.end {
+        return Err(Malformed::IcmpShort);
+    }
+    packet.payload_offset = word(offset + ECHO_HEADER);
+    let kind = match header[0] {
+        kind if kind == request => TimingKind::EchoRequest,
+        kind if kind == reply => TimingKind::EchoReply,
+        _ => return Ok(()),
+    };
+    packet.key.low_port = [header[4], header[5]];
+    packet.key.high_port = [header[4], header[5]];
+    if packet.fragment == Fragment::None {
+        let token = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+        packet.timing.kind = kind;
+        packet.timing.probe = token;
+        packet.timing.answer = token;
+        packet.timing.occupies = kind == TimingKind::EchoRequest;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The bytes of a socket buffer: directly while the headers lie in its linear part, else a copy of
+//! the head. The only file that dereferences packet memory.
+
+use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use aya_ebpf::programs::TcContext;
+use observer_ebpf::parse::Bytes;
+
+/// The longest header stack the parser reads: Ethernet, IPv6, fragment, UDP, VXLAN, Ethernet, IPv6,
+/// TCP with all options, and 12 bytes of payload for a tunnel's signature.
+pub(crate) const HEAD: usize = 208;
+
+/// Bytes of room for a copy: a power of two that offsets are masked to, and as many again, so that
+/// the verifier sees no offset outside it.
+pub(crate) const ROOM: usize = 1024;
+
+/// The linear part of a buffer.
+pub(crate) struct Linear {
+    start: usize,
+    end: usize,
+}
+
+impl Linear {
+    #[inline(always)]
+    pub(crate) fn of(ctx: &TcContext) -> Self {
+        Self {
+            start: ctx.data(),
+            end: ctx.data_end(),
+        }
+    }
+
+    /// True if the first `wanted` bytes lie in the linear part.
+    #[inline(always)]
+    pub(crate) fn holds(&self, wanted: usize) -> bool {
+        self.end - self.start >= wanted
+    }
+}
+
+impl Bytes for Linear {
+    #[inline(always)]
+    fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        let first = self.start + offset;
+        if first + N > self.end {
+            return None;
+        }
+        // SAFETY: the N bytes lie inside the packet, as just tested against its end; they live as
+        // long as the program runs, and no helper that could move them is called.
+        Some(unsafe { &*(first as *const [u8; N]) })
+    }
+}
+
+/// A copied head.
+pub(crate) struct Head<'a> {
+    bytes: &'a [u8; ROOM],
+    length: usize,
+}
+
+impl<'a> Head<'a> {
+    /// Copies the first `length` bytes (at most [`HEAD`]) into `scratch`.
+    #[inline(always)]
+    pub(crate) fn copy(
+        ctx: &TcContext,
+        scratch: &'a mut [u8; ROOM],
+        length: usize,
+    ) -> Option<Self> {
+        let length = if length > HEAD { HEAD } else { length };
+        if length == 0 {
+            return None;
+        }
+        // SAFETY: `scratch` has more than HEAD bytes and `length` is between 1 and HEAD.
+        let failed = unsafe {
+            bpf_skb_load_bytes(
+                ctx.skb.skb.cast(),
+                0,
+                scratch.as_mut_ptr().cast(),
+                length as u32,
+            )
+        };
+        (failed == 0).then_some(Self {
+            bytes: scratch,
+            length,
+        })
+    }
+}
+
+impl Bytes for Head<'_> {
+    #[inline(always)]
+    fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        if offset + N > self.length {
+            return None;
+        }
+        // SAFETY: offset + N is at most HEAD, as just tested; the mask changes nothing.
+        Some(unsafe {
+            &*self
+                .bytes
+                .as_ptr()
+                .add(offset & (ROOM / 2 - 1))
+                .cast::<[u8; N]>()
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! The maps, and their view as the step's tables. The only file that dereferences map memory.
+
+use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::btf_maps::lpm_trie::Key;
+use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns};
+use aya_ebpf::macros::btf_map;
+
+use observer_ebpf::abi::biflow::Biflow;
+use observer_ebpf::abi::control::{BUDGETS, Budget, Control};
+use observer_ebpf::abi::counter::{COUNTERS, Counter};
+use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
+use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
+use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRow};
+use observer_ebpf::parse::Packet;
+use observer_ebpf::step::{Inserted, Tables};
+use observer_ebpf::units::{Jiffies, Monotonic};
+
+use crate::atomic::{Atomic32, Atomic64, Own64};
+use crate::frame::ROOM;
+
+type Entry = Biflow<Atomic32, Atomic64>;
+const ROW_COUNT: usize = ROWS as usize;
+
+/// Canonical inner flow -> its state. LRU; 16,384 entries by default (the agent sets the size) of
+/// 40 + 288 bytes: 6.4 MB with the kernel's overhead.
+#[btf_map]
+static BIFLOWS: LruHashMap<FlowKey, Entry, 16384> = LruHashMap::new();
+/// What a new entry begins as: one zeroed value, never written. 288 bytes.
+#[btf_map]
+static ZERO: Array<Entry, 1> = Array::new();
+/// Prefixes that pods and services live in. 64 entries, written by user space; 4 KB.
+#[btf_map]
+static NETWORKS: LpmTrie<[u8; 16], u32, 64> = LpmTrie::new();
+/// Two addresses -> path number and sampling rate. 16,384 entries, written by user space; 1.6 MB.
+#[btf_map]
+static PAIRS: HashMap<PairKey, u32, 16384> = HashMap::new();
+/// Traffic per path, point and direction; per CPU, 8,192 rows of 32 bytes: 262 KB a CPU.
+#[btf_map]
+static TRAFFIC: PerCpuArray<TrafficRow<Own64>, ROW_COUNT> = PerCpuArray::new();
+/// Round-trip histograms per path, point and direction; 8,192 rows of 584 bytes: 4.8 MB.
+#[btf_map]
+static RTT: Array<RttRow<Atomic32>, ROW_COUNT> = Array::new();
+/// Fragments per path, point and direction; 8,192 rows of 16 bytes: 131 KB.
+#[btf_map]
+static FRAGMENT_COUNTS: Array<FragmentRow<Atomic64>, ROW_COUNT> = Array::new();
+/// Outer flows; 4,096 entries of 40 + 48 bytes: 0.6 MB. Refuses when full; user space removes idle
+/// entries.
+#[btf_map]
+static OUTER_FLOWS: HashMap<OuterKey, OuterFlow<u64>, 4096> = HashMap::new();
+/// Window words of the budgets; 4 entries.
+#[btf_map]
+static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
+/// Events to user space, 256 KiB; full = counted.
+#[btf_map]
+static EVENTS: RingBuf<(), 262_144> = RingBuf::new();
+/// The loss ledger; per CPU.
+#[btf_map]
+static COUNTERS_MAP: PerCpuArray<Own64, { COUNTERS as usize }> = PerCpuArray::new();
+/// What user space says; one entry of 96 bytes.
+#[btf_map]
+static CONTROL: Array<Control, 1> = Array::new();
+/// Room that the stack lacks; per CPU, one entry of 1.2 KB.
+#[btf_map]
+static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+
+/// One program's working memory. In a map the verifier also forgets what was stored, so that the
+/// parser's many paths meet in one state.
+pub(crate) struct Scratch {
+    pub(crate) packet: Packet,
+    pub(crate) head: [u8; ROOM],
+}
+
+/// This CPU's working memory.
+#[inline(always)]
+pub(crate) fn scratch() -> Option<&'static mut Scratch> {
+    // SAFETY: one program at a time runs on a CPU at these hooks, and each asks once; zeroes, as the
+    // map begins, are a valid value.
+    SCRATCH
+        .get_ptr_mut(0)
+        .map(|scratch| unsafe { &mut *scratch })
+}
+
+/// The kernel's maps as the step's tables.
+pub(crate) struct Kernel;
+
+// SAFETY (all blocks below): a pointer that a look-up returned stays valid memory of the map while
+// the program runs, also when an LRU gives the element to another key: cells may then write into
+// the next owner's entry, which readers allow for.
+impl Tables for Kernel {
+    type W32 = Atomic32;
+    type W64 = Atomic64;
+    type Sum = Own64;
+
+    #[inline(always)]
+    fn control(&self) -> Option<&Control> {
+        CONTROL.get(0)
+    }
+
+    #[inline(always)]
+    fn biflow(&self, key: &FlowKey) -> Option<&Entry> {
+        // SAFETY: see above.
+        unsafe { BIFLOWS.get(key) }
+    }
+
+    #[inline(always)]
+    fn insert_biflow(&self, key: &FlowKey) -> Inserted {
+        let Some(zero) = ZERO.get(0) else {
+            return Inserted::Refused;
+        };
+        inserted(BIFLOWS.insert(key, zero, u64::from(BPF_NOEXIST)))
+    }
+
+    #[inline(always)]
+    fn is_networked(&self, address: &Address) -> bool {
+        NETWORKS.get(&Key::new(128, address.octets())).is_some()
+    }
+
+    #[inline(always)]
+    fn pair(&self, key: &PairKey) -> Option<u32> {
+        // SAFETY: see above; the value is one aligned word.
+        unsafe { PAIRS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn traffic(&self, row: Row) -> Option<&TrafficRow<Own64>> {
+        TRAFFIC.get(row.index())
+    }
+
+    #[inline(always)]
+    fn rtt(&self, row: Row) -> Option<&RttRow<Atomic32>> {
+        RTT.get(row.index())
+    }
+
+    #[inline(always)]
+    fn fragments(&self, row: Row) -> Option<&FragmentRow<Atomic64>> {
+        FRAGMENT_COUNTS.get(row.index())
+    }
+
+    #[inline(always)]
+    fn outer_flow(&self, key: &OuterKey) -> Option<&OuterFlow<Atomic64>> {
+        // SAFETY: see above; `Atomic64` is a transparent cell over the `u64` of the declaration.
+        OUTER_FLOWS
+            .get_ptr(key)
+            .map(|flow| unsafe { &*flow.cast() })
+    }
+
+    #[inline(always)]
+    fn insert_outer_flow(&self, key: &OuterKey, now: Monotonic) -> Inserted {
+        let flow = OuterFlow {
+            first_seen: now.0,
+            ..OuterFlow::default()
+        };
+        inserted(OUTER_FLOWS.insert(key, &flow, u64::from(BPF_NOEXIST)))
+    }
+
+    #[inline(always)]
+    fn budget(&self, budget: Budget) -> Option<&Atomic64> {
+        BUDGET_WORDS.get(budget as u32)
+    }
+
+    #[inline(always)]
+    fn count(&self, counter: Counter, amount: u64) {
+        if let Some(cell) = COUNTERS_MAP.get(counter.index()) {
+            observer_ebpf::cell::Tally::add(cell, amount);
+        }
+    }
+
+    #[inline(always)]
+    fn emit(&self, event: &Event, wake: bool) -> bool {
+        let flags = if wake {
+            BPF_RB_FORCE_WAKEUP
+        } else {
+            BPF_RB_NO_WAKEUP
+        };
+        EVENTS
+            .output_untyped::<Event>(event, u64::from(flags))
+            .is_ok()
+    }
+
+    #[inline(always)]
+    fn monotonic(&self) -> Monotonic {
+        // SAFETY: a helper without arguments.
+        Monotonic(unsafe { bpf_ktime_get_ns() })
+    }
+
+    #[inline(always)]
+    fn jiffies(&self) -> Jiffies {
+        // SAFETY: a helper without arguments.
+        Jiffies(unsafe { bpf_jiffies64() })
+    }
+}
+
+#[inline(always)]
+fn inserted(result: Result<(), i32>) -> Inserted {
+    const EXISTS: i32 = -17;
+    match result {
+        Ok(()) => Inserted::New,
+        Err(EXISTS) => Inserted::Present,
+        Err(_) => Inserted::Refused,
+    }
+}

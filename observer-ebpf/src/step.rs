@@ -1,0 +1,23 @@
+//! The packet step: what to count, arm, mark and emit for one packet. It is generic over where the
+//! cells live and over the clock, so that the kernel, the tests and `replay` run the same source.
+//!
+//! Never: a packet read (the parser did it), a decision about the packet's fate.
+
+mod announce;
+mod budget;
+mod entry;
+mod observe;
+mod opaque;
+mod outer;
+mod sample;
+mod scene;
+mod select;
+mod size;
+mod tables;
+mod timing;
+mod trajectory;
+
+pub use observe::{Frame, observe, refuse};
+pub use select::is_selected;
+pub use size::{Size, size};
+pub use tables::{Inserted, Tables};

@@ -1,0 +1,110 @@
+//! From a packet to its biflow entry and path number: one look-up in steady traffic; inserts and
+//! pair look-ups only at a flow's first packet, at a new version of `pairs` and at each epoch.
+
+use crate::abi::biflow::{Assignment, Biflow};
+use crate::abi::control::Budget;
+use crate::abi::counter::Loss;
+use crate::abi::point::Site;
+use crate::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
+use crate::cell::Cell32;
+
+use super::scene::Scene;
+use super::{Inserted, Tables, budget};
+
+/// Finds or makes the entry of the packet's flow, else says on which reserved path it counts.
+#[inline(always)]
+pub(super) fn place<T: Tables>(
+    scene: Scene<'_, T>,
+    site: Site,
+) -> Result<&Biflow<T::W32, T::W64>, u16> {
+    let (control, key) = (scene.control, &scene.packet.key);
+    let maybe_pod = control.covers(&key.low) || control.covers(&key.high);
+    if site.point.carries_host_traffic() && !maybe_pod {
+        return Err(PATH_HOST);
+    }
+    if let Some(entry) = scene.tables.biflow(key) {
+        return Ok(entry);
+    }
+    match create(&scene, site) {
+        CREATED => scene.tables.biflow(key).ok_or(PATH_REFUSED),
+        reserved => Err(reserved),
+    }
+}
+
+/// Answer of [`create`]: look again.
+const CREATED: u16 = u16::MAX;
+
+/// Makes an entry, or names the reserved path of a flow that gets none.
+#[inline(never)]
+fn create<T: Tables>(scene: &Scene<'_, T>, site: Site) -> u16 {
+    let (tables, key) = (scene.tables, &scene.packet.key);
+    let low = tables.is_networked(&key.low);
+    let high = tables.is_networked(&key.high);
+    if !low && !high && site.point.carries_host_traffic() {
+        return PATH_HOST;
+    }
+    if low != high && site.point.is_underlay() {
+        return PATH_EXTERNAL;
+    }
+    if !budget::take(*scene, Budget::Inserts) {
+        tables.count(Loss::InsertBudget.into(), 1);
+        return PATH_REFUSED;
+    }
+    match tables.insert_biflow(key) {
+        Inserted::Present => CREATED,
+        Inserted::Refused => {
+            tables.count(Loss::InsertRefused.into(), 1);
+            PATH_REFUSED
+        }
+        Inserted::New => {
+            tables.count(Loss::Inserted.into(), 1);
+            if let (Some(entry), false) = (tables.biflow(key), low && high) {
+                let path = if low || high {
+                    PATH_EXTERNAL
+                } else {
+                    PATH_HOST
+                };
+                let reserved = Assignment {
+                    path,
+                    rate: scene.control.rate,
+                };
+                entry.assignment.store(reserved.word());
+            }
+            CREATED
+        }
+    }
+}
+
+/// The entry's assignment, asked again if the flow has none and `pairs` changed since.
+#[inline(always)]
+pub(super) fn assignment<T: Tables>(
+    scene: Scene<'_, T>,
+    entry: &Biflow<T::W32, T::W64>,
+) -> Assignment {
+    let held = Assignment::from_word(entry.assignment.load());
+    if held.path == PATH_UNKNOWN && entry.pairs_version.load() != scene.control.pairs_version {
+        return ask(scene, entry);
+    }
+    held
+}
+
+/// Asks `pairs` for the flow's path.
+#[inline(always)]
+pub(super) fn ask<T: Tables>(scene: Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> Assignment {
+    Assignment::from_word(look_up(&scene, entry))
+}
+
+#[inline(never)]
+fn look_up<T: Tables>(scene: &Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> u32 {
+    entry.pairs_version.store(scene.control.pairs_version);
+    let unknown = Assignment {
+        path: PATH_UNKNOWN,
+        rate: scene.control.rate,
+    };
+    let found = scene
+        .tables
+        .pair(&scene.packet.key.pair())
+        .unwrap_or(unknown.word());
+    entry.assignment.store(found);
+    found
+}

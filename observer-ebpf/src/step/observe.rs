@@ -1,0 +1,123 @@
+//! The step's entry: one parsed packet at one site.
+
+use crate::abi::biflow::{Biflow, Carriage, trajectory_bit};
+use crate::abi::counter::{Counter, Loss};
+use crate::abi::point::Site;
+use crate::abi::row::Row;
+use crate::abi::{FIRST_PATH, PATH_HOST};
+use crate::cell::{Cell32, Cell64, Tally};
+use crate::parse::{Fragment, Packet, Rejected};
+
+use super::scene::Scene;
+use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory};
+
+/// What the kernel says of a buffer beside its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// Length of the buffer from its first header on, bytes.
+    pub length: u32,
+    /// Payload per segment of an aggregate, 0 = none.
+    pub gso_size: u32,
+    /// Socket buffer mark.
+    pub mark: u32,
+}
+
+/// Counts a frame that is no packet.
+#[inline(always)]
+pub fn refuse<T: Tables>(tables: &T, reason: Rejected) {
+    tables.count(Loss::Frames.into(), 1);
+    match reason {
+        Rejected::NotOurs(reason) => tables.count(Counter::NotOurs(reason), 1),
+        Rejected::Malformed(reason) => tables.count(Counter::Malformed(reason), 1),
+    }
+}
+
+/// Counts, marks, times and announces one packet.
+#[inline(always)]
+pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet) {
+    tables.count(Loss::Frames.into(), 1);
+    let Some(control) = tables.control() else {
+        return;
+    };
+    let scene = Scene {
+        tables,
+        control,
+        packet,
+    };
+    let size = size(packet, frame.length, frame.gso_size);
+    if size.hidden > 0 {
+        tables.count(Loss::DatagramsHidden.into(), size.hidden);
+    }
+    if packet.too_deep {
+        tables.count(Loss::TooDeep.into(), 1);
+    }
+    match entry::place(scene, site) {
+        Ok(entry) => with_entry(scene, site, entry, size),
+        Err(path) => {
+            add_traffic(tables, Row::new(path, site.point, packet.direction), size);
+            if path == PATH_HOST && packet.carriage == Carriage::Plain {
+                opaque::count(scene, site, frame.mark, &size);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn with_entry<T: Tables>(
+    scene: Scene<'_, T>,
+    site: Site,
+    entry: &Biflow<T::W32, T::W64>,
+    size: Size,
+) {
+    let packet = scene.packet;
+    let mut assigned = entry::assignment(scene, entry);
+    let window = scene.window();
+    if entry.last_seen.load() != window {
+        entry.last_seen.store(window);
+    }
+    let marks = packet.direction.of(&entry.trajectory);
+    let opened = trajectory::mark(
+        marks,
+        scene.control.epoch,
+        trajectory_bit(site, packet.carriage),
+    );
+    if opened && assigned.path >= FIRST_PATH {
+        assigned = entry::ask(scene, entry);
+    }
+    if !timing::leaves_by_second_port(scene, site, entry) {
+        let row = Row::new(assigned.path, site.point, packet.direction);
+        add_traffic(scene.tables, row, size);
+        add_fragments(scene.tables, row, packet);
+    }
+    outer::remember(scene, site, entry, assigned.path);
+    announce::announce(scene, site, entry, assigned.path);
+    timing::time(scene, site, entry, assigned);
+}
+
+#[inline(always)]
+fn add_traffic<T: Tables>(tables: &T, row: Row, size: Size) {
+    if let Some(traffic) = tables.traffic(row) {
+        traffic.buffers.add(1);
+        traffic.bytes.add(size.bytes);
+        traffic.segments.add(size.segments);
+    }
+}
+
+#[inline(always)]
+fn add_fragments<T: Tables>(tables: &T, row: Row, packet: &Packet) {
+    let outer_first = packet
+        .around()
+        .is_some_and(|outer| outer.fragment == Fragment::First);
+    let inner = packet.fragment != Fragment::None;
+    if !inner && !outer_first {
+        return;
+    }
+    if let Some(fragments) = tables.fragments(row) {
+        if inner {
+            fragments.inner.fetch_add(1);
+        }
+        if outer_first {
+            fragments.first_outer.fetch_add(1);
+        }
+    }
+}

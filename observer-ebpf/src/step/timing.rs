@@ -1,0 +1,202 @@
+//! Passive round-trip times (RFC 7323 timestamps, ICMP echo). All points time the same segment: the
+//! first one of its `TSval` that extends the sequence space. The clock is read when a packet may arm
+//! a point or answers an armed one, never else.
+
+use crate::abi::biflow::{Assignment, Biflow};
+use crate::abi::point::{Hook, Point, Site};
+use crate::cell::Cell64;
+use crate::parse::{TCP_ACK, TimingKind};
+use crate::units::{Ticks, low_word};
+
+use super::announce::{entrance, is_announced};
+use super::scene::Scene;
+use super::{Tables, is_selected, sample};
+
+/// An armed packet that nobody answered for 4 s is given up. In ticks.
+pub(super) const STALE: u32 = 3_906_250;
+/// For 2 s an unselected packet leaves a selected one armed. In ticks.
+const SELECTED_HOLDS: u32 = STALE / 2;
+
+/// {probe in the high half, ticks in the low half}; ticks 0 = answered.
+#[derive(Clone, Copy)]
+pub(super) struct Armed {
+    pub(super) word: u64,
+}
+
+impl Armed {
+    #[inline(always)]
+    pub(super) const fn probe(self) -> u32 {
+        low_word(self.word >> 32)
+    }
+
+    #[inline(always)]
+    pub(super) const fn since(self) -> Ticks {
+        Ticks(low_word(self.word))
+    }
+
+    #[inline(always)]
+    const fn is_armed(self) -> bool {
+        self.since().0 != 0
+    }
+}
+
+/// Times one packet: answers what it answers, raises `fresh`, arms this point.
+#[inline(always)]
+pub(super) fn time<T: Tables>(
+    scene: Scene<'_, T>,
+    site: Site,
+    entry: &Biflow<T::W32, T::W64>,
+    assignment: Assignment,
+) {
+    let timing = &scene.packet.timing;
+    let (rate, is_reply) = match timing.kind {
+        TimingKind::None => return,
+        TimingKind::TcpPlain => (assignment.rate, false),
+        TimingKind::TcpStamped => (assignment.rate, timing.tcp_flags & TCP_ACK != 0),
+        TimingKind::EchoRequest => (scene.control.echo_rate, false),
+        TimingKind::EchoReply => (scene.control.echo_rate, true),
+    };
+    if is_reply {
+        answer(
+            scene,
+            site,
+            entry,
+            Assignment {
+                path: assignment.path,
+                rate,
+            },
+        );
+    }
+    if !timing.occupies {
+        return;
+    }
+    let is_fresh = timing.kind == TimingKind::EchoRequest || raise(scene, site, entry);
+    if is_fresh && timing.kind != TimingKind::TcpPlain {
+        arm(scene, site, entry, rate);
+    }
+}
+
+/// Raises `fresh` if the segment extends the sequence space, counts a retransmission if not. True
+/// if the segment's `TSval` is the one to time.
+#[inline(always)]
+fn raise<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64>) -> bool {
+    let timing = &scene.packet.timing;
+    let cell = scene.packet.direction.of(&entry.fresh);
+    let held = cell.load();
+    let ahead = timing.sequence_end.wrapping_sub(low_word(held >> 32));
+    if held == 0 || ahead.wrapping_sub(1) < u32::MAX / 2 {
+        // Lost to another CPU's segment: that one is timed.
+        return cell.replace(
+            held,
+            (u64::from(timing.sequence_end) << 32) | u64::from(timing.probe),
+        );
+    }
+    if counts_retransmissions(scene, site) {
+        sample::retransmission(&scene, entry);
+    }
+    low_word(held) == timing.probe
+}
+
+/// The local sender's first point alone: elsewhere `fresh` was raised by another point before.
+#[inline(always)]
+const fn counts_retransmissions<T>(scene: Scene<'_, T>, site: Site) -> bool {
+    let is_pod_point = match site.point {
+        Point::Port => scene.control.ports_attached != 0,
+        Point::Bridge => scene.control.ports_attached == 0,
+        Point::Overlay
+        | Point::Tunnel
+        | Point::FlannelWg
+        | Point::Underlay0
+        | Point::Underlay1
+        | Point::Underlay2 => false,
+    };
+    is_pod_point && matches!(site.hook, Hook::Ingress)
+}
+
+/// Arms this point with the packet's probe, unless a better one is armed.
+#[inline(always)]
+fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64>, rate: u8) {
+    let packet = scene.packet;
+    if leaves_by_second_port(scene, site, entry) {
+        return;
+    }
+    let Some(state) = entry.points.get(site.point.index()) else {
+        return;
+    };
+    let cell = packet.direction.of(&state.armed);
+    let held = Armed { word: cell.load() };
+    if held.probe() == packet.timing.probe && held.word != 0 {
+        return;
+    }
+    let now = scene.tables.monotonic().ticks();
+    let age = now.since(held.since()).0;
+    if held.is_armed() && age < holds(held.probe(), packet.timing.probe, rate) {
+        return;
+    }
+    if held.is_armed() && age >= STALE {
+        sample::stale(&scene);
+    }
+    cell.replace(
+        held.word,
+        (u64::from(packet.timing.probe) << 32) | u64::from(now.0 | 1),
+    );
+}
+
+/// For how long the held probe stays armed against a new one, ticks.
+#[inline(always)]
+const fn holds(held: u32, new: u32, rate: u8) -> u32 {
+    match (is_selected(held, rate), is_selected(new, rate)) {
+        (false, true) => 0,
+        (true, false) => SELECTED_HOLDS,
+        (true, true) | (false, false) => STALE,
+    }
+}
+
+/// Disarms this point if the packet answers its probe, and takes the sample.
+#[inline(always)]
+fn answer<T: Tables>(
+    scene: Scene<'_, T>,
+    site: Site,
+    entry: &Biflow<T::W32, T::W64>,
+    assignment: Assignment,
+) {
+    let Some(state) = entry.points.get(site.point.index()) else {
+        return;
+    };
+    let cell = scene.packet.direction.reverse().of(&state.armed);
+    let held = Armed { word: cell.load() };
+    let ahead = scene.packet.timing.answer.wrapping_sub(held.probe());
+    if !held.is_armed() || ahead > u32::MAX / 2 || !answers_here(scene, site, entry) {
+        return;
+    }
+    if cell.replace(held.word, u64::from(held.probe()) << 32) && ahead == 0 {
+        sample::take_sample(&scene, site, held, assignment.word());
+    }
+}
+
+/// Port: a packet between two pods of one node was armed where it entered.
+#[inline(always)]
+pub(super) fn leaves_by_second_port<T: Tables>(
+    scene: Scene<'_, T>,
+    site: Site,
+    entry: &Biflow<T::W32, T::W64>,
+) -> bool {
+    site.point == Point::Port
+        && site.hook == Hook::Egress
+        && is_announced(entry, entrance(site), scene.packet.direction)
+}
+
+/// Ports: data that entered at one is answered where the reply leaves again, data from elsewhere
+/// where the reply enters. Other points are passed once by each direction.
+#[inline(always)]
+fn answers_here<T: Tables>(
+    scene: Scene<'_, T>,
+    site: Site,
+    entry: &Biflow<T::W32, T::W64>,
+) -> bool {
+    if site.point != Point::Port {
+        return true;
+    }
+    let data_entered = is_announced(entry, entrance(site), scene.packet.direction.reverse());
+    data_entered == (site.hook == Hook::Egress)
+}
