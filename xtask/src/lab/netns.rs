@@ -71,6 +71,8 @@ pub(crate) enum Tool {
     Ip,
     /// `ip -6 -batch -`
     Ip6,
+    /// `ip -force -batch -`, which goes on after a refused line.
+    IpForce,
     /// `bridge -batch -`
     Bridge,
     /// `nft -f -`
@@ -82,12 +84,13 @@ pub(crate) fn batch(tool: Tool, netns: Option<&str>, lines: &[&str]) -> Result<(
     let (name, options): (&str, &[&str]) = match tool {
         Tool::Ip => ("ip", &["-batch", "-"]),
         Tool::Ip6 => ("ip", &["-6", "-batch", "-"]),
+        Tool::IpForce => ("ip", &["-force", "-batch", "-"]),
         Tool::Bridge => ("bridge", &["-batch", "-"]),
         Tool::Nft => ("nft", &["-f", "-"]),
     };
     let mut command = match (tool, netns) {
         (Tool::Nft, Some(netns)) => self::command(netns, &["nft", "-f", "-"]),
-        (Tool::Nft, None) | (Tool::Ip | Tool::Ip6 | Tool::Bridge, _) => {
+        (Tool::Nft, None) | (Tool::Ip | Tool::Ip6 | Tool::IpForce | Tool::Bridge, _) => {
             let mut command = Command::new(name);
             command.args(netns.map_or(Vec::new(), |netns| vec!["-n", netns]));
             command.args(options);

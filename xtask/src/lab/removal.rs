@@ -63,20 +63,22 @@ pub(super) fn remove(record: &Record) -> Result<(), LabError> {
             scope.spawn(move || process.end(grace_of(process)));
         }
     });
-    let left: Vec<&String> = record
-        .namespaces
-        .iter()
-        .filter(|name| netns::exists(name))
-        .collect();
-    let lines: Vec<String> = left
-        .iter()
-        .map(|name| format!("netns del {name}"))
-        .collect();
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    if !lines.is_empty() {
-        batch(Tool::Ip, None, &lines)?;
-    }
+    remove_namespaces(&record.namespaces)?;
     record::erase(&record.options.name)
+}
+
+/// Removes those namespaces that are there; somebody else may be removing them too.
+fn remove_namespaces(names: &[String]) -> Result<(), LabError> {
+    let left = || names.iter().filter(|name| netns::exists(name));
+    let lines: Vec<String> = left().map(|name| format!("netns del {name}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    match batch(Tool::IpForce, None, &lines) {
+        Err(cause) if left().next().is_some() => Err(cause),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The lab's own processes hold nothing worth an orderly end.

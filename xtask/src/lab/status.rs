@@ -78,9 +78,10 @@ impl fmt::Display for Status {
             let devices: Vec<String> = devices.collect();
             let tunnel = node.tailnet.address;
             let (netns, cidr, lower) = (&node.netns, node.pod_cidr(), &node.flannel_device);
+            let role = node.role.name();
             writeln!(
                 out,
-                "  {netns}: {}, tailscale0 {tunnel}",
+                "  {netns} ({role}): {}, tailscale0 {tunnel}",
                 devices.join(", ")
             )?;
             writeln!(

@@ -3,25 +3,23 @@
 
 mod config;
 mod peers;
+mod wire;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use boringtun::noise::TunnResult;
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use self::peers::{Peer, Peers};
+use self::wire::{Wire, open_socket};
 use super::error::LabError;
-use super::held::Held;
 use super::kernel::{Layer, open_tun};
-use super::knob::Knob;
 
 pub(crate) use self::config::public_key;
 pub use self::config::{Config, PeerConfig};
@@ -32,11 +30,6 @@ const BURST: usize = 64;
 const TICK: Duration = Duration::from_millis(100);
 /// Buffers: the largest IP packet and room for the WireGuard header and tag.
 const BUFFER: usize = 65_536 + 64;
-/// Datagrams in the delay queue: 100 ms at 1 Gbit/s of 1340 bytes.
-const HELD: usize = 10_000;
-/// Socket buffers, as large as tailscaled asks for.
-const SOCKET_BUFFER: usize = 7 << 20;
-
 /// Runs the tunnel of a configuration file until the process is ended.
 pub fn serve(config: &Path) -> Result<(), LabError> {
     let config = Config::read(config)?;
@@ -48,66 +41,12 @@ pub fn serve(config: &Path) -> Result<(), LabError> {
     let mut tunnel = Tunnel {
         peers: Peers::new(&config),
         mtu: usize::try_from(config.mtu).unwrap_or(BUFFER),
-        wire: Wire {
-            socket,
-            knob: Knob::new(config.delay_file),
-            held: Held::new(HELD),
-            lost: 0,
-        },
+        wire: Wire::new(socket, config.delay_file),
         tun,
     };
     tunnel
         .run()
         .map_err(|cause| LabError::io(format!("carry {}", config.device), cause))
-}
-
-/// A marked, non-blocking socket on all addresses.
-fn open_socket(config: &Config) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_mark(config.mark)?;
-    socket.set_nonblocking(true)?;
-    setsockopt(&socket, sockopt::RcvBufForce, &SOCKET_BUFFER)?;
-    setsockopt(&socket, sockopt::SndBufForce, &SOCKET_BUFFER)?;
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, config.port).into())?;
-    Ok(socket.into())
-}
-
-/// The way out to the peers, with its delay.
-struct Wire {
-    socket: UdpSocket,
-    knob: Knob,
-    held: Held<(SocketAddrV4, Vec<u8>)>,
-    lost: u64,
-}
-
-impl Wire {
-    /// Sends a datagram, at once or after the delay in force.
-    fn send(&mut self, to: SocketAddrV4, datagram: &[u8]) {
-        let now = Instant::now();
-        let delay = self.knob.value(now);
-        if delay.is_zero() && self.held.is_empty() {
-            self.send_now(to, datagram);
-        } else if !self.held.push(now + delay, (to, datagram.to_vec())) {
-            self.lost += 1;
-        }
-    }
-
-    /// Sends what is due.
-    fn flush(&mut self, now: Instant) {
-        while let Some((to, datagram)) = self.held.pop(now) {
-            self.send_now(to, &datagram);
-        }
-    }
-
-    /// A refused datagram is a lost one, as in the real thing; the first is told.
-    fn send_now(&mut self, to: SocketAddrV4, datagram: &[u8]) {
-        if let Err(cause) = self.socket.send_to(datagram, to) {
-            if self.lost == 0 {
-                eprintln!("send {} bytes to {to}: {cause}", datagram.len());
-            }
-            self.lost += 1;
-        }
-    }
 }
 
 /// The running tunnel.
@@ -126,7 +65,7 @@ impl Tunnel {
         loop {
             let now = Instant::now();
             let tick = (ticked + TICK).saturating_duration_since(now);
-            self.await_input(self.wire.held.wait(now).map_or(tick, |wait| wait.min(tick)))?;
+            self.await_input(self.wire.wait(now).map_or(tick, |wait| wait.min(tick)))?;
             self.wire.flush(Instant::now());
             self.take_datagrams(&mut input, &mut output)?;
             self.take_packets(&mut input, &mut output)?;
@@ -143,7 +82,7 @@ impl Tunnel {
     fn await_input(&self, patience: Duration) -> io::Result<()> {
         let mut watched = [
             PollFd::new(self.tun.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.wire.socket.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.wire.as_fd(), PollFlags::POLLIN),
         ];
         match ppoll(&mut watched, Some(TimeSpec::from_duration(patience)), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
@@ -173,7 +112,7 @@ impl Tunnel {
     /// Datagrams of a peer are opened; the inner source has to be in its `AllowedIPs`.
     fn take_datagrams(&mut self, input: &mut [u8], output: &mut [u8]) -> io::Result<()> {
         for _ in 0..BURST {
-            let (length, from) = match self.wire.socket.recv_from(input) {
+            let (length, from) = match self.wire.receive(input) {
                 Ok((length, SocketAddr::V4(from))) => (length, from),
                 Ok((_, SocketAddr::V6(_))) => continue,
                 Err(cause) if is_pause(&cause) => return Ok(()),

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Once;
 
 use xtask::lab::{Lab, Options, ROOT, Scenario, Status, netns};
 use xtask::{root, skip};
+
+/// Guards the clearing of leftovers.
+static SWEPT: Once = Once::new();
 
 /// Whether a lab can be built here; reports the skip if not. Clears what killed runs have left.
 pub(crate) fn possible(test: &str) -> bool {
@@ -19,7 +23,10 @@ pub(crate) fn possible(test: &str) -> bool {
         skip::skip(test, reason);
         return false;
     }
-    Lab::sweep().expect("leftovers of killed runs are removed");
+    // Once: a test may be looking at a dead lab of its own.
+    SWEPT.call_once(|| {
+        Lab::sweep().expect("leftovers of killed runs are removed");
+    });
     true
 }
 

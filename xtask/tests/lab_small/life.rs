@@ -96,7 +96,6 @@ fn lab_of_a_killed_owner_is_swept() {
         .count();
     assert_eq!(alive, 3, "the tunnels outlive their owner");
     assert!(!status.owner.as_ref().expect("owner").alive);
-    // Another test may sweep it first; gone is gone.
     Lab::sweep().expect("sweep");
     assert_nothing_left(&status);
 }

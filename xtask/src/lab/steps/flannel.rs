@@ -73,10 +73,10 @@ pub(super) fn masquerade(node: &Node) -> Step {
   }}
   chain postrtg {{
     type nat hook postrouting priority srcnat; policy accept;
-    meta mark & 0x4000 == 0x4000 return
+    meta mark 0x4000 return
     ip saddr {own} ip daddr {CLUSTER} return
     ip saddr {CLUSTER} ip daddr {own} return
-    ip saddr != {own} ip daddr {own} return
+    ip saddr != {own} ip daddr {CLUSTER} return
     ip saddr {CLUSTER} ip daddr != 224.0.0.0/4 masquerade fully-random
     ip saddr != {CLUSTER} ip daddr {CLUSTER} masquerade fully-random
   }}

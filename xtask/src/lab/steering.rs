@@ -1,0 +1,87 @@
+//! What can be done with a lab that is up: run something in a place, change a delay or an MTU.
+//! A place is a node, a pod or `wan`, the router between the nodes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::netns::{self, Tool, batch};
+use super::{ChildGuard, Lab, LabError, WireId, execute, knob};
+
+impl Lab {
+    /// A command in the namespace of a node, a pod or the router (`wan`).
+    pub fn command(&self, place: &str, argv: &[&str]) -> Result<Command, LabError> {
+        Ok(netns::command(self.netns(place)?, argv))
+    }
+
+    /// A shell in such a place, on the caller's terminal.
+    pub fn shell(&self, place: &str) -> Result<Command, LabError> {
+        let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
+        self.command(place, &[&shell])
+    }
+
+    /// Starts a process in such a place; it ends with the guard or with the lab.
+    pub fn spawn(&self, place: &str, argv: &[&str], log: &Path) -> Result<ChildGuard, LabError> {
+        let what = argv.first().copied().unwrap_or("process");
+        let started = execute::spawn(self.netns(place)?, argv, log, what, &self.ledger)?;
+        Ok(ChildGuard::new(started, Arc::clone(&self.ledger)))
+    }
+
+    /// Namespace of a node, a pod or the router (`wan`).
+    pub fn netns(&self, place: &str) -> Result<&str, LabError> {
+        if place == "wan" {
+            return Ok(&self.topology.router);
+        }
+        let node = self.topology.node(place).map(|node| &node.netns);
+        let pod = || self.topology.pod(place).map(|pod| &pod.netns);
+        Ok(node.or_else(pod).ok_or_else(|| self.unknown(place))?)
+    }
+
+    /// Sets the delay of everything the tunnel of a node sends, from its next packet on.
+    pub fn set_tunnel_delay(&self, node: &str, delay: Duration) -> Result<(), LabError> {
+        self.node(node)?;
+        knob::set(&self.delay_file(&format!("wireguard-{node}")), delay)
+    }
+
+    /// Sets the delay per direction of a wire that has a delay box.
+    pub fn set_wire_delay(&self, wire: &WireId, delay: Duration) -> Result<(), LabError> {
+        let devices = &self.node(&wire.node)?.devices;
+        let device = devices
+            .iter()
+            .find(|own| own.name == wire.device && own.delay_box);
+        let device = device.ok_or_else(|| {
+            let WireId { node, device } = wire;
+            LabError::Options(format!(
+                "{node} has no delay box in {device}; ask for it at `up`"
+            ))
+        })?;
+        knob::set(
+            &self.delay_file(&format!("delay-{}", device.router_port)),
+            delay,
+        )
+    }
+
+    /// Changes the MTU of a device as an operator would by hand.
+    pub fn set_mtu(&self, place: &str, device: &str, mtu: u32) -> Result<(), LabError> {
+        batch(
+            Tool::Ip,
+            Some(self.netns(place)?),
+            &[&format!("link set {device} mtu {mtu}")],
+        )
+    }
+
+    /// Makes every sender in this place send single packets: no segmentation offload, so that one
+    /// packet in a counter is one packet on the wire.
+    pub fn send_single_packets(&self, place: &str, device: &str) -> Result<(), LabError> {
+        batch(
+            Tool::Ip,
+            Some(self.netns(place)?),
+            &[&format!("link set {device} gso_max_segs 1")],
+        )
+    }
+
+    fn delay_file(&self, process: &str) -> PathBuf {
+        self.ledger.directory().join(format!("{process}.ms"))
+    }
+}

@@ -1,0 +1,79 @@
+//! What an observer has to say about a lab: class and encapsulation of every pair of pods.
+//! Derived from the roads alone; nothing is observed here.
+
+use serde::Serialize;
+
+use super::{Node, Pod, TUNNEL, Topology, VXLAN};
+
+/// What an observer has to say about an ordered pair of pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExpectedPath {
+    /// Name of the sending pod.
+    pub from: String,
+    /// Name of the receiving pod.
+    pub to: String,
+    /// Class without relay mode, from the closed set.
+    pub class: &'static str,
+    /// Encapsulation stack, outer first; `none` within a node.
+    pub encap: &'static str,
+    /// Devices of the sending node in the order in which a packet leaves by them.
+    pub devices: Vec<String>,
+    /// Whether the WireGuard endpoint is a neighbour; none where WireGuard has no part.
+    pub endpoint_on_link: Option<bool>,
+}
+
+impl Topology {
+    /// What an observer has to say about every ordered pair of pods.
+    #[must_use]
+    pub fn expected(&self) -> Vec<ExpectedPath> {
+        let mut paths = Vec::new();
+        for from in &self.nodes {
+            for to in &self.nodes {
+                for (source, target) in pairs(&from.pods, &to.pods) {
+                    paths.push(expect(from, to, source, target));
+                }
+            }
+        }
+        paths
+    }
+}
+
+/// All pairs of different pods.
+fn pairs<'a>(from: &'a [Pod], to: &'a [Pod]) -> impl Iterator<Item = (&'a Pod, &'a Pod)> {
+    let pairs = from
+        .iter()
+        .flat_map(move |source| to.iter().map(move |target| (source, target)));
+    pairs.filter(|(source, target)| source.name != target.name)
+}
+
+/// The expectation for one pair, from the road between their nodes.
+fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
+    let path = |class, encap, devices: &[&str], endpoint_on_link| ExpectedPath {
+        from: source.name.clone(),
+        to: target.name.clone(),
+        class,
+        encap,
+        devices: devices.iter().map(|&device| device.to_owned()).collect(),
+        endpoint_on_link,
+    };
+    let Some(road) = from.road(&to.name) else {
+        return path("same-node", "none", &[], None);
+    };
+    let wire = road.endpoint_device.as_str();
+    match road.vtep_device.as_str() {
+        TUNNEL => path(
+            "vxlan-tailscale",
+            "wireguard>vxlan",
+            &[VXLAN, TUNNEL, wire],
+            Some(road.endpoint_on_link),
+        ),
+        device => {
+            let class = match (device.starts_with("lima"), road.endpoint_on_link) {
+                (true, _) => "vxlan-vmnet",
+                (false, true) => "vxlan-lan",
+                (false, false) => "vxlan-wan",
+            };
+            path(class, "vxlan", &[VXLAN, device], None)
+        }
+    }
+}
