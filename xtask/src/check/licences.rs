@@ -146,6 +146,7 @@ mod tests {
             ("(MIT OR Apache-2.0) AND AGPL-3.0", false),
             ("Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT", true),
             ("LGPL-2.1-only OR BSD-2-Clause", true),
+            ("(GPL-3.0-only OR AGPL-3.0-only)", false),
             ("MIT Apache-2.0", false),
             ("", false),
         ];

@@ -22,6 +22,7 @@ fn a_skip_of_no_test_is_a_failure() {
     let score = suite(&closing(3, 0, 0), &Ending::Clean, &["ab"]);
     assert_eq!((score.passed, score.skipped.len()), (3, 0));
     assert!(score.failed[0].contains("`ab`"), "{:?}", score.failed);
+    assert!(!is_name("lab::crab", "ab") && is_name("lab::ab", "ab"));
 }
 
 #[test]
