@@ -2,7 +2,10 @@
 //! embeds it. It never installs anything and never runs in the BPF build itself.
 
 #[path = "build/toolchain.rs"]
-#[expect(unreachable_pub, reason = "xtask includes the same file as a public module")]
+#[expect(
+    unreachable_pub,
+    reason = "xtask includes the same file as a public module"
+)]
 mod toolchain;
 
 use std::env;
@@ -25,14 +28,22 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<PathBuf, String> {
-    for watched in ["build.rs", "build/toolchain.rs", "../observer-ebpf", "../Cargo.lock"] {
+    for watched in [
+        "build.rs",
+        "build/toolchain.rs",
+        "../observer-ebpf",
+        "../Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={watched}");
     }
     println!("cargo::rerun-if-env-changed=NETPATH_CACHE");
     let toolchain = Toolchain::find()?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("read OUT_DIR: not set by cargo")?);
     let target_dir = out.join("bpf");
-    run(compile(&toolchain, &target_dir), "compile observer-ebpf for bpfel-unknown-none")?;
+    run(
+        compile(&toolchain, &target_dir),
+        "compile observer-ebpf for bpfel-unknown-none",
+    )?;
     Ok(target_dir.join("bpfel-unknown-none/release/programs"))
 }
 
@@ -51,17 +62,35 @@ fn compile(toolchain: &Toolchain, target_dir: &Path) -> Command {
     .join("\u{1f}");
     let mut cargo = toolchain.cargo();
     cargo
-        .args(["build", "--release", "--locked", "--package", "observer-ebpf", "--bin", "programs"])
-        .args(["-Z", "build-std=core", "--target", "bpfel-unknown-none", "--target-dir"])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "observer-ebpf",
+            "--bin",
+            "programs",
+        ])
+        .args([
+            "-Z",
+            "build-std=core",
+            "--target",
+            "bpfel-unknown-none",
+            "--target-dir",
+        ])
         .arg(target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
     cargo
 }
 
 fn run(mut command: Command, what: &str) -> Result<(), String> {
-    let status = command.status().map_err(|error| format!("{what}: start {command:?}: {error}"))?;
+    let status = command
+        .status()
+        .map_err(|error| format!("{what}: start {command:?}: {error}"))?;
     if status.success() {
         return Ok(());
     }
-    Err(format!("{what}: {status}; the compiler's messages stand above"))
+    Err(format!(
+        "{what}: {status}; the compiler's messages stand above"
+    ))
 }

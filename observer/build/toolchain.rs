@@ -42,7 +42,11 @@ impl Toolchain {
             return Ok(Self::Nightly { cargo, linker });
         }
         match distribution() {
-            Some((cargo, rustc)) => Ok(Self::Distribution { cargo, rustc, linker }),
+            Some((cargo, rustc)) => Ok(Self::Distribution {
+                cargo,
+                rustc,
+                linker,
+            }),
             None => Err(missing("a Rust compiler with library source (rust-src)")),
         }
     }
@@ -65,10 +69,17 @@ impl Toolchain {
         if matches!(self, Self::Nightly { .. }) {
             command.env_remove("RUSTC");
         }
-        for name in ["CARGO", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS"] {
+        for name in [
+            "CARGO",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTFLAGS",
+        ] {
             command.env_remove(name);
         }
-        command.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTUP_TOOLCHAIN");
+        command
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("RUSTUP_TOOLCHAIN");
         command
     }
 
@@ -85,7 +96,11 @@ impl Toolchain {
 /// `$XDG_CACHE_HOME/netpath`, else `$HOME/.cache/netpath`.
 #[must_use]
 pub fn cache_dir() -> PathBuf {
-    let from = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     from("NETPATH_CACHE")
         .or_else(|| from("XDG_CACHE_HOME").map(|dir| dir.join("netpath")))
         .or_else(|| from("HOME").map(|dir| dir.join(".cache/netpath")))
@@ -112,10 +127,16 @@ fn nightly_cargo() -> Option<PathBuf> {
     let rustup_home = env::var_os("RUSTUP_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".rustup")))?;
-    let has_source = std::fs::read_dir(rustup_home.join("toolchains")).ok()?.flatten().any(|entry| {
-        entry.file_name().to_string_lossy().starts_with("nightly-")
-            && entry.path().join("lib/rustlib/src/rust/library/core").is_dir()
-    });
+    let has_source = std::fs::read_dir(rustup_home.join("toolchains"))
+        .ok()?
+        .flatten()
+        .any(|entry| {
+            entry.file_name().to_string_lossy().starts_with("nightly-")
+                && entry
+                    .path()
+                    .join("lib/rustlib/src/rust/library/core")
+                    .is_dir()
+        });
     let cargo = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))?
@@ -124,11 +145,17 @@ fn nightly_cargo() -> Option<PathBuf> {
 }
 
 fn distribution() -> Option<(PathBuf, PathBuf)> {
-    let (cargo, rustc) = (PathBuf::from("/usr/bin/cargo"), PathBuf::from("/usr/bin/rustc"));
+    let (cargo, rustc) = (
+        PathBuf::from("/usr/bin/cargo"),
+        PathBuf::from("/usr/bin/rustc"),
+    );
     if !cargo.is_file() || !rustc.is_file() {
         return None;
     }
-    let sysroot = Command::new(&rustc).args(["--print", "sysroot"]).output().ok()?;
+    let sysroot = Command::new(&rustc)
+        .args(["--print", "sysroot"])
+        .output()
+        .ok()?;
     let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim());
     let source = sysroot.join("lib/rustlib/src/rust/library/core");
     source.is_dir().then_some((cargo, rustc))

@@ -1,1 +1,6 @@
-//! The node agent as a library; `main.rs` is its thin entry point.
+//! The node agent as a library; `main.rs` is its thin entry point. `docs/architecture.md` says what
+//! each module may touch.
+
+pub mod diagnosis;
+pub mod latency;
+pub mod path;

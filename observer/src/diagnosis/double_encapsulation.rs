@@ -1,0 +1,193 @@
+//! S1: pod packets ride in VXLAN inside WireGuard although every peer is a neighbour on the LAN, so
+//! that the tunnel buys nothing but CPU, latency and 220 bytes of MTU.
+
+use std::net::IpAddr;
+
+use crate::path::{Class, PathReport, UnderlayKind};
+
+use super::{Cause, Evidence, Finding, Fix, Subject};
+
+/// A WireGuard endpoint that this node sends to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its address on the underlay.
+    pub address: IpAddr,
+    /// The device that the kernel routes it through.
+    pub device: String,
+    /// The kernel needs no gateway for it.
+    pub on_link: bool,
+    /// The kind of underlay there.
+    pub underlay: UnderlayKind,
+}
+
+/// What the rule looks at for one ordered pair.
+#[derive(Clone, Copy, Debug)]
+pub struct PairFacts<'a> {
+    /// This node.
+    pub node: &'a str,
+    /// The observed path, this node's pod first.
+    pub path: &'a PathReport,
+    /// The peer node's VTEP as seen in the tunnel, or its name.
+    pub peer: &'a str,
+    /// Every WireGuard endpoint with traffic in the last sweep, this node's whole tailnet.
+    pub endpoints: &'a [Endpoint],
+}
+
+/// Finds double encapsulation within one LAN. Flannel's interface is a setting of the whole node, so
+/// a single endpoint behind a router forbids the fix, and the finding with it.
+#[must_use]
+pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
+    if facts.path.class != Some(Class::VxlanTailscale) {
+        return None;
+    }
+    let first = facts.endpoints.first()?;
+    if !facts.endpoints.iter().all(|endpoint| endpoint.on_link) {
+        return None;
+    }
+    let device = &first.device;
+    Some(Finding {
+        cause: Cause::DoubleEncapsulation,
+        subject: Subject {
+            nodes: vec![facts.node.to_owned(), facts.peer.to_owned()],
+        },
+        confidence: 0.9,
+        evidence: evidence(facts, first),
+        fix: Fix {
+            id: "flannel-iface-lan",
+            text: format!(
+                "on every node set `flannel-iface: {device}` in /etc/rancher/k3s/config.yaml (name \
+                 the LAN device of that node), restart k3s on the servers and k3s-agent on the \
+                 agents, then recreate the pods so that they get the larger MTU"
+            ),
+            side_effects: vec![
+                "each node needs a stable LAN address (DHCP reservation): VTEPs become LAN \
+                 addresses"
+                    .to_owned(),
+                "pod traffic between nodes is no longer encrypted on the LAN".to_owned(),
+            ],
+        },
+        refuted_by:
+            "a node of this cluster that is reached through a router: the fix would cut it \
+                     off"
+            .to_owned(),
+    })
+}
+
+fn evidence(facts: &PairFacts<'_>, first: &Endpoint) -> Vec<Evidence> {
+    let path = facts.path;
+    let addresses: Vec<_> = facts
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.address.to_string())
+        .collect();
+    let mut evidence = vec![
+        Evidence {
+            id: "stack_observed",
+            text: format!(
+                "{} packets were seen as VXLAN entering the tunnel: stack {}",
+                path.packets, path.encapsulation
+            ),
+        },
+        Evidence {
+            id: "endpoints_on_link",
+            text: format!(
+                "all {} active WireGuard endpoints are neighbours on {} ({}): {}",
+                facts.endpoints.len(),
+                first.device,
+                first.underlay,
+                addresses.join(", ")
+            ),
+        },
+    ];
+    if let Some((mtu, device)) = &path.mtu {
+        evidence.push(Evidence {
+            id: "mtu_bottleneck",
+            text: format!("the smallest MTU on the path is {mtu} at {device}"),
+        });
+    }
+    evidence
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::path::{Encapsulation, End, Layer, RelayMode};
+
+    use super::*;
+
+    fn endpoint(address: &str, on_link: bool) -> Endpoint {
+        let underlay = if on_link {
+            UnderlayKind::Lan
+        } else {
+            UnderlayKind::Wan
+        };
+        Endpoint {
+            address: address.parse().expect("address"),
+            device: "eth0".to_owned(),
+            on_link,
+            underlay,
+        }
+    }
+
+    fn path(class: Class) -> PathReport {
+        let end = |node: &str| End {
+            node: Some(node.to_owned()),
+            address: None,
+            pod: None,
+        };
+        PathReport {
+            source: end("n1"),
+            destination: end("n2"),
+            class: Some(class),
+            encapsulation: Encapsulation(vec![Layer::WireGuard, Layer::Vxlan]),
+            underlay: None,
+            relay: RelayMode::Unknown,
+            packets: 12,
+            bytes: 1200,
+            fragments: crate::path::Fragments::default(),
+            points: std::collections::BTreeMap::new(),
+            mtu: Some((1230, "flannel.1".to_owned())),
+            source_is_local: true,
+        }
+    }
+
+    fn find(class: Class, endpoints: &[Endpoint]) -> Option<Finding> {
+        let path = path(class);
+        double_encapsulation(&PairFacts {
+            node: "n1",
+            path: &path,
+            peer: "n2",
+            endpoints,
+        })
+    }
+
+    #[test]
+    fn vxlan_in_the_tunnel_between_neighbours_is_found_with_its_fix() {
+        let endpoints = [endpoint("10.0.0.2", true), endpoint("10.0.0.3", true)];
+        let found = find(Class::VxlanTailscale, &endpoints).expect("a finding");
+        assert_eq!(found.fix.id, "flannel-iface-lan");
+        assert_eq!(found.subject.nodes, ["n1", "n2"]);
+        assert!(found.fix.text.contains("flannel-iface: eth0"));
+        let ids: Vec<_> = found.evidence.iter().map(|evidence| evidence.id).collect();
+        assert_eq!(
+            ids,
+            ["stack_observed", "endpoints_on_link", "mtu_bottleneck"]
+        );
+    }
+
+    #[test]
+    fn one_endpoint_behind_a_router_forbids_the_finding() {
+        let endpoints = [endpoint("10.0.0.2", true), endpoint("10.9.0.3", false)];
+        assert_eq!(find(Class::VxlanTailscale, &endpoints), None);
+    }
+
+    #[test]
+    fn a_busy_tailnet_beside_plain_vxlan_is_no_finding() {
+        let endpoints = [endpoint("10.0.0.2", true)];
+        assert_eq!(find(Class::Vxlan(UnderlayKind::Vmnet), &endpoints), None);
+    }
+
+    #[test]
+    fn without_a_known_endpoint_nothing_is_claimed() {
+        assert_eq!(find(Class::VxlanTailscale, &[]), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! Sampled round trips: joins the records that one packet's reply left at several points into one
+//! value per node and side. Time is an argument. Pure: no input or output, no clock.
+
+mod identity;
+mod join;
+mod round_trip;
+
+pub use identity::Identity;
+pub use join::{Joiner, JoinerCounts};
+pub use round_trip::{RoundTrip, Side, Sighting};

@@ -1,0 +1,289 @@
+//! Joins the records of one reply at several points of this node. A record waits a short while for
+//! its siblings; an identity that comes twice at one point is ambiguous and tells nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+
+use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
+
+use super::{Identity, RoundTrip, Side, Sighting};
+
+/// How long a record waits for its siblings: a reply crosses a node in far less. Nanoseconds.
+const SETTLE: u64 = 300_000_000;
+/// How long an identity is remembered, to know it again. Nanoseconds.
+const REMEMBER: u64 = 10_000_000_000;
+/// Identities held at once; one more is counted as unmatched.
+const CAPACITY: usize = 8_192;
+
+/// What the joiner could not use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JoinerCounts {
+    /// Records whose numbers are no known kind, point or hook.
+    pub rejected: u64,
+    /// Round trips whose identity came twice at one point within 10 s.
+    pub ambiguous: u64,
+    /// Records that found no room, or came after their round trip was handed out.
+    pub unmatched: u64,
+}
+
+/// Collects records and hands out round trips.
+#[derive(Debug, Default)]
+pub struct Joiner {
+    held: HashMap<Identity, Held>,
+    order: VecDeque<(u64, Identity)>,
+    pending: VecDeque<(u64, Identity)>,
+    counts: JoinerCounts,
+}
+
+#[derive(Debug)]
+enum Held {
+    Waiting(Vec<Event>),
+    Ambiguous,
+    Done,
+}
+
+impl Joiner {
+    /// Takes one record at monotonic time `now`.
+    pub fn push(&mut self, event: &Event, now: u64) {
+        let Some(identity) = identity(event) else {
+            self.counts.rejected += 1;
+            return;
+        };
+        let is_full = self.held.len() >= CAPACITY;
+        match self.held.get_mut(&identity) {
+            None if is_full => self.counts.unmatched += 1,
+            None => {
+                self.held.insert(identity, Held::Waiting(vec![*event]));
+                self.order.push_back((now, identity));
+                self.pending.push_back((now, identity));
+            }
+            Some(Held::Waiting(events))
+                if events.iter().any(|other| other.point == event.point) =>
+            {
+                self.held.insert(identity, Held::Ambiguous);
+                self.counts.ambiguous += 1;
+            }
+            Some(Held::Waiting(events)) => events.push(*event),
+            Some(Held::Ambiguous) => {}
+            Some(Held::Done) => self.counts.unmatched += 1,
+        }
+    }
+
+    /// Hands out the round trips whose records had time to gather.
+    pub fn settled(&mut self, now: u64) -> Vec<RoundTrip> {
+        let mut round_trips = Vec::new();
+        while let Some(&(since, identity)) = self.pending.front() {
+            if now.saturating_sub(since) < SETTLE {
+                break;
+            }
+            self.pending.pop_front();
+            if let Some(held) = self.held.get_mut(&identity)
+                && let Held::Waiting(events) = std::mem::replace(held, Held::Done)
+            {
+                round_trips.extend(round_trip(identity, events));
+            }
+        }
+        while let Some(&(since, identity)) = self.order.front() {
+            if now.saturating_sub(since) < REMEMBER {
+                break;
+            }
+            self.order.pop_front();
+            self.held.remove(&identity);
+        }
+        round_trips
+    }
+
+    /// What could not be used so far.
+    #[must_use]
+    pub const fn counts(&self) -> JoinerCounts {
+        self.counts
+    }
+}
+
+fn identity(event: &Event) -> Option<Identity> {
+    Point::from_index(event.point)?;
+    Hook::from_index(event.hook)?;
+    FlowDirection::from_index(event.direction)?;
+    let protocol = event.key.protocol;
+    // An echo's answer and probe are one token.
+    let probe = if protocol == 6 { event.probe } else { 0 };
+    Some(Identity {
+        answer: event.answer,
+        probe,
+        ack: event.ack,
+        protocol,
+    })
+}
+
+fn round_trip(identity: Identity, mut events: Vec<Event>) -> Option<RoundTrip> {
+    events.sort_by_key(|event| (std::cmp::Reverse(event.rtt.0), event.time.0));
+    let nearest_pod = *events.iter().min_by_key(|event| event.point)?;
+    let sightings = events.iter().filter_map(sighting).collect();
+    let ((source, destination), side) = ends(&nearest_pod)?;
+    Some(RoundTrip {
+        identity,
+        side,
+        source,
+        destination,
+        protocol: nearest_pod.key.protocol,
+        path: nearest_pod.path,
+        sightings,
+    })
+}
+
+fn sighting(event: &Event) -> Option<Sighting> {
+    Some(Sighting {
+        point: Point::from_index(event.point)?,
+        reply_hook: Hook::from_index(event.hook)?,
+        reply_time: event.time.0,
+        rtt: event.rtt.nanos(),
+    })
+}
+
+type Ends = ((IpAddr, u16), (IpAddr, u16));
+
+/// (data's source, data's destination), and this node's side, from the record nearest to the pod.
+fn ends(event: &Event) -> Option<(Ends, Side)> {
+    let low = (
+        address(event.key.low.octets()),
+        u16::from_be_bytes(event.key.low_port),
+    );
+    let high = (
+        address(event.key.high.octets()),
+        u16::from_be_bytes(event.key.high_port),
+    );
+    let ends = match FlowDirection::from_index(event.direction)? {
+        // The record's direction is the reply's.
+        FlowDirection::LowToHigh => (high, low),
+        FlowDirection::HighToLow => (low, high),
+    };
+    let side = match (
+        Point::from_index(event.point)?,
+        Hook::from_index(event.hook)?,
+    ) {
+        (Point::Port | Point::Bridge, Hook::Egress) => Side::Source,
+        (Point::Port | Point::Bridge, Hook::Ingress) => Side::Destination,
+        _ => Side::Transit,
+    };
+    Some((ends, side))
+}
+
+/// IPv4 where the octets are a mapped IPv4 address.
+fn address(octets: [u8; 16]) -> IpAddr {
+    let address = Ipv6Addr::from(octets);
+    address
+        .to_ipv4_mapped()
+        .map_or(IpAddr::V6(address), IpAddr::V4)
+}
+
+#[cfg(test)]
+mod tests {
+    use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKey, FlowKind};
+    use observer_ebpf::units::{Monotonic, Ticks};
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A reply to data that 10.42.1.2:1000 sent to 10.42.2.3:80.
+    fn reply(point: Point, hook: Hook, rtt_us: u32, time: u64) -> Event {
+        let end = |octets, port| Endpoint {
+            address: Address::v4(octets),
+            port,
+        };
+        let kind = (FlowKind::Flow, Family::V4);
+        let (key, direction) =
+            FlowKey::canonical(end([10, 42, 2, 3], 80), end([10, 42, 1, 2], 1000), 6, kind);
+        Event {
+            time: Monotonic(time),
+            key,
+            direction: direction as u8,
+            answer: 77,
+            probe: 5,
+            ack: 9,
+            rtt: Ticks(rtt_us),
+            point: point as u8,
+            hook: hook as u8,
+            ..Event::default()
+        }
+    }
+
+    #[test]
+    fn records_of_one_reply_become_one_round_trip_in_the_order_of_the_data() {
+        let mut joiner = Joiner::default();
+        joiner.push(
+            &reply(Point::Underlay0, Hook::Ingress, 80, 10 * MS),
+            10 * MS,
+        );
+        joiner.push(
+            &reply(Point::Overlay, Hook::Ingress, 90, 10 * MS + 5),
+            10 * MS,
+        );
+        joiner.push(&reply(Point::Port, Hook::Egress, 120, 10 * MS + 9), 11 * MS);
+        assert_eq!(joiner.settled(200 * MS), []);
+        let settled = joiner.settled(400 * MS);
+        let [trip] = settled.as_slice() else {
+            panic!("one round trip, not {settled:?}")
+        };
+        let points: Vec<_> = trip
+            .sightings
+            .iter()
+            .map(|sighting| sighting.point)
+            .collect();
+        assert_eq!(points, [Point::Port, Point::Overlay, Point::Underlay0]);
+        assert_eq!(trip.side, Side::Source);
+        assert_eq!(trip.source, ("10.42.1.2".parse().expect("address"), 1000));
+        assert_eq!(
+            trip.destination,
+            ("10.42.2.3".parse().expect("address"), 80)
+        );
+    }
+
+    #[test]
+    fn a_reply_that_enters_at_the_port_makes_this_node_the_destination() {
+        let mut joiner = Joiner::default();
+        joiner.push(&reply(Point::Port, Hook::Ingress, 20, MS), MS);
+        let settled = joiner.settled(1_000 * MS);
+        assert_eq!(
+            settled.first().map(|trip| trip.side),
+            Some(Side::Destination)
+        );
+    }
+
+    #[test]
+    fn an_identity_twice_at_one_point_is_dropped_and_counted() {
+        let mut joiner = Joiner::default();
+        joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), MS);
+        joiner.push(&reply(Point::Port, Hook::Egress, 30, 2 * MS), 2 * MS);
+        assert_eq!(joiner.settled(1_000 * MS), []);
+        assert_eq!(joiner.counts().ambiguous, 1);
+    }
+
+    #[test]
+    fn a_late_record_is_unmatched_and_an_old_identity_may_come_again() {
+        let mut joiner = Joiner::default();
+        joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), MS);
+        assert_eq!(joiner.settled(1_000 * MS).len(), 1);
+        joiner.push(&reply(Point::Overlay, Hook::Ingress, 20, MS), 1_000 * MS);
+        assert_eq!(joiner.counts().unmatched, 1);
+        assert_eq!(joiner.settled(20_000 * MS), []);
+        joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), 20_000 * MS);
+        assert_eq!(joiner.settled(21_000 * MS).len(), 1);
+    }
+
+    #[test]
+    fn a_full_joiner_counts_what_it_refuses() {
+        let mut joiner = Joiner::default();
+        for answer in 0..8_200 {
+            joiner.push(
+                &Event {
+                    answer,
+                    ..reply(Point::Port, Hook::Egress, 1, 0)
+                },
+                0,
+            );
+        }
+        assert_eq!(joiner.counts().unmatched, 8);
+    }
+}

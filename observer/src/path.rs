@@ -1,0 +1,10 @@
+//! Paths: the closed set of classes, encapsulation stacks, and what one sweep says of each pair.
+//! Pure: no input or output, no clock, no kernel.
+
+mod class;
+mod classify;
+mod report;
+
+pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
+pub use classify::{Evidence, Observation, classify};
+pub use report::{End, Fragments, PathReport, PointReport, Quantiles};

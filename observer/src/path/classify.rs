@@ -1,0 +1,206 @@
+//! From what the points saw to a class. Decided by where packets were, never by configuration.
+
+use observer_ebpf::abi::biflow::{Carriage, trajectory_bit};
+use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST};
+
+use super::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
+
+/// What was seen of one direction of one path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Path number.
+    pub path: u16,
+    /// Trajectory bits of the direction.
+    pub bits: u32,
+    /// Kind of the underlay that the outer packets take, where an outer flow was seen.
+    pub underlay: Option<UnderlayKind>,
+}
+
+/// What an observation amounts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The class.
+    pub class: Class,
+    /// The encapsulation stack.
+    pub encapsulation: Encapsulation,
+    /// Kind of underlay, where decided.
+    pub underlay: Option<UnderlayKind>,
+    /// How Tailscale carries it.
+    pub relay: RelayMode,
+}
+
+/// Names the class of one direction of a path. The outermost point that saw the inner flow decides.
+#[must_use]
+pub fn classify(seen: &Observation) -> Evidence {
+    use Layer::{Vxlan, WireGuard};
+    let at = |points: &[Point], carriage| {
+        points
+            .iter()
+            .any(|&point| has(seen.bits, point, carriage, &Hook::ALL))
+    };
+    let underlays = [Point::Underlay0, Point::Underlay1, Point::Underlay2];
+    let (class, stack): (Class, &[Layer]) = match seen.path {
+        PATH_EXTERNAL => (Class::External, &[]),
+        PATH_HOST => (Class::Host, &[]),
+        _ if at(&[Point::Tunnel], Carriage::Vxlan) => (Class::VxlanTailscale, &[WireGuard, Vxlan]),
+        _ if at(&[Point::Tunnel], Carriage::Plain) => (Class::TailscaleSubnet, &[WireGuard]),
+        _ if at(&[Point::FlannelWg], Carriage::Plain) => (Class::FlannelWg, &[WireGuard]),
+        _ if at(&underlays, Carriage::Vxlan) => {
+            (seen.underlay.map_or(Class::Unknown, Class::Vxlan), &[Vxlan])
+        }
+        _ if at(&underlays, Carriage::Plain) => (Class::LanDirect, &[]),
+        _ if stays_on_node(seen.bits) => (Class::SameNode, &[]),
+        _ => (Class::Unknown, &[]),
+    };
+    let is_tailscale = matches!(class, Class::VxlanTailscale | Class::TailscaleSubnet);
+    Evidence {
+        class,
+        encapsulation: Encapsulation(stack.to_vec()),
+        underlay: seen
+            .underlay
+            .filter(|_| matches!(class, Class::Vxlan(_) | Class::LanDirect)),
+        relay: if is_tailscale {
+            RelayMode::Unknown
+        } else {
+            RelayMode::None
+        },
+    }
+}
+
+/// A packet that entered at one port and left at another, and was at no point beyond the bridge.
+fn stays_on_node(bits: u32) -> bool {
+    let through = |point| {
+        has(bits, point, Carriage::Plain, &[Hook::Ingress])
+            && has(bits, point, Carriage::Plain, &[Hook::Egress])
+    };
+    through(Point::Port) || through(Point::Bridge)
+}
+
+fn has(bits: u32, point: Point, carriage: Carriage, hooks: &[Hook]) -> bool {
+    hooks
+        .iter()
+        .any(|&hook| bits & (1 << trajectory_bit(Site { point, hook }, carriage)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use Carriage::{Plain, Vxlan};
+    use Hook::{Egress, Ingress};
+
+    use super::*;
+
+    fn bits(seen: &[(Point, Carriage, Hook)]) -> u32 {
+        seen.iter().fold(0, |bits, &(point, carriage, hook)| {
+            bits | 1 << trajectory_bit(Site { point, hook }, carriage)
+        })
+    }
+
+    fn check(
+        seen: &[(Point, Carriage, Hook)],
+        underlay: Option<UnderlayKind>,
+        class: &str,
+        stack: &str,
+    ) {
+        let found = classify(&Observation {
+            path: 9,
+            bits: bits(seen),
+            underlay,
+        });
+        assert_eq!(
+            (found.class.name(), found.encapsulation.to_string()),
+            (class, stack.to_owned())
+        );
+    }
+
+    const POD: [(Point, Carriage, Hook); 2] = [
+        (Point::Port, Plain, Ingress),
+        (Point::Bridge, Plain, Ingress),
+    ];
+
+    #[test]
+    fn vxlan_on_the_wire_is_named_by_its_underlay() {
+        let seen = [
+            POD[0],
+            POD[1],
+            (Point::Overlay, Plain, Egress),
+            (Point::Underlay1, Vxlan, Egress),
+        ];
+        check(&seen, Some(UnderlayKind::Vmnet), "vxlan-vmnet", "vxlan");
+        check(&seen, Some(UnderlayKind::Lan), "vxlan-lan", "vxlan");
+        check(&seen, Some(UnderlayKind::Wan), "vxlan-wan", "vxlan");
+        check(&seen, None, "unknown", "vxlan");
+    }
+
+    #[test]
+    fn vxlan_in_the_tunnel_outranks_vxlan_on_the_wire() {
+        let seen = [
+            POD[0],
+            (Point::Overlay, Plain, Egress),
+            (Point::Tunnel, Vxlan, Egress),
+            (Point::Underlay0, Vxlan, Egress),
+        ];
+        check(
+            &seen,
+            Some(UnderlayKind::Lan),
+            "vxlan-tailscale",
+            "wireguard>vxlan",
+        );
+    }
+
+    #[test]
+    fn pod_packets_in_tunnels_and_on_wires_are_told_apart() {
+        check(
+            &[POD[0], (Point::Tunnel, Plain, Egress)],
+            None,
+            "tailscale-subnet",
+            "wireguard",
+        );
+        check(
+            &[POD[0], (Point::FlannelWg, Plain, Egress)],
+            None,
+            "flannel-wg",
+            "wireguard",
+        );
+        check(
+            &[POD[0], (Point::Underlay0, Plain, Egress)],
+            None,
+            "lan-direct",
+            "none",
+        );
+    }
+
+    #[test]
+    fn same_node_needs_a_port_in_and_a_port_out() {
+        check(
+            &[POD[0], (Point::Port, Plain, Egress)],
+            None,
+            "same-node",
+            "none",
+        );
+        check(&POD, None, "unknown", "none");
+        check(
+            &[POD[0], (Point::Overlay, Plain, Egress)],
+            None,
+            "unknown",
+            "none",
+        );
+    }
+
+    #[test]
+    fn reserved_paths_keep_their_class_wherever_they_are_seen() {
+        let seen = bits(&[(Point::Tunnel, Plain, Egress)]);
+        let class = |path| {
+            classify(&Observation {
+                path,
+                bits: seen,
+                underlay: None,
+            })
+            .class
+        };
+        assert_eq!(
+            (class(PATH_EXTERNAL), class(PATH_HOST)),
+            (Class::External, Class::Host)
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! What one sweep says of one ordered pair: plain values that every output shows.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use observer_ebpf::abi::point::Point;
+
+use super::{Class, Encapsulation, RelayMode, UnderlayKind};
+
+/// One end of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct End {
+    /// Node name, where known.
+    pub node: Option<String>,
+    /// Address as the pod uses it; `None` for the collected ends of external and host traffic.
+    pub address: Option<IpAddr>,
+    /// Namespace and name, where known.
+    pub pod: Option<String>,
+}
+
+/// Quantiles of round-trip times from a kernel histogram, for data sent by the path's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    /// Samples.
+    pub count: u64,
+    /// Median, nanoseconds.
+    pub p50: u64,
+    /// 99th percentile, nanoseconds.
+    pub p99: u64,
+}
+
+/// What one observation point counted of a path, source to destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PointReport {
+    /// Packets on the wire.
+    pub packets: u64,
+    /// L3 bytes of the innermost packets.
+    pub bytes: u64,
+    /// Round-trip times of data sent by the source.
+    pub rtt: Option<Quantiles>,
+    /// New samples since the last report: (lower edge in nanoseconds, upper edge, count), ascending.
+    pub rtt_samples: Vec<(u64, Option<u64>, u32)>,
+}
+
+/// Fragments by the layer that was cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fragments {
+    /// Fragments of inner packets.
+    pub inner: u64,
+    /// Fragments of VXLAN packets.
+    pub vxlan: u64,
+    /// Fragments of WireGuard packets.
+    pub wireguard: u64,
+}
+
+/// One ordered pair and class. Counts are since the agent's start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathReport {
+    /// Where data comes from.
+    pub source: End,
+    /// Where it goes.
+    pub destination: End,
+    /// Observed class; `None` while nothing was seen.
+    pub class: Option<Class>,
+    /// Observed stack.
+    pub encapsulation: Encapsulation,
+    /// Kind of underlay, where decided.
+    pub underlay: Option<UnderlayKind>,
+    /// How Tailscale carries it.
+    pub relay: RelayMode,
+    /// Packets at the pod point of this node, else at the first point seen.
+    pub packets: u64,
+    /// L3 bytes there.
+    pub bytes: u64,
+    /// Fragments by layer.
+    pub fragments: Fragments,
+    /// By observation point; only points that saw the path.
+    pub points: BTreeMap<Point, PointReport>,
+    /// Smallest MTU among the devices it passed and that device's name.
+    pub mtu: Option<(u32, String)>,
+    /// True if this node's pod is the source.
+    pub source_is_local: bool,
+}
