@@ -16,7 +16,8 @@ impl Children {
     /// Takes the exit states of processes that have ended, so that no zombie stays.
     pub(super) fn reap(&mut self) {
         for (identity, child) in &mut self.0 {
-            if let Err(cause) = child.wait() {
+            // Gone already, unless the record could not name it.
+            if let Err(cause) = child.kill().and_then(|()| child.wait()) {
                 eprintln!("reap {}: {cause}", identity.what);
             }
         }

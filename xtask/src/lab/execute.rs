@@ -115,7 +115,7 @@ pub(crate) fn spawn(
     let failed = |cause| LabError::io(format!("start {} in {netns}", argv.join(" ")), cause);
     let out = File::create(log).map_err(failed)?;
     let err = out.try_clone().map_err(failed)?;
-    let child = netns::command(netns, argv)
+    let mut child = netns::command(netns, argv)
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
@@ -124,14 +124,24 @@ pub(crate) fn spawn(
         .spawn()
         .map_err(failed)?;
     let pid = i32::try_from(child.id()).unwrap_or_default();
-    let Some(identity) = Identity::of(pid, what) else {
-        return Err(LabError::Ended {
+    let recorded = match Identity::of(pid, what) {
+        Some(identity) => {
+            let noted = ledger.update(|record| record.processes.push(identity.clone()));
+            noted.map(|()| identity)
+        }
+        None => Err(LabError::Ended {
             what: argv.join(" "),
             detail: tail(log),
-        });
+        }),
     };
-    ledger.update(|record| record.processes.push(identity.clone()))?;
-    Ok((identity, child))
+    match recorded {
+        Ok(identity) => Ok((identity, child)),
+        Err(cause) => {
+            // A process that no record names would outlive the lab.
+            child.kill().and_then(|()| child.wait()).map_err(failed)?;
+            Err(cause)
+        }
+    }
 }
 
 /// Where the output of one of our processes goes.
