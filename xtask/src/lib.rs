@@ -11,9 +11,9 @@ pub mod run;
 pub mod setup;
 pub mod skip;
 pub mod test;
-pub mod traffic;
 #[path = "../../observer/build/toolchain.rs"]
 pub mod toolchain;
+pub mod traffic;
 
 use std::path::{Path, PathBuf};
 
