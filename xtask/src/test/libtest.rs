@@ -51,7 +51,12 @@ impl Transcript {
         }
     }
 
-    /// Tests that began and of which nothing more was heard, by count.
+    /// Any tests were announced.
+    pub(super) fn has_begun(&self) -> bool {
+        self.announced > 0
+    }
+
+    /// Announced tests of which nothing more was heard, by count.
     pub(super) fn unheard(&self) -> usize {
         let heard = self.passed.len() + self.failed.len() + self.ignored.len();
         self.announced.saturating_sub(heard)

@@ -159,6 +159,9 @@ impl fmt::Display for Total {
 }
 
 fn crash(transcript: &Transcript, how: &str) -> String {
+    if !transcript.has_begun() {
+        return format!("ended before its first test ({how})");
+    }
     let running = transcript
         .running()
         .map(|name| format!(" in {name}"))

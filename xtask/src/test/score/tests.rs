@@ -58,6 +58,12 @@ fn a_crashed_binary_has_failed_even_when_all_results_were_good() {
 }
 
 #[test]
+fn a_process_that_never_got_to_its_tests_is_a_failure_of_its_own() {
+    let score = suite("error: could not compile\n", &broken(), &[]);
+    assert_eq!(score.failed, ["ended before its first test (signal 11)"]);
+}
+
+#[test]
 fn an_end_without_closing_line_is_a_failure() {
     let score = suite("running 1 test\ntest a ... ok\n", &Ending::Clean, &[]);
     assert_eq!(score.failed.len(), 1);
