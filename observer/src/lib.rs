@@ -2,5 +2,6 @@
 //! each module may touch.
 
 pub mod diagnosis;
+pub mod kernel;
 pub mod latency;
 pub mod path;

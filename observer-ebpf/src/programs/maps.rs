@@ -1,6 +1,6 @@
 //! The maps, and their view as the step's tables. The only file that dereferences map memory.
 
-use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns};
@@ -8,7 +8,7 @@ use aya_ebpf::macros::btf_map;
 
 use observer_ebpf::abi::biflow::Biflow;
 use observer_ebpf::abi::control::{BUDGETS, Budget, Control};
-use observer_ebpf::abi::counter::{COUNTERS, Counter};
+use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter};
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
@@ -57,10 +57,10 @@ static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
 static EVENTS: RingBuf<(), 262_144> = RingBuf::new();
 /// The loss ledger; per CPU.
 #[btf_map]
-static COUNTERS_MAP: PerCpuArray<Own64, { COUNTERS as usize }> = PerCpuArray::new();
-/// What user space says; one entry of 96 bytes.
+static COUNTERS: PerCpuArray<Own64, { CELLS as usize }> = PerCpuArray::new();
+/// What user space says; one entry of 96 bytes, mapped by the agent.
 #[btf_map]
-static CONTROL: Array<Control, 1> = Array::new();
+static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 /// Room that the stack lacks; per CPU, one entry of 1.2 KB.
 #[btf_map]
 static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
@@ -162,7 +162,7 @@ impl Tables for Kernel {
 
     #[inline(always)]
     fn count(&self, counter: Counter, amount: u64) {
-        if let Some(cell) = COUNTERS_MAP.get(counter.index()) {
+        if let Some(cell) = COUNTERS.get(counter.index()) {
             observer_ebpf::cell::Tally::add(cell, amount);
         }
     }

@@ -1,0 +1,19 @@
+//! The kernel side as the agent sees it: loads the embedded programs, attaches them with links that
+//! detach on drop, reads the maps in batches and the event ring.
+//!
+//! Never: a decision about what a number means, a name of a path, an export.
+
+mod attach;
+mod calls;
+mod clock;
+mod control;
+mod events;
+mod object;
+mod table;
+
+pub use attach::{AttachError, Attachment};
+pub use clock::{jiffy_nanos, monotonic_nanos, wall_offset_nanos};
+pub use control::ControlPage;
+pub use events::{EventError, Events};
+pub use object::{LoadError, Object, Sizes, program_name};
+pub use table::{PerCpuTable, Table, TableError};
