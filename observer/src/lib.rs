@@ -1,6 +1,7 @@
 //! The node agent as a library; `main.rs` is its thin entry point. `docs/architecture.md` says what
 //! each module may touch.
 
+pub mod config;
 pub mod diagnosis;
 pub mod kernel;
 pub mod latency;

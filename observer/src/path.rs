@@ -4,7 +4,9 @@
 mod class;
 mod classify;
 mod report;
+mod table;
 
 pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
 pub use report::{End, Fragments, PathReport, PointReport, Quantiles};
+pub use table::PathTable;

@@ -1,0 +1,272 @@
+//! The agent's settings: one TOML file and the command line, validated once into a value that
+//! cannot be wrong. Unknown keys and durations without a unit are refused.
+
+mod duration;
+mod file;
+mod network;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use duration::{DurationError, parse_duration};
+pub use file::File;
+pub use network::{Network, NetworkError};
+
+/// Settings that cannot be wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Name of this node in reports and spans.
+    pub node: String,
+    /// Networks of pods and services: who gets a flow entry.
+    pub networks: Vec<Network>,
+    /// Time between two sweeps of the maps.
+    pub interval: Duration,
+    /// Entries of the flow table.
+    pub flows: u32,
+    /// Bytes of the event ring.
+    pub ring: u32,
+    /// One `TSval` in 2^rate is followed.
+    pub rate: u8,
+    /// Interface name of the pod bridge.
+    pub bridge: String,
+    /// Most bridge ports that are attached to.
+    pub ports: usize,
+    /// Prefix of the virtual machines' shared network.
+    pub vmnet: Network,
+    /// Where spans and metrics go.
+    pub otlp: Otlp,
+}
+
+/// The exporter, on or off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Otlp {
+    /// Nothing is sent.
+    Disabled,
+    /// Sent by gRPC to this address.
+    Endpoint(String),
+}
+
+/// What the command line says on top of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// See [`Config::node`].
+    pub node: Option<String>,
+    /// First of [`Config::networks`].
+    pub cluster_cidr: Option<Network>,
+    /// See [`Config::interval`].
+    pub interval: Option<Duration>,
+    /// See [`Config::otlp`].
+    pub otlp: Option<String>,
+    /// See [`File::sample_one_in`].
+    pub sample_one_in: Option<u32>,
+}
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read settings from {}: {source}", path.display())]
+    Read {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no valid TOML of this form.
+    #[error("read settings from {}: {reason}; `observer config` prints a valid file", path.display())]
+    Parse {
+        /// File.
+        path: PathBuf,
+        /// What and where.
+        reason: String,
+    },
+    /// A value is out of its range.
+    #[error("use setting `{key} = {value}`: {reason}")]
+    Range {
+        /// Key.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// What it must be.
+        reason: &'static str,
+    },
+}
+
+/// The least ring the kernel takes: one page.
+const RING_MIN: u32 = 4096;
+
+impl Config {
+    /// Reads the file, if one is given, lays the command line over it and checks every value.
+    pub fn read(path: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+        let mut file = match path {
+            None => File::default(),
+            Some(path) => File::read(path)?,
+        };
+        if let Some(cidr) = overrides.cluster_cidr {
+            file.cluster_cidr = cidr;
+        }
+        if let Some(interval) = overrides.interval {
+            file.interval = interval;
+        }
+        if let Some(one_in) = overrides.sample_one_in {
+            file.sample_one_in = one_in;
+        }
+        let node = overrides
+            .node
+            .or(file.node.take())
+            .unwrap_or_else(host_name);
+        let otlp = overrides.otlp.or(file.otlp_endpoint.take()).or_else(|| {
+            std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT")
+                .ok()
+                .filter(|value| !value.is_empty())
+        });
+        Self::check(file, node, otlp)
+    }
+
+    fn check(file: File, node: String, otlp: Option<String>) -> Result<Self, ConfigError> {
+        in_range(
+            "interval",
+            file.interval.as_millis(),
+            100..=600_000,
+            "100 ms to 10 min",
+        )?;
+        in_range(
+            "flow_entries",
+            file.flow_entries.into(),
+            1024..=4_194_304,
+            "1,024 to 4,194,304",
+        )?;
+        let ring = u128::from(file.ring_bytes);
+        in_range(
+            "ring_bytes",
+            ring,
+            RING_MIN.into()..=1 << 30,
+            "at least a page, 4,096",
+        )?;
+        power_of_two("ring_bytes", file.ring_bytes)?;
+        power_of_two("sample_one_in", file.sample_one_in)?;
+        in_range("max_ports", file.max_ports as u128, 0..=4096, "0 to 4,096")?;
+        let mut networks = vec![file.cluster_cidr];
+        networks.extend(file.networks);
+        in_range(
+            "networks",
+            networks.len() as u128,
+            1..=64,
+            "at most 64 with the cluster's own",
+        )?;
+        Ok(Self {
+            node,
+            networks,
+            interval: file.interval,
+            flows: file.flow_entries,
+            ring: file.ring_bytes,
+            rate: u8::try_from(file.sample_one_in.trailing_zeros()).unwrap_or(31),
+            bridge: file.pod_bridge,
+            ports: file.max_ports,
+            vmnet: file.vmnet,
+            otlp: otlp.map_or(Otlp::Disabled, Otlp::Endpoint),
+        })
+    }
+}
+
+fn in_range(
+    key: &'static str,
+    value: u128,
+    range: std::ops::RangeInclusive<u128>,
+    reason: &'static str,
+) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::Range {
+        key,
+        value: value.to_string(),
+        reason,
+    })
+}
+
+fn power_of_two(key: &'static str, value: u32) -> Result<(), ConfigError> {
+    if value.is_power_of_two() {
+        return Ok(());
+    }
+    Err(ConfigError::Range {
+        key,
+        value: value.to_string(),
+        reason: "must be a power of two",
+    })
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, String> {
+        let file = File::parse(Path::new("a.toml"), text).map_err(|error| error.to_string())?;
+        Config::check(file, "n1".to_owned(), None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_default_file_gives_the_default_settings() {
+        let written = File::default().to_toml();
+        assert_eq!(check(&written), check(""));
+    }
+
+    #[test]
+    fn every_setting_of_the_default_file_is_documented() {
+        let written = File::default().to_toml();
+        for line in written
+            .lines()
+            .filter(|line| line.contains(" = ") && !line.starts_with('#'))
+        {
+            let before = written.split(line).next().unwrap_or_default();
+            assert!(
+                before
+                    .lines()
+                    .last()
+                    .is_some_and(|above| above.starts_with("# ")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_unitless_durations_are_refused_with_their_place() {
+        let unknown = check("clustercidr = \"10.42.0.0/16\"").expect_err("unknown key");
+        assert!(
+            unknown.contains("a.toml") && unknown.contains("clustercidr"),
+            "{unknown}"
+        );
+        let unitless = check("interval = 5").expect_err("unitless");
+        assert!(unitless.contains("unit"), "{unitless}");
+        let unitless = check("interval = \"5\"").expect_err("unitless");
+        assert!(unitless.contains("unit"), "{unitless}");
+    }
+
+    #[test]
+    fn values_out_of_range_name_key_value_and_range() {
+        for (text, key) in [
+            ("interval = \"1ms\"", "interval"),
+            ("flow_entries = 10", "flow_entries"),
+            ("ring_bytes = 2048", "ring_bytes"),
+            ("ring_bytes = 5000", "ring_bytes"),
+            ("sample_one_in = 3", "sample_one_in"),
+            ("sample_one_in = 0", "sample_one_in"),
+            ("max_ports = 5000", "max_ports"),
+        ] {
+            let error = check(text).expect_err(text);
+            assert!(error.contains(&format!("`{key} = ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_network_with_host_bits_or_a_wrong_length_is_refused() {
+        assert!(check("cluster_cidr = \"10.42.0.1/16\"").is_err());
+        assert!(check("cluster_cidr = \"10.42.0.0/33\"").is_err());
+        assert!(check("cluster_cidr = \"fd00:42::/56\"").is_ok());
+    }
+}

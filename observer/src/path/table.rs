@@ -1,0 +1,159 @@
+//! Gives path numbers to pairs of addresses. A number is reused only after two sweeps in a row found
+//! no entry that carries it, so that no late packet counts for a stranger.
+
+use std::collections::HashMap;
+
+use observer_ebpf::abi::key::PairKey;
+use observer_ebpf::abi::{FIRST_PATH, PATHS};
+
+/// Sweeps without an entry before a number is free again.
+const IDLE_SWEEPS: u8 = 2;
+
+/// Path numbers and their pairs.
+#[derive(Debug, Default)]
+pub struct PathTable {
+    numbers: HashMap<PairKey, u16>,
+    slots: Vec<Slot>,
+    free: Vec<u16>,
+    refused: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    pair: Option<PairKey>,
+    idle: u8,
+}
+
+impl PathTable {
+    /// The number of a pair; a new one if it has none; `None`, counted, if all are taken. The flag
+    /// says that it is new.
+    pub fn assign(&mut self, pair: PairKey) -> Option<(u16, bool)> {
+        if let Some(&number) = self.numbers.get(&pair) {
+            return Some((number, false));
+        }
+        let number = self.free.pop().or_else(|| self.grow());
+        let Some(number) = number else {
+            self.refused += 1;
+            return None;
+        };
+        self.numbers.insert(pair, number);
+        if let Some(slot) = self.slots.get_mut(index(number)) {
+            *slot = Slot {
+                pair: Some(pair),
+                idle: 0,
+            };
+        }
+        Some((number, true))
+    }
+
+    /// The pair behind a number.
+    #[must_use]
+    pub fn pair(&self, number: u16) -> Option<PairKey> {
+        self.slots
+            .get(number.checked_sub(FIRST_PATH).map(usize::from)?)?
+            .pair
+    }
+
+    /// All numbers in use with their pairs.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, PairKey)> + '_ {
+        (FIRST_PATH..)
+            .zip(&self.slots)
+            .filter_map(|(number, slot)| slot.pair.map(|pair| (number, pair)))
+    }
+
+    /// Ends a sweep that found entries with the numbers for which `is_carried` holds. Returns the
+    /// pairs that lose their number.
+    pub fn retire(&mut self, is_carried: impl Fn(u16) -> bool) -> Vec<(u16, PairKey)> {
+        let mut retired = Vec::new();
+        for (number, slot) in (FIRST_PATH..).zip(&mut self.slots) {
+            let Some(pair) = slot.pair else { continue };
+            slot.idle = if is_carried(number) { 0 } else { slot.idle + 1 };
+            if slot.idle >= IDLE_SWEEPS {
+                slot.pair = None;
+                self.numbers.remove(&pair);
+                self.free.push(number);
+                retired.push((number, pair));
+            }
+        }
+        retired
+    }
+
+    /// Pairs that found no number.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn grow(&mut self) -> Option<u16> {
+        let number = u16::try_from(self.slots.len())
+            .ok()?
+            .checked_add(FIRST_PATH)?;
+        if number >= PATHS {
+            return None;
+        }
+        self.slots.push(Slot {
+            pair: None,
+            idle: 0,
+        });
+        Some(number)
+    }
+}
+
+fn index(number: u16) -> usize {
+    usize::from(number.saturating_sub(FIRST_PATH))
+}
+
+#[cfg(test)]
+mod tests {
+    use observer_ebpf::abi::key::Address;
+
+    use super::*;
+
+    fn pair(last: u16) -> PairKey {
+        let [high, low] = last.to_be_bytes();
+        PairKey {
+            low: Address::v4([10, 42, 1, 2]),
+            high: Address::v4([10, 43, high, low]),
+        }
+    }
+
+    #[test]
+    fn a_pair_keeps_its_number() {
+        let mut table = PathTable::default();
+        assert_eq!(table.assign(pair(1)), Some((4, true)));
+        assert_eq!(table.assign(pair(2)), Some((5, true)));
+        assert_eq!(table.assign(pair(1)), Some((4, false)));
+        assert_eq!(table.pair(5), Some(pair(2)));
+        assert_eq!(table.pair(3), None);
+    }
+
+    #[test]
+    fn a_number_is_reused_after_two_sweeps_without_an_entry() {
+        let mut table = PathTable::default();
+        table.assign(pair(1));
+        table.assign(pair(2));
+        assert_eq!(table.retire(|number| number == 5), []);
+        assert_eq!(table.retire(|number| number == 5), [(4, pair(1))]);
+        assert_eq!(table.pair(4), None);
+        assert_eq!(table.assign(pair(3)), Some((4, true)));
+    }
+
+    #[test]
+    fn an_entry_seen_between_two_sweeps_keeps_the_number() {
+        let mut table = PathTable::default();
+        table.assign(pair(1));
+        table.retire(|_| false);
+        table.retire(|_| true);
+        assert_eq!(table.retire(|_| false), []);
+    }
+
+    #[test]
+    fn a_full_table_refuses_and_counts() {
+        let mut table = PathTable::default();
+        for last in 0..PATHS - FIRST_PATH {
+            assert!(table.assign(pair(last)).is_some());
+        }
+        assert_eq!(table.assign(pair(5000)), None);
+        assert_eq!(table.refused(), 1);
+    }
+}
