@@ -3,6 +3,9 @@
 
 pub mod config;
 pub mod diagnosis;
+pub mod interfaces;
 pub mod kernel;
 pub mod latency;
 pub mod path;
+pub mod routing;
+pub mod sweep;

@@ -1,6 +1,7 @@
 //! Keys: addresses, the canonical flow key, the pair key. Builds keys; knows no packet formats.
 
 use core::cmp::Ordering;
+use core::net::{IpAddr, Ipv6Addr};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -69,6 +70,23 @@ impl Address {
     #[must_use]
     pub const fn is_unspecified(&self) -> bool {
         self.words[0] == 0 && self.words[1] == 0
+    }
+}
+
+impl From<Address> for IpAddr {
+    /// IPv4 where the octets are a mapped IPv4 address.
+    fn from(address: Address) -> Self {
+        let address = Ipv6Addr::from(address.octets());
+        address.to_ipv4_mapped().map_or(Self::V6(address), Self::V4)
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::v4(address.octets()),
+            IpAddr::V6(address) => Self::v6(address.octets()),
+        }
     }
 }
 

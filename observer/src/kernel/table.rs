@@ -86,53 +86,58 @@ where
 
     /// Calls `each` for every entry. An entry that moves while it is read may be seen twice or not
     /// at all.
-    pub fn for_each(&mut self, mut each: impl FnMut(K, V)) -> Result<(), TableError> {
-        let stride = size_of::<V>();
-        self.batches(stride, |keys, values| {
-            for (key, value) in keys
-                .chunks_exact(size_of::<K>())
-                .zip(values.chunks_exact(stride))
-            {
-                if let (Ok(key), Ok(value)) = (K::read_from_bytes(key), V::read_from_bytes(value)) {
-                    each(key, value);
-                }
+    pub fn for_each(&mut self, each: impl FnMut(K, V)) -> Result<(), TableError> {
+        self.for_each_below(u32::MAX, each)
+    }
+
+    /// Calls `each` for the first `limit` entries: of an array, those with an index below it.
+    pub fn for_each_below(
+        &mut self,
+        limit: u32,
+        mut each: impl FnMut(K, V),
+    ) -> Result<(), TableError> {
+        self.entries(size_of::<V>(), limit, |key, value| {
+            if let Ok(value) = V::read_from_bytes(value) {
+                each(key, value);
             }
         })
     }
 
-    fn batches(
+    /// Values of `stride` bytes each.
+    fn entries(
         &mut self,
         stride: usize,
-        mut each: impl FnMut(&[u8], &[u8]),
+        limit: u32,
+        mut each: impl FnMut(K, &[u8]),
     ) -> Result<(), TableError> {
         let key_size = size_of::<K>();
-        let chunk = CHUNK as usize;
-        self.keys.resize(key_size * chunk, 0);
-        self.values.resize(stride * chunk, 0);
+        self.keys.resize(key_size * CHUNK as usize, 0);
+        self.values.resize(stride * CHUNK as usize, 0);
         let mut position = vec![0; key_size.max(8)];
-        let mut first = true;
-        loop {
+        let mut rest = limit;
+        while rest > 0 {
+            let first = rest == limit;
+            let count = CHUNK.min(rest);
             let mut buffers = BatchBuffers {
                 keys: &mut self.keys,
                 values: &mut self.values,
-                count: CHUNK,
+                count,
             };
             let fd = self.map.fd().as_fd();
             let batch = calls::look_up_batch(fd, &mut position, first, &mut buffers)
                 .map_err(|error| self.failed("read a batch of", error))?;
-            let count = batch.count as usize;
-            let (keys, values) = (
-                self.keys.get(..count * key_size),
-                self.values.get(..count * stride),
-            );
-            if let (Some(keys), Some(values)) = (keys, values) {
-                each(keys, values);
+            let keys = self.keys.chunks_exact(key_size).take(batch.count as usize);
+            for (key, value) in keys.zip(self.values.chunks_exact(stride)) {
+                if let Ok(key) = K::read_from_bytes(key) {
+                    each(key, value);
+                }
             }
             if batch.last {
-                return Ok(());
+                break;
             }
-            first = false;
+            rest -= batch.count.min(rest);
         }
+        Ok(())
     }
 
     fn failed(&self, action: &'static str, source: io::Error) -> TableError {
@@ -159,25 +164,24 @@ impl<V: FromBytes + Immutable + KnownLayout> PerCpuTable<V> {
         }
     }
 
-    /// Calls `each` with every index and the values of all CPUs.
-    pub fn for_each(&mut self, mut each: impl FnMut(u32, &[V])) -> Result<(), TableError> {
+    /// Calls `each` with every index below `limit` and the values of all CPUs.
+    pub fn for_each_below(
+        &mut self,
+        limit: u32,
+        mut each: impl FnMut(u32, &[V]),
+    ) -> Result<(), TableError> {
         // The kernel rounds a CPU's value up to 8 bytes (kernel: kernel/bpf/arraymap.c).
         let one = size_of::<V>().next_multiple_of(8);
-        let stride = one * self.cpus;
         let mut list = Vec::with_capacity(self.cpus);
-        self.table.batches(stride, |keys, values| {
-            for (key, values) in keys.chunks_exact(4).zip(values.chunks_exact(stride)) {
-                list.clear();
-                list.extend(
-                    values
-                        .chunks_exact(one)
-                        .filter_map(|bytes| V::read_from_prefix(bytes).ok())
-                        .map(|(value, _)| value),
-                );
-                if let Ok(key) = u32::read_from_bytes(key) {
-                    each(key, &list);
-                }
-            }
+        self.table.entries(one * self.cpus, limit, |index, values| {
+            list.clear();
+            let copies = values.chunks_exact(one);
+            list.extend(
+                copies
+                    .filter_map(|bytes| V::read_from_prefix(bytes).ok())
+                    .map(|(value, _)| value),
+            );
+            each(index, &list);
         })
     }
 }

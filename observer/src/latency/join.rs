@@ -2,7 +2,7 @@
 //! its siblings; an identity that comes twice at one point is ambiguous and tells nothing.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
@@ -146,11 +146,11 @@ type Ends = ((IpAddr, u16), (IpAddr, u16));
 /// (data's source, data's destination), and this node's side, from the record nearest to the pod.
 fn ends(event: &Event) -> Option<(Ends, Side)> {
     let low = (
-        address(event.key.low.octets()),
+        IpAddr::from(event.key.low),
         u16::from_be_bytes(event.key.low_port),
     );
     let high = (
-        address(event.key.high.octets()),
+        IpAddr::from(event.key.high),
         u16::from_be_bytes(event.key.high_port),
     );
     let ends = match FlowDirection::from_index(event.direction)? {
@@ -167,14 +167,6 @@ fn ends(event: &Event) -> Option<(Ends, Side)> {
         _ => Side::Transit,
     };
     Some((ends, side))
-}
-
-/// IPv4 where the octets are a mapped IPv4 address.
-fn address(octets: [u8; 16]) -> IpAddr {
-    let address = Ipv6Addr::from(octets);
-    address
-        .to_ipv4_mapped()
-        .map_or(IpAddr::V6(address), IpAddr::V4)
 }
 
 #[cfg(test)]

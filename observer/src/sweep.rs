@@ -1,0 +1,15 @@
+//! One sweep: the kernel maps as plain values, and from them the reports of all paths.
+//!
+//! Never: an export, a route look-up, a write to a map.
+
+mod assemble;
+mod outer;
+mod read;
+mod rows;
+mod seen;
+
+pub use assemble::{Context, Device, assemble};
+pub use outer::{OuterFlows, Session};
+pub use read::{Snapshot, read};
+pub use rows::{RowStore, RowValue};
+pub use seen::{Direction, Seen};

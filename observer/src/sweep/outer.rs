@@ -1,0 +1,164 @@
+//! Outer flows of one sweep: who a hash in a flow entry means, and which WireGuard sessions are busy.
+//! Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
+use observer_ebpf::abi::point::{Hook, Point};
+
+/// A WireGuard peer that this node sends data to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Session {
+    /// Where the packets go.
+    pub endpoint: IpAddr,
+    /// Underlay that they leave by.
+    pub point: Point,
+}
+
+/// The outer flows of a sweep.
+#[derive(Clone, Debug, Default)]
+pub struct OuterFlows {
+    peers: HashMap<(Point, u32), BTreeSet<IpAddr>>,
+    packets: HashMap<OuterKey, u64>,
+    before: HashMap<OuterKey, u64>,
+    fragments: u64,
+}
+
+impl OuterFlows {
+    /// Begins a new sweep; what the last one counted stays for comparison.
+    pub fn begin(&mut self) {
+        self.before = std::mem::take(&mut self.packets);
+        self.peers.clear();
+        self.fragments = 0;
+    }
+
+    /// Adds one entry.
+    pub fn add(&mut self, key: OuterKey, flow: &OuterFlowRecord) {
+        let (Some(point), Some(hook)) = (Point::from_index(key.point), Hook::from_index(key.hook))
+        else {
+            return;
+        };
+        if key.kind == OuterKind::Vxlan as u8 {
+            let peer = match hook {
+                Hook::Ingress => key.source,
+                Hook::Egress => key.destination,
+            };
+            self.peers
+                .entry((point, key.hash()))
+                .or_default()
+                .insert(peer.into());
+        }
+        self.fragments += flow.fragments;
+        self.packets.insert(key, flow.packets);
+    }
+
+    /// The peers that the (point, hash) of a flow entry may mean: one, but for a hash collision.
+    pub fn peers(&self, point: Point, hash: u32) -> impl Iterator<Item = IpAddr> + '_ {
+        self.peers
+            .get(&(point, hash))
+            .into_iter()
+            .flatten()
+            .copied()
+    }
+
+    /// All VXLAN peers with the points where they were seen.
+    pub fn all_peers(&self) -> impl Iterator<Item = (Point, IpAddr)> + '_ {
+        self.peers
+            .iter()
+            .flat_map(|(&(point, _), peers)| peers.iter().map(move |&peer| (point, peer)))
+    }
+
+    /// WireGuard data sessions that this node sent on since the last sweep, by endpoint.
+    #[must_use]
+    pub fn busy_sessions(&self) -> BTreeMap<Session, u64> {
+        let mut busy = BTreeMap::new();
+        for (key, &packets) in &self.packets {
+            let sends = key.hook == Hook::Egress as u8 && key.kind == OuterKind::WireGuard as u8;
+            let new = packets.saturating_sub(self.before.get(key).copied().unwrap_or(0));
+            let Some(point) = Point::from_index(key.point).filter(|point| point.is_underlay())
+            else {
+                continue;
+            };
+            if sends && new > 0 {
+                *busy
+                    .entry(Session {
+                        endpoint: key.destination.into(),
+                        point,
+                    })
+                    .or_default() += new;
+            }
+        }
+        busy
+    }
+
+    /// Later fragments of outer packets, all outer flows together.
+    #[must_use]
+    pub const fn fragments(&self) -> u64 {
+        self.fragments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use observer_ebpf::abi::key::Address;
+    use observer_ebpf::abi::point::Site;
+
+    use super::*;
+
+    fn key(hook: Hook, kind: OuterKind, session: u32) -> OuterKey {
+        let site = Site {
+            point: Point::Underlay1,
+            hook,
+        };
+        let (here, peer) = (Address::v4([10, 0, 0, 1]), Address::v4([10, 0, 0, 2]));
+        let (source, destination) = match hook {
+            Hook::Ingress => (peer, here),
+            Hook::Egress => (here, peer),
+        };
+        OuterKey {
+            session,
+            ..OuterKey::new(site, kind, source, destination)
+        }
+    }
+
+    fn flow(packets: u64) -> OuterFlowRecord {
+        OuterFlowRecord {
+            packets,
+            ..OuterFlowRecord::default()
+        }
+    }
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+
+    #[test]
+    fn a_hash_names_the_far_end_in_both_directions() {
+        let mut flows = OuterFlows::default();
+        for hook in Hook::ALL {
+            let key = key(hook, OuterKind::Vxlan, 0);
+            flows.add(key, &flow(0));
+            let peers: Vec<_> = flows.peers(Point::Underlay1, key.hash()).collect();
+            assert_eq!(peers, [PEER]);
+        }
+    }
+
+    #[test]
+    fn only_sessions_with_new_packets_of_ours_are_busy() {
+        let mut flows = OuterFlows::default();
+        flows.add(key(Hook::Egress, OuterKind::WireGuard, 1), &flow(5));
+        flows.begin();
+        flows.add(key(Hook::Egress, OuterKind::WireGuard, 1), &flow(5));
+        flows.add(
+            key(Hook::Egress, OuterKind::WireGuardHandshake, 0),
+            &flow(9),
+        );
+        flows.add(key(Hook::Ingress, OuterKind::WireGuard, 2), &flow(9));
+        assert_eq!(flows.busy_sessions(), BTreeMap::new());
+        flows.add(key(Hook::Egress, OuterKind::WireGuard, 1), &flow(8));
+        let session = Session {
+            endpoint: PEER,
+            point: Point::Underlay1,
+        };
+        assert_eq!(flows.busy_sessions(), BTreeMap::from([(session, 3)]));
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads the maps of one sweep into plain values: flow entries once, rows of paths in use alone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use observer_ebpf::abi::PATHS;
+use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::point::POINTS;
+use observer_ebpf::parse::{Malformed, NotOurs};
+
+use crate::kernel::{Object, TableError};
+
+use super::{OuterFlows, RowStore, RowValue, Seen};
+
+/// What the kernel knew at one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Flow entries by path and direction.
+    pub seen: Seen,
+    /// Rows, cumulative.
+    pub rows: RowStore,
+    /// Outer flows.
+    pub outer: OuterFlows,
+    /// The kernel side of the loss ledger.
+    pub ledger: BTreeMap<String, u64>,
+}
+
+/// Reads everything that `epoch` saw into `snapshot`; rows of paths up to `last_path`.
+pub fn read(
+    object: &mut Object,
+    snapshot: &mut Snapshot,
+    epoch: u32,
+    last_path: u16,
+) -> Result<(), TableError> {
+    snapshot.seen = Seen::default();
+    object
+        .biflows
+        .for_each(|_, flow| snapshot.seen.add(&flow, epoch))?;
+    snapshot.outer.begin();
+    object
+        .outer_flows
+        .for_each(|key, flow| snapshot.outer.add(key, &flow))?;
+    snapshot.rows.update(rows(object, last_path)?);
+    snapshot.ledger = ledger(object)?;
+    Ok(())
+}
+
+fn rows(object: &mut Object, last_path: u16) -> Result<HashMap<u32, RowValue>, TableError> {
+    let limit = (u32::from(last_path.min(PATHS - 1)) + 1) * 2 * u32::try_from(POINTS).unwrap_or(8);
+    let mut rows: HashMap<u32, RowValue> = HashMap::new();
+    object.traffic.for_each_below(limit, |row, cpus| {
+        if cpus.iter().any(|cpu| cpu.buffers > 0) {
+            let value = rows.entry(row).or_default();
+            for cpu in cpus {
+                value.add(cpu);
+            }
+        }
+    })?;
+    object.rtt.for_each_below(limit, |row, histogram| {
+        if histogram.buckets.iter().any(|&samples| samples > 0) {
+            rows.entry(row).or_default().rtt = histogram.buckets.to_vec();
+        }
+    })?;
+    object.fragments.for_each_below(limit, |row, fragments| {
+        if fragments.inner > 0 || fragments.first_outer > 0 {
+            let value = rows.entry(row).or_default();
+            value.inner_fragments = fragments.inner;
+            value.first_outer_fragments = fragments.first_outer;
+        }
+    })?;
+    Ok(rows)
+}
+
+/// Names of all cells, in order of their index.
+fn names() -> impl Iterator<Item = (u32, String)> {
+    let losses = Loss::ALL.map(|(loss, name)| (Counter::Loss(loss).index(), name.to_owned()));
+    let not_ours = NotOurs::ALL
+        .map(|(reason, name)| (Counter::NotOurs(reason).index(), format!("not_ours.{name}")));
+    let malformed = Malformed::ALL.map(|(reason, name)| {
+        (
+            Counter::Malformed(reason).index(),
+            format!("parse_rejected.{name}"),
+        )
+    });
+    losses.into_iter().chain(not_ours).chain(malformed)
+}
+
+fn ledger(object: &mut Object) -> Result<BTreeMap<String, u64>, TableError> {
+    let mut sums = HashMap::new();
+    object.counters.for_each_below(COUNTERS, |cell, cpus| {
+        sums.insert(cell, cpus.iter().sum::<u64>());
+    })?;
+    Ok(names()
+        .map(|(cell, name)| (name, sums.get(&cell).copied().unwrap_or(0)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_of_the_kernel_ledger_has_one_name() {
+        let cells: Vec<_> = names().map(|(cell, _)| cell).collect();
+        assert_eq!(cells, (0..COUNTERS).collect::<Vec<_>>());
+        let unique: std::collections::HashSet<_> = names().map(|(_, name)| name).collect();
+        assert_eq!(unique.len(), cells.len());
+    }
+}

@@ -1,0 +1,118 @@
+//! What the flow entries of one sweep say per path and direction: trajectory bits, outer flows. Pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
+use observer_ebpf::abi::point::{FlowDirection, Point};
+
+/// One direction of one path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Direction {
+    /// Trajectory bits of all its flows.
+    pub bits: u32,
+    /// (point, hash of the outer flow there).
+    pub outer: BTreeSet<(Point, u32)>,
+}
+
+/// All paths of one sweep.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    directions: HashMap<(u16, FlowDirection), Direction>,
+    /// Entries in the flow table.
+    pub entries: u64,
+    /// Segments seen again, over all flows.
+    pub retransmitted: u64,
+}
+
+impl Seen {
+    /// Adds one flow entry as it was in `epoch`.
+    pub fn add(&mut self, flow: &BiflowRecord, epoch: u32) {
+        self.entries += 1;
+        let path = Assignment::from_word(flow.assignment).path;
+        for direction in FlowDirection::ALL {
+            self.retransmitted += u64::from(direction.of(&flow.tcp).retransmitted);
+            let bits = bits(direction.of(&flow.trajectory), epoch);
+            let seen = self.directions.entry((path, direction)).or_default();
+            if bits == 0 {
+                continue;
+            }
+            seen.bits |= bits;
+            for (point, state) in Point::ALL.into_iter().zip(&flow.points) {
+                let hash = *direction.of(&state.outer);
+                if hash != 0 {
+                    seen.outer.insert((point, hash));
+                }
+            }
+        }
+    }
+
+    /// What was seen of a direction; `None` if nothing passed in the epoch.
+    #[must_use]
+    pub fn direction(&self, path: u16, direction: FlowDirection) -> Option<&Direction> {
+        self.directions
+            .get(&(path, direction))
+            .filter(|seen| seen.bits != 0)
+    }
+
+    /// True if an entry carries the path number, busy or idle.
+    #[must_use]
+    pub fn carries(&self, path: u16) -> bool {
+        FlowDirection::ALL
+            .iter()
+            .any(|&direction| self.directions.contains_key(&(path, direction)))
+    }
+}
+
+/// The bits of an epoch: in the current word, or in the previous one if a packet of the next epoch
+/// came already.
+#[expect(clippy::cast_possible_truncation, reason = "halves of a word")]
+fn bits(trajectory: &Trajectory<u64>, epoch: u32) -> u32 {
+    let halves = |word: u64| ((word >> 32) as u32, word as u32);
+    let ((current_epoch, current), (previous_epoch, previous)) =
+        (halves(trajectory.current), halves(trajectory.previous));
+    if current_epoch == epoch {
+        current
+    } else if previous_epoch == epoch && current_epoch == epoch.wrapping_add(1) {
+        previous
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(current: (u64, u64), previous: (u64, u64)) -> BiflowRecord {
+        let word = |(epoch, bits): (u64, u64)| epoch << 32 | bits;
+        let mut flow = BiflowRecord {
+            assignment: Assignment { path: 9, rate: 0 }.word(),
+            ..BiflowRecord::default()
+        };
+        flow.trajectory[0] = Trajectory {
+            current: word(current),
+            previous: word(previous),
+        };
+        flow
+    }
+
+    fn low_bits(flow: &BiflowRecord, epoch: u32) -> Option<u32> {
+        let mut seen = Seen::default();
+        seen.add(flow, epoch);
+        assert!(seen.carries(9));
+        seen.direction(9, FlowDirection::LowToHigh)
+            .map(|direction| direction.bits)
+    }
+
+    #[test]
+    fn the_bits_of_an_epoch_are_found_on_both_sides_of_its_end() {
+        assert_eq!(low_bits(&flow((5, 0b11), (4, 0b1)), 5), Some(0b11));
+        assert_eq!(low_bits(&flow((6, 0b10), (5, 0b1)), 5), Some(0b1));
+    }
+
+    #[test]
+    fn older_bits_are_idle() {
+        assert_eq!(low_bits(&flow((3, 0b11), (2, 0b1)), 5), None);
+        assert_eq!(low_bits(&flow((7, 0b11), (5, 0b1)), 5), None);
+    }
+}
