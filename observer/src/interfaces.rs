@@ -1,0 +1,27 @@
+//! Network devices: which exist, which observation point each one is, and what has to be attached
+//! or detached for that. `assign` and `plan` are pure; `follow` reads rtnetlink.
+//!
+//! Never: a write to the kernel, an attachment (the `kernel` module does that), a guess about where
+//! packets go (the `routing` module asks that).
+
+mod assign;
+pub(crate) mod datagram;
+mod decode;
+mod device;
+mod follow;
+pub(crate) mod netlink;
+mod plan;
+mod prefix;
+mod roles;
+mod rules;
+mod underlay;
+
+pub use assign::assign;
+pub use device::{Device, IfIndex, Kind, Vxlan};
+pub use follow::{Follower, Snapshot, follow};
+pub use netlink::NetlinkError;
+pub use plan::{Plan, plan};
+pub use prefix::{Prefix, PrefixError};
+pub use roles::{Attachment, NotAttached, Reason, Roles};
+pub use rules::{NamePattern, PatternError, Rules};
+pub use underlay::WantedUnderlays;
