@@ -3,7 +3,7 @@
 use crate::abi::biflow::Carriage;
 
 use super::ip::{self, Version};
-use super::transport::{Load, UDP_HEADER, transport};
+use super::transport::{Load, OnVxlanPort, UDP_HEADER, transport};
 use super::tunnel::VXLAN_HEADER;
 use super::{Bytes, Fragment, Malformed, NotOurs, Packet, Rejected, ethernet};
 
@@ -68,8 +68,11 @@ pub fn parse_into(
     packet.carriage = Carriage::Plain;
     packet.too_deep = false;
     let network = ip::network(bytes, version, offset, length, packet)?;
-    let load = transport(bytes, &network, packet)?;
-    if expand == Expand::No || load == Load::Plain {
+    let on_port = match expand {
+        Expand::No => OnVxlanPort::Datagram,
+        Expand::Vxlan => OnVxlanPort::Vxlan,
+    };
+    if transport(bytes, &network, packet, on_port)? == Load::Plain {
         return Ok(());
     }
     (packet.outer.source, packet.outer.destination) = packet.key.ends(packet.direction);
@@ -84,6 +87,6 @@ pub fn parse_into(
     let link = network.transport + UDP_HEADER + VXLAN_HEADER;
     let version = ethernet::version(bytes, link, Malformed::InnerEthernetShort)?;
     let network = ip::network(bytes, version, link + ethernet::HEADER, bound, packet)?;
-    packet.too_deep = transport(bytes, &network, packet)? == Load::Vxlan;
+    packet.too_deep = transport(bytes, &network, packet, OnVxlanPort::Maybe)? == Load::Vxlan;
     Ok(())
 }

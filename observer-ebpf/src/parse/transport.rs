@@ -1,7 +1,7 @@
 //! From the network layer to the transport: ports, payload offset, timing, tunnel signatures.
 
 use super::ip::{Network, word};
-use super::tunnel::{VXLAN_PORT, is_vxlan, wireguard};
+use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, wireguard};
 use super::{Bytes, Fragment, Malformed, Opaque, Packet, Timing, TimingKind, tcp};
 
 const ICMP: u8 = 1;
@@ -19,12 +19,24 @@ pub(super) enum Load {
     Vxlan,
 }
 
+/// What a datagram to VXLAN's port is taken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnVxlanPort {
+    /// The flow's own datagram: pods may use any port.
+    Datagram,
+    /// VXLAN by its signature, else a datagram.
+    Maybe,
+    /// VXLAN; too short for its header is a lie.
+    Vxlan,
+}
+
 /// Reads the transport header: ports, payload offset, timing and opacity of `packet`.
 #[inline(always)]
 pub(super) fn transport(
     bytes: &impl Bytes,
     network: &Network,
     packet: &mut Packet,
+    on_port: OnVxlanPort,
 ) -> Result<Load, Malformed> {
     packet.timing = Timing::NONE;
     packet.opaque = Opaque::None;
@@ -42,7 +54,7 @@ pub(super) fn transport(
             packet.opaque = Opaque::Tcp;
             tcp::segment(bytes, network, packet)?;
         }
-        UDP => return udp(bytes, network, packet),
+        UDP => return udp(bytes, network, packet, on_port),
         ICMP => echo(bytes, network, packet, (8, 0))?,
         ICMPV6 => echo(bytes, network, packet, (128, 129))?,
         _ => {}
@@ -51,7 +63,12 @@ pub(super) fn transport(
 }
 
 #[inline(always)]
-fn udp(bytes: &impl Bytes, network: &Network, packet: &mut Packet) -> Result<Load, Malformed> {
+fn udp(
+    bytes: &impl Bytes,
+    network: &Network,
+    packet: &mut Packet,
+    on_port: OnVxlanPort,
+) -> Result<Load, Malformed> {
     let offset = network.transport;
     let header = bytes.at::<UDP_HEADER>(offset).ok_or(Malformed::UdpShort)?;
     let payload = offset + UDP_HEADER;
@@ -71,8 +88,15 @@ fn udp(bytes: &impl Bytes, network: &Network, packet: &mut Packet) -> Result<Loa
     let source = u16::from_be_bytes([header[0], header[1]]);
     packet.direction = packet.key.set_ports(packet.direction, source, destination);
     packet.payload_offset = word(payload);
-    if destination == VXLAN_PORT && is_vxlan(bytes, payload, end)? {
-        return Ok(Load::Vxlan);
+    if destination == VXLAN_PORT {
+        let is_vxlan = match on_port {
+            OnVxlanPort::Datagram => false,
+            OnVxlanPort::Maybe => payload + VXLAN_HEADER <= end && is_vxlan(bytes, payload, end)?,
+            OnVxlanPort::Vxlan => is_vxlan(bytes, payload, end)?,
+        };
+        if is_vxlan {
+            return Ok(Load::Vxlan);
+        }
     }
     (packet.opaque, packet.session) = wireguard(bytes, payload, end);
     Ok(Load::Plain)
