@@ -11,11 +11,13 @@
     clippy::float_arithmetic
 )]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fixtures"))]
 extern crate std;
 
 pub mod abi;
 pub mod cell;
+#[cfg(feature = "fixtures")]
+pub mod fixtures;
 pub mod parse;
 pub mod step;
 pub mod units;

@@ -1,0 +1,149 @@
+//! Every fixture parses to its expectation, also when it is cut at any length, and together they
+//! cover every header kind with every outcome.
+
+use std::collections::HashSet;
+
+use observer_ebpf::fixtures::{self, Expected, Fixture};
+use observer_ebpf::parse::{Captured, Expand, Malformed, NotOurs, Opaque, Packet, Rejected, parse};
+use observer_ebpf::step::size;
+
+/// Parses the first `cut` bytes of a fixture as a frame of `length` bytes.
+fn seen(fixture: &Fixture, expand: Expand, cut: usize, length: usize) -> Result<Packet, Rejected> {
+    let length = u32::try_from(length).expect("a frame's length");
+    let bytes = Captured(&fixture.bytes[..cut]);
+    parse(&bytes, fixture.place.framing(), expand, length)
+}
+
+/// What the fixture must give.
+fn wanted(fixture: &Fixture) -> Result<Packet, Rejected> {
+    match &fixture.expected {
+        Expected::Value(value) => Ok(value.packet()),
+        Expected::NotOurs(reason) => Err(Rejected::NotOurs(*reason)),
+        Expected::Malformed(reason) => Err(Rejected::Malformed(*reason)),
+    }
+}
+
+fn check(mut each: impl FnMut(&Fixture, Expand)) {
+    for fixture in fixtures::all() {
+        for &expand in fixture.place.expansions() {
+            each(&fixture, expand);
+        }
+    }
+}
+
+#[test]
+fn every_fixture_parses_to_its_expectation() {
+    let mut wrong = Vec::new();
+    check(|fixture, expand| {
+        let length = fixture.bytes.len();
+        let (seen, wanted) = (seen(fixture, expand, length, length), wanted(fixture));
+        if seen != wanted {
+            wrong.push(format!(
+                "{} {expand:?}\n   seen {seen:?}\n wanted {wanted:?}",
+                fixture.name
+            ));
+        }
+    });
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_fixture_counts_its_wire_packets() {
+    for fixture in fixtures::all() {
+        if let Expected::Value(value) = &fixture.expected {
+            let size = size(&value.packet(), fixture.length(), fixture.gso_size);
+            assert_eq!(size, value.size(), "{}", fixture.name);
+        }
+    }
+}
+
+/// A capture that kept only the head: the headers say the same or cannot be read.
+#[test]
+fn a_cut_capture_of_the_true_length_says_the_same_or_malformed() {
+    check(|fixture, expand| {
+        let (length, whole) = (fixture.bytes.len(), wanted(fixture));
+        for cut in 0..length {
+            match (seen(fixture, expand, cut, length), &whole) {
+                (Err(Rejected::Malformed(_)), _) => {}
+                (Ok(seen), Ok(whole)) => {
+                    // A signature that was cut away is not seen.
+                    let signature = whole.payload_offset as usize + 8;
+                    let known = if cut < signature {
+                        Opaque::None
+                    } else {
+                        whole.opaque
+                    };
+                    let blind =
+                        matches!(whole.opaque, Opaque::WireGuard | Opaque::WireGuardHandshake);
+                    let mut whole = whole.clone();
+                    if blind && known == Opaque::None {
+                        (whole.opaque, whole.session) = (Opaque::None, 0);
+                    }
+                    assert_eq!(seen, whole, "{} cut at {cut}", fixture.name);
+                }
+                (seen, _) => assert_eq!(seen, whole, "{} cut at {cut}", fixture.name),
+            }
+        }
+    });
+}
+
+/// A frame that really is that short: its own lengths betray it, unless they follow the frame's.
+#[test]
+fn a_frame_cut_short_is_the_same_packet_or_malformed() {
+    check(|fixture, expand| {
+        let whole = wanted(fixture);
+        for cut in 0..fixture.bytes.len() {
+            match (seen(fixture, expand, cut, cut), &whole) {
+                (Err(Rejected::Malformed(_)), _) => {}
+                (Ok(seen), Ok(whole)) => {
+                    assert_eq!(seen.key, whole.key, "{} cut at {cut}", fixture.name);
+                    assert_eq!(
+                        seen.direction, whole.direction,
+                        "{} cut at {cut}",
+                        fixture.name
+                    );
+                    assert!(seen.length <= whole.length, "{} cut at {cut}", fixture.name);
+                }
+                (seen, _) => assert_eq!(seen, whole, "{} cut at {cut}", fixture.name),
+            }
+        }
+    });
+}
+
+#[test]
+fn every_reason_has_a_fixture() {
+    let reasons: Vec<_> = fixtures::all()
+        .iter()
+        .filter_map(|fixture| wanted(fixture).err())
+        .collect();
+    for (reason, name) in NotOurs::ALL {
+        assert!(reasons.contains(&Rejected::NotOurs(reason)), "{name}");
+    }
+    for (reason, name) in Malformed::ALL {
+        assert!(reasons.contains(&Rejected::Malformed(reason)), "{name}");
+    }
+}
+
+#[test]
+fn the_cover_of_header_kinds_and_outcomes_is_complete() {
+    let all = fixtures::all();
+    let (table, missing) = fixtures::cover_table(&all);
+    println!("{} fixtures\n{table}", all.len());
+    assert!(
+        missing.is_empty(),
+        "cells that no fixture fills or that were declared empty:\n{missing}"
+    );
+}
+
+#[test]
+fn names_are_unique() {
+    let all = fixtures::all();
+    let names: HashSet<_> = all.iter().map(|fixture| fixture.name).collect();
+    assert_eq!(names.len(), all.len());
+    assert!(all.len() >= 40);
+}
