@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod diagnosis;
+pub mod host;
 pub mod interfaces;
 pub mod kernel;
 pub mod latency;

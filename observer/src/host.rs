@@ -1,0 +1,201 @@
+//! The host observer: the kernel's parser and packet step over plain cells. It stands where the
+//! programs and their maps stand, for captures (`replay`) and for tests.
+//!
+//! Never: input or output, a clock of its own (every frame brings its time), a thread.
+
+mod arena;
+mod chunks;
+mod record;
+mod tables;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use observer_ebpf::abi::biflow::{Assignment, Biflow, BiflowRecord};
+use observer_ebpf::abi::control::{BUDGETS, Control};
+use observer_ebpf::abi::counter::{COUNTERS, Counter};
+use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
+use observer_ebpf::abi::outer::{OuterFlow, OuterFlowRecord, OuterKey};
+use observer_ebpf::abi::point::Site;
+use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord, TrafficRow};
+use observer_ebpf::parse::{Captured, Expand, Framing, parse};
+use observer_ebpf::step::{self, Frame, refuse};
+use observer_ebpf::units::Monotonic;
+
+use arena::Arena;
+use chunks::Chunks;
+
+/// How much the observer holds. Where the kernel's LRU map would forget an old flow, this one
+/// refuses the new one, as `outer_flows` does in the kernel too: a capture must not lose what it
+/// has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Entries of `biflows`.
+    pub biflows: usize,
+    /// Entries of `outer_flows`.
+    pub outer_flows: usize,
+    /// Events until they are taken.
+    pub events: usize,
+}
+
+impl Default for Sizes {
+    /// The kernel's default sizes; its ring of 256 KiB holds 2,978 events of 80 bytes and 8 of its
+    /// own.
+    fn default() -> Self {
+        Self {
+            biflows: 16_384,
+            outer_flows: 4_096,
+            events: 2_978,
+        }
+    }
+}
+
+/// One frame as a hook would show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Where.
+    pub site: Site,
+    /// What it begins with.
+    pub framing: Framing,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// Its length, captured or not, bytes.
+    pub length: u32,
+    /// Payload per segment if it is an aggregate, else 0.
+    pub gso_size: u32,
+    /// Socket buffer mark.
+    pub mark: u32,
+    /// When.
+    pub time: Monotonic,
+}
+
+/// The maps, the clock and the ring as plain values. User space's part of them is public.
+#[derive(Debug)]
+pub struct HostObserver {
+    /// What user space tells the step.
+    pub control: Control,
+    /// Prefixes that pods and services live in.
+    pub networks: Vec<NetworkKey>,
+    /// Paths of pairs.
+    pub pairs: HashMap<PairKey, Assignment>,
+    /// Length of a jiffy, nanoseconds.
+    pub jiffy_nanos: u64,
+    biflows: Arena<FlowKey, Biflow<Cell<u32>, Cell<u64>>>,
+    outer_flows: Arena<OuterKey, OuterFlow<Cell<u64>>>,
+    traffic: Chunks<TrafficRow<Cell<u64>>>,
+    rtt: Chunks<RttRow<Cell<u32>>>,
+    fragments: Chunks<FragmentRow<Cell<u64>>>,
+    budgets: [Cell<u64>; BUDGETS],
+    counters: [Cell<u64>; COUNTERS as usize],
+    events: RefCell<Vec<Event>>,
+    room: usize,
+    wakeups: Cell<u64>,
+    now: Cell<Monotonic>,
+}
+
+impl HostObserver {
+    /// An observer that has seen nothing and, until `networks` says otherwise, knows no pods.
+    #[must_use]
+    pub fn new(sizes: Sizes, control: Control) -> Self {
+        let rows = ROWS as usize;
+        Self {
+            control,
+            networks: Vec::new(),
+            pairs: HashMap::new(),
+            jiffy_nanos: 4_000_000,
+            biflows: Arena::new(sizes.biflows),
+            outer_flows: Arena::new(sizes.outer_flows),
+            traffic: Chunks::new(rows),
+            rtt: Chunks::new(rows),
+            fragments: Chunks::new(rows),
+            budgets: Default::default(),
+            counters: [const { Cell::new(0) }; COUNTERS as usize],
+            events: RefCell::new(Vec::new()),
+            room: sizes.events,
+            wakeups: Cell::new(0),
+            now: Cell::new(Monotonic(0)),
+        }
+    }
+
+    /// Parses a frame and takes the step with it, as the kernel's entry point does.
+    pub fn observe_frame(&self, seen: &Seen<'_>) {
+        self.now.set(seen.time);
+        let expand = if seen.site.point.carries_host_traffic() {
+            Expand::Vxlan
+        } else {
+            Expand::No
+        };
+        match parse(&Captured(seen.bytes), seen.framing, expand, seen.length) {
+            Ok(packet) => {
+                let frame = Frame {
+                    length: seen.length,
+                    gso_size: seen.gso_size,
+                    mark: seen.mark,
+                };
+                step::observe(self, seen.site, frame, &packet);
+            }
+            Err(reason) => refuse(self, reason),
+        }
+    }
+
+    /// All biflows in the order of their first packets.
+    pub fn biflows(&self) -> impl Iterator<Item = (FlowKey, BiflowRecord)> {
+        self.biflows
+            .iter()
+            .map(|(key, entry)| (key, record::biflow(entry)))
+    }
+
+    /// All outer flows in the order of their first packets.
+    pub fn outer_flows(&self) -> impl Iterator<Item = (OuterKey, OuterFlowRecord)> {
+        self.outer_flows
+            .iter()
+            .map(|(key, flow)| (key, record::outer_flow(flow)))
+    }
+
+    /// The traffic rows that were touched, by [`observer_ebpf::abi::row::Row::index`].
+    pub fn traffic(&self) -> impl Iterator<Item = (u32, TrafficRecord)> {
+        self.traffic
+            .iter()
+            .map(|(index, row)| (index, record::traffic(row)))
+    }
+
+    /// The round-trip histograms that were touched.
+    pub fn rtt(&self) -> impl Iterator<Item = (u32, RttRow<u32>)> {
+        self.rtt
+            .iter()
+            .map(|(index, row)| (index, record::rtt(row)))
+    }
+
+    /// The fragment counts that were touched.
+    pub fn fragments(&self) -> impl Iterator<Item = (u32, FragmentRow<u64>)> {
+        self.fragments
+            .iter()
+            .map(|(index, row)| (index, record::fragments(row)))
+    }
+
+    /// One cell of the loss ledger.
+    #[must_use]
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters
+            .get(counter.index() as usize)
+            .map_or(0, Cell::get)
+    }
+
+    /// The loss ledger by [`Counter::index`].
+    #[must_use]
+    pub fn counters(&self) -> [u64; COUNTERS as usize] {
+        self.counters.each_ref().map(Cell::get)
+    }
+
+    /// Removes and returns the events, oldest first.
+    pub fn take_events(&self) -> Vec<Event> {
+        self.events.take()
+    }
+
+    /// Events that asked for the reader at once.
+    #[must_use]
+    pub fn wakeups(&self) -> u64 {
+        self.wakeups.get()
+    }
+}
