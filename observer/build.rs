@@ -1,5 +1,6 @@
 //! Builds the kernel programs for the BPF target and hands their object file to the agent, which
-//! embeds it. It never installs anything and never runs in the BPF build itself.
+//! embeds it, and the yardsticks' to the benchmarks. It never installs anything and never runs in
+//! the BPF build itself.
 
 #[path = "build/toolchain.rs"]
 #[expect(
@@ -14,10 +15,19 @@ use std::process::{Command, ExitCode};
 
 use toolchain::Toolchain;
 
+/// The variable that names an object file to the crate, and the binary it is of.
+const OBJECTS: [(&str, &str); 2] = [
+    ("OBSERVER_PROGRAMS", "programs"),
+    ("OBSERVER_YARDSTICKS", "yardsticks"),
+];
+
 fn main() -> ExitCode {
     match build() {
-        Ok(object) => {
-            println!("cargo::rustc-env=OBSERVER_PROGRAMS={}", object.display());
+        Ok(folder) => {
+            for (variable, object) in OBJECTS {
+                let path = folder.join(object);
+                println!("cargo::rustc-env={variable}={}", path.display());
+            }
             ExitCode::SUCCESS
         }
         Err(reason) => {
@@ -27,6 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// Builds all objects; the folder they are in.
 fn build() -> Result<PathBuf, String> {
     for watched in [
         "build.rs",
@@ -44,7 +55,7 @@ fn build() -> Result<PathBuf, String> {
         compile(&toolchain, &target_dir),
         "compile observer-ebpf for bpfel-unknown-none",
     )?;
-    Ok(target_dir.join("bpfel-unknown-none/release/programs"))
+    Ok(target_dir.join("bpfel-unknown-none/release"))
 }
 
 fn compile(toolchain: &Toolchain, target_dir: &Path) -> Command {
@@ -68,8 +79,7 @@ fn compile(toolchain: &Toolchain, target_dir: &Path) -> Command {
             "--locked",
             "--package",
             "observer-ebpf",
-            "--bin",
-            "programs",
+            "--bins",
         ])
         .args([
             "-Z",
