@@ -121,7 +121,7 @@ fn vxlan(settings: &[InfoVxlan]) -> Vxlan {
     vxlan
 }
 
-/// The device's own address: IFA_LOCAL, which on point-to-point links differs from IFA_ADDRESS.
+/// The device's own address: `IFA_LOCAL`, which on point-to-point links is not `IFA_ADDRESS`.
 fn prefix(message: &AddressMessage) -> Option<Prefix> {
     let mut own = None;
     let mut any = None;

@@ -176,7 +176,7 @@ struct Incarnations {
 
 impl Incarnations {
     /// Notes the deletions among the events. A port that leaves its bridge is told as a deletion
-    /// of family AF_BRIDGE and is none.
+    /// of family `AF_BRIDGE` and is none.
     fn note(&mut self, datagram: &[u8]) {
         for (_, message) in messages(datagram) {
             if let Message::Entry { entry, .. } = message

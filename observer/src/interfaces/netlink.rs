@@ -166,9 +166,12 @@ impl Netlink {
             self.buffer.clear();
             socket
                 .recv(&mut self.buffer, 0)
-                .map_err(|cause| match cause.kind() {
-                    ErrorKind::WouldBlock => unreadable(what, "it ended early"),
-                    _ => failed(cause),
+                .map_err(|cause| {
+                    if cause.kind() == ErrorKind::WouldBlock {
+                        unreadable(what, "it ended early")
+                    } else {
+                        failed(cause)
+                    }
                 })?;
             for (sequence, message) in messages(&self.buffer) {
                 if sequence != self.sequence {

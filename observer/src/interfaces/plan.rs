@@ -69,7 +69,7 @@ mod tests {
                 &[bridge.clone(), old.clone()],
             );
             assert_eq!(way.attach, [new]);
-            assert_eq!(way.detach, [old.clone()]);
+            assert_eq!(way.detach, std::slice::from_ref(&old));
         }
     }
 

@@ -47,13 +47,12 @@ pub(super) fn assign_underlays(
             continue;
         }
         let is_routed = |device: &Device| wanted.routed.contains(&device.ifindex);
-        let place = points.iter().position(Option::is_none).or_else(|| {
-            let may_yield = |holder: &Option<&Device>| !holder.is_some_and(is_routed);
-            points
+        let mut place = points.iter().position(Option::is_none);
+        if place.is_none() && is_routed(newcomer) {
+            place = points
                 .iter()
-                .rposition(may_yield)
-                .filter(|_| is_routed(newcomer))
-        });
+                .rposition(|holder| !holder.is_some_and(is_routed));
+        }
         let loser = match place.and_then(|place| points.get_mut(place)) {
             Some(point) => point.replace(newcomer),
             None => Some(newcomer),

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState as NetlinkState,
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -97,6 +97,7 @@ impl Routing {
     ) -> Result<Option<FdbEntry>, NetlinkError> {
         let mut message = NeighbourMessage::default();
         message.header.family = AddressFamily::Bridge;
+        message.header.flags = NeighbourFlags::Own;
         message.header.ifindex = device.0;
         let wanted = NeighbourAttribute::LinkLayerAddress(mac.0.to_vec());
         message.attributes.push(wanted);
@@ -138,8 +139,8 @@ impl Routing {
         device: IfIndex,
         read: impl Fn(&NeighbourMessage) -> Option<T>,
     ) -> Result<Vec<T>, NetlinkError> {
-        let dump = self.netlink.dump(what, Question::Neighbour(message))?;
-        let of_device = dump.entries.into_iter().filter_map(|entry| {
+        let entries = self.all(what, &Question::Neighbour(message))?;
+        let of_device = entries.into_iter().filter_map(|entry| {
             if let RouteNetlinkMessage::NewNeighbour(entry) = entry
                 && entry.header.ifindex == device.0
             {
@@ -156,13 +157,12 @@ fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
     Some(Neighbour {
         address: entry.attributes.iter().find_map(destination)?,
         mac: entry.attributes.iter().find_map(mac),
-        state: match entry.header.state {
-            NetlinkState::Permanent => NeighbourState::Permanent,
-            NetlinkState::Reachable
-            | NetlinkState::Stale
-            | NetlinkState::Delay
-            | NetlinkState::Probe => NeighbourState::Learned,
-            NetlinkState::Noarp => NeighbourState::NoArp,
+        state: match entry.header.state.into() {
+            libc::NUD_PERMANENT => NeighbourState::Permanent,
+            libc::NUD_REACHABLE | libc::NUD_STALE | libc::NUD_DELAY | libc::NUD_PROBE => {
+                NeighbourState::Learned
+            }
+            libc::NUD_NOARP => NeighbourState::NoArp,
             _ => NeighbourState::Unresolved,
         },
     })

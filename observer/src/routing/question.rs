@@ -1,6 +1,6 @@
 //! One route look-up: what `ip route get` asks and is told.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::IpAddr;
 
 use netlink_packet_route::route::{
@@ -44,7 +44,10 @@ impl RouteQuestion {
         let mut message = RouteMessage::default();
         let header = &mut message.header;
         header.address_family = family(self.destination);
-        header.flags = RouteFlags::LookupTable;
+        if self.destination.is_ipv4() {
+            // IPv6 always tells the table and refuses the flag (`inet6_rtm_valid_getroute_req`).
+            header.flags = RouteFlags::LookupTable;
+        }
         header.destination_prefix_length = Prefix::host(self.destination).length();
         let destination = RouteAttribute::Destination(self.destination.into());
         message.attributes.push(destination);
@@ -112,11 +115,12 @@ pub enum RouteKind {
     Multicast,
     /// A route of type unreachable (EHOSTUNREACH).
     Unreachable,
-    /// No route, a rule of type unreachable, or for IPv6 a route of that type (ENETUNREACH).
+    /// No route, a rule of type unreachable, for IPv6 a route of that type, or a source address
+    /// that is not this host's (ENETUNREACH; EINVAL on older kernels).
     NoRoute,
     /// A rule or route of type prohibit (EACCES).
     Prohibited,
-    /// A blackhole, a source that is not this host's, or one that cannot come in there (EINVAL).
+    /// A blackhole, or a source address that cannot be one or cannot come in there (EINVAL).
     Refused,
     /// The reverse path filter drops it (EXDEV).
     ReversePath,
@@ -126,15 +130,15 @@ pub enum RouteKind {
 
 impl From<RouteType> for RouteKind {
     fn from(kind: RouteType) -> Self {
-        match kind {
-            RouteType::Unicast => Self::Unicast,
-            RouteType::Local => Self::Local,
-            RouteType::Broadcast => Self::Broadcast,
-            RouteType::Multicast => Self::Multicast,
-            RouteType::Unreachable => Self::Unreachable,
-            RouteType::Prohibit => Self::Prohibited,
-            RouteType::BlackHole => Self::Refused,
-            other => Self::Other(other.into()),
+        match kind.into() {
+            libc::RTN_UNICAST => Self::Unicast,
+            libc::RTN_LOCAL => Self::Local,
+            libc::RTN_BROADCAST => Self::Broadcast,
+            libc::RTN_MULTICAST => Self::Multicast,
+            libc::RTN_UNREACHABLE => Self::Unreachable,
+            libc::RTN_PROHIBIT => Self::Prohibited,
+            libc::RTN_BLACKHOLE => Self::Refused,
+            number => Self::Other(number),
         }
     }
 }
@@ -160,12 +164,12 @@ impl Routing {
 
 /// The kind that an error number stands for (`fib_props` and `fib4_rule_action`, Linux 6.12).
 fn refusal_kind(refusal: &io::Error) -> Option<RouteKind> {
-    match refusal.kind() {
-        ErrorKind::HostUnreachable => Some(RouteKind::Unreachable),
-        ErrorKind::NetworkUnreachable => Some(RouteKind::NoRoute),
-        ErrorKind::PermissionDenied => Some(RouteKind::Prohibited),
-        ErrorKind::InvalidInput => Some(RouteKind::Refused),
-        ErrorKind::CrossesDevices => Some(RouteKind::ReversePath),
+    match refusal.raw_os_error()? {
+        libc::EHOSTUNREACH => Some(RouteKind::Unreachable),
+        libc::ENETUNREACH => Some(RouteKind::NoRoute),
+        libc::EACCES => Some(RouteKind::Prohibited),
+        libc::EINVAL => Some(RouteKind::Refused),
+        libc::EXDEV => Some(RouteKind::ReversePath),
         _ => None,
     }
 }

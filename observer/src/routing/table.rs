@@ -75,8 +75,8 @@ impl Routing {
     pub fn rules(&mut self, of_ipv6: bool) -> Result<Vec<PolicyRule>, NetlinkError> {
         let mut message = RuleMessage::default();
         message.header.family = rule_family(of_ipv6);
-        let dump = self.netlink.dump("policy rules", Question::Rule(message))?;
-        let rules = dump.entries.into_iter().filter_map(|entry| {
+        let entries = self.all("policy rules", &Question::Rule(message))?;
+        let rules = entries.into_iter().filter_map(|entry| {
             if let RouteNetlinkMessage::NewRule(rule) = entry {
                 Some(policy_rule(&rule))
             } else {
@@ -94,9 +94,9 @@ impl Routing {
             message.header.address_family = super::question::family(any.address());
             message.attributes.push(RouteAttribute::Table(table));
             let what = format!("routes of table {table}");
-            match self.netlink.dump(&what, Question::Route(message)) {
-                Ok(dump) => {
-                    let found = dump.entries.iter().filter_map(|entry| {
+            match self.all(&what, &Question::Route(message)) {
+                Ok(entries) => {
+                    let found = entries.iter().filter_map(|entry| {
                         if let RouteNetlinkMessage::NewRoute(route) = entry {
                             Some(table_routes(route, any))
                         } else {
@@ -196,12 +196,20 @@ fn policy_rule(message: &RuleMessage) -> PolicyRule {
         }
     }
     rule.mark = value.map(|value| (value, mask));
-    rule.action = match header.action {
-        NetlinkAction::ToTable => RuleAction::Table(table),
-        NetlinkAction::Unreachable => RuleAction::Unreachable,
-        NetlinkAction::Prohibit => RuleAction::Prohibit,
-        NetlinkAction::Blackhole => RuleAction::Blackhole,
-        other => RuleAction::Other(other.into()),
-    };
+    rule.action = action(header.action, table);
     rule
+}
+
+fn action(action: NetlinkAction, table: u32) -> RuleAction {
+    if action == NetlinkAction::ToTable {
+        RuleAction::Table(table)
+    } else if action == NetlinkAction::Unreachable {
+        RuleAction::Unreachable
+    } else if action == NetlinkAction::Prohibit {
+        RuleAction::Prohibit
+    } else if action == NetlinkAction::Blackhole {
+        RuleAction::Blackhole
+    } else {
+        RuleAction::Other(action.into())
+    }
 }

@@ -103,3 +103,63 @@ impl Routing {
         Ok(wanted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interfaces::IfIndex;
+
+    fn kind_of(kind: RouteKind, gateway: Option<&str>, device: &str) -> Option<UnderlayKind> {
+        towards("203.0.113.7", kind, gateway, device)
+    }
+
+    fn towards(
+        destination: &str,
+        kind: RouteKind,
+        gateway: Option<&str>,
+        device: &str,
+    ) -> Option<UnderlayKind> {
+        let answer = RouteAnswer {
+            kind,
+            device: Some(IfIndex(2)),
+            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+            source: None,
+            table: None,
+            mtu: None,
+        };
+        let destination = destination.parse().unwrap();
+        underlay_kind(&answer, device, destination, &UnderlayRules::default())
+    }
+
+    #[test]
+    fn a_neighbour_is_lan_and_what_lies_behind_a_gateway_is_wan() {
+        let lan = kind_of(RouteKind::Unicast, None, "eth0");
+        assert_eq!(lan, Some(UnderlayKind::Lan));
+        let wan = kind_of(RouteKind::Unicast, Some("192.168.1.1"), "eth0");
+        assert_eq!(wan, Some(UnderlayKind::Wan));
+    }
+
+    #[test]
+    fn limas_device_or_network_is_vmnet() {
+        let by_name = kind_of(RouteKind::Unicast, None, "lima0");
+        assert_eq!(by_name, Some(UnderlayKind::Vmnet));
+        let by_address = towards("192.168.105.3", RouteKind::Unicast, None, "eth1");
+        assert_eq!(by_address, Some(UnderlayKind::Vmnet));
+    }
+
+    #[test]
+    fn what_stays_here_or_is_refused_has_no_underlay() {
+        for kind in [RouteKind::Local, RouteKind::Unreachable, RouteKind::NoRoute] {
+            assert_eq!(kind_of(kind, None, "lima0"), None, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_not_empty() {
+        let rules = UnderlayRules::default();
+        assert_eq!(
+            (rules.vmnet_devices.len(), rules.vmnet_networks.len()),
+            (1, 1)
+        );
+    }
+}

@@ -1,0 +1,397 @@
+//! The kernel's answers against what `ip route get` prints, in this node:
+//!
+//! ```text
+//!   cni0       10.42.1.1/24                          pods of this node
+//!   flannel.1  10.42.1.0/32   10.42.2.0/24 via 10.42.2.0 onlink, VTEP 192.168.105.3
+//!                             10.42.3.0/24 via 10.42.3.0 onlink, VTEP 100.64.0.3
+//!   tailscale0 100.64.0.2/32  table 52: 100.64.0.3, 10.42.4.0/24
+//!   lima0      192.168.105.2/24
+//!   eth0       192.168.1.2/24 default via 192.168.1.1
+//!   rules      5210 mark 0x80000/0xff0000 main, 5230 same default, 5250 same unreachable, 5270 52
+//! ```
+
+#[path = "netlink/world.rs"]
+mod world;
+
+use std::net::IpAddr;
+
+use observer::interfaces::{Device, IfIndex, follow};
+use observer::routing::{
+    BYPASS_MARK, MAIN_TABLE, OverlayEnd, OverlayRoad, PolicyRule, RouteAnswer, RouteKind,
+    RouteQuestion, Routing, RuleAction, TAILSCALE_TABLE,
+};
+use serde_json::Value;
+use world::{in_new_namespace, ip, run};
+
+const PEER_MAC: &str = "02:00:00:00:00:02";
+const TAILNET_MAC: &str = "02:00:00:00:00:03";
+
+#[test]
+fn every_answer_is_what_ip_route_get_says() {
+    in_new_namespace("every_answer_is_what_ip_route_get_says", || {
+        build_node();
+        let mut routing = Routing::open().unwrap();
+        let destinations = [
+            "192.168.105.3",
+            "192.168.1.1",
+            "192.168.1.2",
+            "192.168.1.255",
+            "203.0.113.7",
+            "100.64.0.3",
+            "100.64.0.9",
+            "10.42.1.7",
+            "10.42.2.7",
+            "10.42.4.7",
+            "10.96.0.1",
+            "10.97.0.1",
+            "10.98.0.1",
+            "10.99.0.1",
+            "10.95.0.1",
+            "224.0.0.1",
+            "127.0.0.1",
+            "fd00:2::7",
+            "fd00:9::7",
+            "::1",
+            "2001:db8::1",
+        ];
+        let mut tables = Vec::new();
+        for destination in destinations {
+            for mark in [0, BYPASS_MARK, 0x4_0000, 0x8_1234] {
+                let question = RouteQuestion {
+                    mark,
+                    ..RouteQuestion::to(address(destination))
+                };
+                let answer = routing.route(question).unwrap();
+                assert_eq!(
+                    summary(&answer),
+                    oracle(question),
+                    "{question:?}: {answer:?}"
+                );
+                tables.push(answer.table);
+            }
+        }
+        assert!(tables.contains(&Some(TAILSCALE_TABLE)) && tables.contains(&Some(MAIN_TABLE)));
+    });
+}
+
+#[test]
+fn a_forwarded_packet_is_asked_for_with_its_source_and_input() {
+    in_new_namespace(
+        "a_forwarded_packet_is_asked_for_with_its_source_and_input",
+        || {
+            build_node();
+            ip("rule add from 10.42.1.7 iif cni0 priority 100 lookup 77");
+            ip("route add 10.42.2.0/24 dev lima0 table 77");
+            let mut routing = Routing::open().unwrap();
+            let cni0 = Some(number("cni0"));
+            let cases = [
+                (Some("10.42.1.7"), cni0, "10.42.2.7", "lima0"),
+                (Some("10.42.1.8"), cni0, "10.42.2.7", "flannel.1"),
+                (Some("10.42.1.7"), cni0, "10.42.4.7", "tailscale0"),
+                (None, None, "10.42.2.7", "flannel.1"),
+            ];
+            for (source, input, destination, device) in cases {
+                let question = RouteQuestion {
+                    source: source.map(address),
+                    input,
+                    ..RouteQuestion::to(address(destination))
+                };
+                let answer = routing.route(question).unwrap();
+                assert_eq!(summary(&answer), oracle(question), "{question:?}");
+                assert_eq!(answer.device, Some(number(device)), "{question:?}");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_refusal_is_an_answer_and_spoils_no_later_one() {
+    in_new_namespace("a_refusal_is_an_answer_and_spoils_no_later_one", || {
+        build_node();
+        let mut routing = Routing::open().unwrap();
+        let mut kind = |destination: &str, source: Option<&str>| {
+            let question = RouteQuestion {
+                source: source.map(address),
+                ..RouteQuestion::to(address(destination))
+            };
+            routing.route(question).unwrap().kind
+        };
+        assert_eq!(kind("10.97.0.1", None), RouteKind::Unreachable);
+        assert_eq!(kind("10.98.0.1", None), RouteKind::Prohibited);
+        assert_eq!(kind("10.99.0.1", None), RouteKind::Refused);
+        assert_eq!(kind("203.0.113.7", Some("192.0.2.1")), RouteKind::NoRoute);
+        assert_eq!(kind("2001:db8::1", None), RouteKind::NoRoute);
+        assert_eq!(kind("192.168.1.2", None), RouteKind::Local);
+        assert_eq!(kind("192.168.1.9", None), RouteKind::Unicast);
+    });
+}
+
+#[test]
+fn the_chain_of_a_remote_pod_ends_at_its_vtep() {
+    in_new_namespace("the_chain_of_a_remote_pod_ends_at_its_vtep", || {
+        build_node();
+        let mut routing = Routing::open().unwrap();
+        let near = road(&mut routing, "10.42.2.7").unwrap();
+        assert_eq!(near.vtep(), Some(address("192.168.105.3")));
+        assert_eq!(near.next_hop, address("10.42.2.0"));
+        let OverlayEnd::Vtep { mac, outer, .. } = near.end else {
+            panic!("{near:?}");
+        };
+        assert_eq!(
+            (mac.to_string(), outer.is_on_link()),
+            (PEER_MAC.to_owned(), true)
+        );
+        assert_eq!(outer.device, Some(number("lima0")));
+
+        let far = road(&mut routing, "10.42.3.7").unwrap();
+        let OverlayEnd::Vtep {
+            address: vtep,
+            outer,
+            ..
+        } = far.end
+        else {
+            panic!("{far:?}");
+        };
+        assert_eq!(vtep, address("100.64.0.3"));
+        let by_table_52 = (outer.device, outer.table);
+        assert_eq!(
+            by_table_52,
+            (Some(number("tailscale0")), Some(TAILSCALE_TABLE))
+        );
+
+        assert_eq!(road(&mut routing, "10.42.4.7"), None);
+        assert_eq!(road(&mut routing, "10.42.1.7"), None);
+    });
+}
+
+#[test]
+fn a_broken_chain_tells_where_it_breaks() {
+    in_new_namespace("a_broken_chain_tells_where_it_breaks", || {
+        build_node();
+        let mut routing = Routing::open().unwrap();
+        bridge(&format!(
+            "fdb delete {PEER_MAC} dev flannel.1 dst 192.168.105.3 self"
+        ));
+        let end = road(&mut routing, "10.42.2.7").unwrap().end;
+        assert!(matches!(end, OverlayEnd::NoForwarding { .. }), "{end:?}");
+        ip("neighbour delete 10.42.2.0 dev flannel.1");
+        let end = road(&mut routing, "10.42.2.7").unwrap().end;
+        assert_eq!(end, OverlayEnd::NoNeighbour);
+        ip("route delete 10.42.2.0/24");
+        assert_eq!(road(&mut routing, "10.42.2.7"), None);
+    });
+}
+
+#[test]
+fn tables_hold_what_was_written_into_them() {
+    in_new_namespace("tables_hold_what_was_written_into_them", || {
+        build_node();
+        ip("link add flannel.9 type vxlan id 9 dstport 8473");
+        bridge(&format!(
+            "fdb append {PEER_MAC} dev flannel.9 dst 192.0.2.9 self"
+        ));
+        let mut routing = Routing::open().unwrap();
+        let overlay = number("flannel.1");
+
+        let mut vteps: Vec<_> = routing
+            .fdb(overlay)
+            .unwrap()
+            .iter()
+            .map(|entry| entry.vtep)
+            .collect();
+        vteps.sort();
+        assert_eq!(vteps, [address("100.64.0.3"), address("192.168.105.3")]);
+        let mut neighbours = routing.neighbours(overlay).unwrap();
+        neighbours.retain(|neighbour| neighbour.address.is_ipv4());
+        assert_eq!(neighbours.len(), 2, "{neighbours:?}");
+
+        let accepted = routing.routes(TAILSCALE_TABLE).unwrap();
+        let accepted: Vec<_> = accepted
+            .iter()
+            .map(|route| route.destination.to_string())
+            .collect();
+        assert_eq!(accepted, ["10.42.4.0/24", "100.64.0.3/32"]);
+        assert_eq!(routing.routes(4_000).unwrap(), []);
+
+        let rules = routing.rules(false).unwrap();
+        let places: Vec<_> = rules.iter().map(|rule| rule.priority).collect();
+        assert_eq!(places, [0, 5210, 5230, 5250, 5270, 32766, 32767]);
+        let marked = Some((BYPASS_MARK, 0xff_0000));
+        assert_eq!(
+            (rules[1].mark, rules[1].action),
+            (marked, RuleAction::Table(MAIN_TABLE))
+        );
+        assert_eq!(rules[3].action, RuleAction::Unreachable);
+        let into_52 = |rule: &PolicyRule| rule.action == RuleAction::Table(TAILSCALE_TABLE);
+        assert!(into_52(&rules[4]) && rules[4].mark.is_none());
+    });
+}
+
+#[test]
+fn the_devices_of_vteps_endpoints_and_default_routes_are_wanted() {
+    in_new_namespace(
+        "the_devices_of_vteps_endpoints_and_default_routes_are_wanted",
+        || {
+            build_node();
+            let mut routing = Routing::open().unwrap();
+            let endpoint = address("198.51.100.4");
+            let wanted = routing.wanted_underlays(&devices(), &[endpoint]).unwrap();
+            let routed: Vec<_> = wanted.routed.into_iter().collect();
+            let mut expected = ["lima0", "eth0", "tailscale0"].map(number);
+            expected.sort();
+            assert_eq!(routed, expected);
+            let default_routes: Vec<_> = wanted.default_routes.into_iter().collect();
+            assert_eq!(default_routes, [number("eth0")]);
+        },
+    );
+}
+
+fn build_node() {
+    for (device, own) in [("lima0", "192.168.105.2/24"), ("eth0", "192.168.1.2/24")] {
+        ip(&format!(
+            "link add {device} type veth peer name far-{device}"
+        ));
+        ip(&format!("address add {own} dev {device}"));
+        ip(&format!("link set far-{device} up"));
+        ip(&format!("link set {device} up"));
+    }
+    ip("route add default via 192.168.1.1");
+    ip("link add cni0 type bridge");
+    ip("link add veth8 type veth peer name pod8");
+    ip("link set veth8 master cni0");
+    ip("address add 10.42.1.1/24 dev cni0");
+    ip("tuntap add tailscale0 mode tun");
+    ip("address add 100.64.0.2/32 dev tailscale0");
+    ip("link add flannel.1 type vxlan id 1 dev lima0 local 192.168.105.2 dstport 8472 nolearning");
+    ip("address add 10.42.1.0/32 dev flannel.1");
+    for device in ["pod8", "veth8", "cni0", "tailscale0", "flannel.1"] {
+        ip(&format!("link set {device} up"));
+    }
+    remote("10.42.2.0", PEER_MAC, "192.168.105.3");
+    remote("10.42.3.0", TAILNET_MAC, "100.64.0.3");
+    ip("route add 10.42.4.0/24 dev tailscale0 table 52");
+    ip("route add 100.64.0.3 dev tailscale0 table 52");
+    for rule in [
+        "5210 lookup main",
+        "5230 lookup default",
+        "5250 unreachable",
+    ] {
+        ip(&format!("rule add fwmark 0x80000/0xff0000 priority {rule}"));
+    }
+    ip("rule add priority 5270 lookup 52");
+    ip("route add 10.95.0.0/16 via inet6 fe80::9 dev eth0");
+    ip("route add 10.96.0.0/16 via 192.168.1.9 mtu 1400");
+    ip("route add unreachable 10.97.0.0/16");
+    ip("route add prohibit 10.98.0.0/16");
+    ip("route add blackhole 10.99.0.0/16");
+    ip("address add fd00:1::2/64 dev eth0 nodad");
+    ip("route add fd00:2::/64 via fd00:1::1 dev eth0");
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+}
+
+/// What flannel writes for one remote node.
+fn remote(network: &str, mac: &str, vtep: &str) {
+    ip(&format!(
+        "neighbour add {network} lladdr {mac} dev flannel.1 nud permanent"
+    ));
+    bridge(&format!(
+        "fdb append {mac} dev flannel.1 dst {vtep} self permanent"
+    ));
+    ip(&format!(
+        "route add {network}/24 via {network} dev flannel.1 onlink"
+    ));
+}
+
+fn bridge(words: &str) {
+    let output = run("bridge", words);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "bridge {words}: {complaint}");
+}
+
+fn road(routing: &mut Routing, pod: &str) -> Option<OverlayRoad> {
+    let question = RouteQuestion::to(address(pod));
+    routing.overlay_road(question, &devices()).unwrap()
+}
+
+fn devices() -> Vec<Device> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let _inside = runtime.enter();
+    let (newest, _follower) = follow().unwrap();
+    newest.borrow().devices.clone()
+}
+
+fn number(name: &str) -> IfIndex {
+    let found = devices().into_iter().find(|device| device.name == name);
+    found.unwrap().ifindex
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// What both sides tell of an answer: "kind device gateway source table mtu", or only a refusal.
+fn summary(answer: &RouteAnswer) -> String {
+    let kind = match answer.kind {
+        RouteKind::Unreachable => return "No route to host".to_owned(),
+        RouteKind::NoRoute => return "Network is unreachable".to_owned(),
+        RouteKind::Prohibited => return "Permission denied".to_owned(),
+        RouteKind::Refused => return "Invalid argument".to_owned(),
+        RouteKind::ReversePath => return "Invalid cross-device link".to_owned(),
+        kind => format!("{kind:?}").to_lowercase(),
+    };
+    let device = devices()
+        .into_iter()
+        .find(|device| Some(device.ifindex) == answer.device);
+    format!(
+        "{kind} {} {:?} {:?} {:?} {:?}",
+        device.unwrap().name,
+        answer.gateway,
+        answer.source,
+        answer.table,
+        answer.mtu
+    )
+}
+
+/// The same line from `ip -j route get`.
+fn oracle(question: RouteQuestion) -> String {
+    let mut words = format!(
+        "-j -d route get {} mark {}",
+        question.destination, question.mark
+    );
+    if let Some(source) = question.source {
+        words += &format!(" from {source}");
+    }
+    if question.input.is_some() {
+        words += " iif cni0";
+    }
+    let output = run("ip", &words);
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let (_, reason) = complaint.split_once("answers: ").unwrap();
+        return reason.trim().to_owned();
+    }
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let route = &printed[0];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let via = text(&route["gateway"]).or_else(|| text(&route["via"]["host"]));
+    let table = text(&route["table"]).map_or(MAIN_TABLE, |table| match table.as_str() {
+        "main" => MAIN_TABLE,
+        "local" => 255,
+        number => number.parse().unwrap(),
+    });
+    let mtu = route["metrics"][0]["mtu"]
+        .as_u64()
+        .map(|mtu| u32::try_from(mtu).unwrap());
+    format!(
+        "{} {} {:?} {:?} {:?} {:?}",
+        text(&route["type"]).unwrap(),
+        text(&route["dev"]).unwrap(),
+        via.map(|via| address(&via)),
+        text(&route["prefsrc"]).map(|source| address(&source)),
+        Some(table),
+        mtu,
+    )
+}
