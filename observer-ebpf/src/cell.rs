@@ -12,8 +12,8 @@ pub trait Cell32 {
     fn load(&self) -> u32;
     /// Overwrites the value.
     fn store(&self, value: u32);
-    /// Adds, wrapping, and returns what was there before.
-    fn fetch_add(&self, value: u32) -> u32;
+    /// Adds, wrapping.
+    fn add(&self, value: u32);
     /// Sets bits and returns what was there before.
     fn fetch_or(&self, bits: u32) -> u32;
 }
@@ -24,10 +24,10 @@ pub trait Cell64 {
     fn load(&self) -> u64;
     /// Overwrites the value.
     fn store(&self, value: u64);
-    /// Adds, wrapping, and returns what was there before.
-    fn fetch_add(&self, value: u64) -> u64;
-    /// Sets bits and returns what was there before.
-    fn fetch_or(&self, bits: u64) -> u64;
+    /// Adds, wrapping.
+    fn add(&self, value: u64);
+    /// Sets bits.
+    fn set_bits(&self, bits: u64);
     /// Stores `new` if the cell holds `expected`; true if it did.
     fn replace(&self, expected: u64, new: u64) -> bool;
 }
@@ -45,8 +45,8 @@ impl Cell32 for Cell<u32> {
     fn store(&self, value: u32) {
         self.set(value);
     }
-    fn fetch_add(&self, value: u32) -> u32 {
-        self.replace(self.get().wrapping_add(value))
+    fn add(&self, value: u32) {
+        self.set(self.get().wrapping_add(value));
     }
     fn fetch_or(&self, bits: u32) -> u32 {
         self.replace(self.get() | bits)
@@ -60,11 +60,11 @@ impl Cell64 for Cell<u64> {
     fn store(&self, value: u64) {
         self.set(value);
     }
-    fn fetch_add(&self, value: u64) -> u64 {
-        Self::replace(self, self.get().wrapping_add(value))
+    fn add(&self, value: u64) {
+        self.set(self.get().wrapping_add(value));
     }
-    fn fetch_or(&self, bits: u64) -> u64 {
-        Self::replace(self, self.get() | bits)
+    fn set_bits(&self, bits: u64) {
+        self.set(self.get() | bits);
     }
     fn replace(&self, expected: u64, new: u64) -> bool {
         let held = self.get() == expected;

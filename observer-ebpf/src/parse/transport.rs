@@ -98,7 +98,7 @@ fn udp(
             return Ok(Load::Vxlan);
         }
     }
-    (packet.opaque, packet.session) = wireguard(bytes, payload, end);
+    (packet.opaque, packet.session) = wireguard(bytes, payload, end)?;
     Ok(Load::Plain)
 }
 

@@ -26,18 +26,23 @@ pub(super) fn is_vxlan(bytes: &impl Bytes, offset: usize, end: usize) -> Result<
 /// WireGuard by its first four bytes and its length (WireGuard paper, section 5.4), with the receiver
 /// index of a data message. Without the length test a NAT-PMP probe passes for a handshake response.
 #[inline(always)]
-pub(super) fn wireguard(bytes: &impl Bytes, offset: usize, end: usize) -> (Opaque, u32) {
+pub(super) fn wireguard(
+    bytes: &impl Bytes,
+    offset: usize,
+    end: usize,
+) -> Result<(Opaque, u32), Malformed> {
     let length = end.saturating_sub(offset);
-    let Some(head) = bytes.at::<8>(offset) else {
-        return (Opaque::None, 0);
-    };
+    if length < 8 {
+        return Ok((Opaque::None, 0));
+    }
+    let head = bytes.at::<8>(offset).ok_or(Malformed::UdpShort)?;
     let kind = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
-    match (kind, length) {
+    Ok(match (kind, length) {
         (1, 148) | (2, 92) | (3, 64) => (Opaque::WireGuardHandshake, 0),
         (4, 32..) => (
             Opaque::WireGuard,
             u32::from_le_bytes([head[4], head[5], head[6], head[7]]),
         ),
         _ => (Opaque::None, 0),
-    }
+    })
 }

@@ -7,6 +7,9 @@ use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_or, atomic_xadd};
 use observer_ebpf::cell::{Cell32, Cell64, Tally};
 
 const RELAXED: AtomicOrdering = AtomicOrdering::Relaxed;
+/// For operations whose old value is used. Of a relaxed 32-bit one LLVM 22 emits the instruction
+/// that does not fetch, and then takes the operand for the old value.
+const FETCHING: AtomicOrdering = AtomicOrdering::SeqCst;
 
 /// A 32-bit word of a shared map.
 #[repr(transparent)]
@@ -35,14 +38,14 @@ impl Cell32 for Atomic32 {
         unsafe { self.0.get().write_volatile(value) }
     }
     #[inline(always)]
-    fn fetch_add(&self, value: u32) -> u32 {
+    fn add(&self, value: u32) {
         // SAFETY: see above.
-        unsafe { atomic_xadd::<u32, u32, RELAXED>(self.0.get(), value) }
+        unsafe { atomic_xadd::<u32, u32, RELAXED>(self.0.get(), value) };
     }
     #[inline(always)]
     fn fetch_or(&self, bits: u32) -> u32 {
         // SAFETY: see above.
-        unsafe { atomic_or::<u32, u32, RELAXED>(self.0.get(), bits) }
+        unsafe { atomic_or::<u32, u32, FETCHING>(self.0.get(), bits) }
     }
 }
 
@@ -58,14 +61,14 @@ impl Cell64 for Atomic64 {
         unsafe { self.0.get().write_volatile(value) }
     }
     #[inline(always)]
-    fn fetch_add(&self, value: u64) -> u64 {
+    fn add(&self, value: u64) {
         // SAFETY: see above.
-        unsafe { atomic_xadd::<u64, u64, RELAXED>(self.0.get(), value) }
+        unsafe { atomic_xadd::<u64, u64, RELAXED>(self.0.get(), value) };
     }
     #[inline(always)]
-    fn fetch_or(&self, bits: u64) -> u64 {
+    fn set_bits(&self, bits: u64) {
         // SAFETY: see above.
-        unsafe { atomic_or::<u64, u64, RELAXED>(self.0.get(), bits) }
+        unsafe { atomic_or::<u64, u64, RELAXED>(self.0.get(), bits) };
     }
     #[inline(always)]
     fn replace(&self, expected: u64, new: u64) -> bool {

@@ -9,7 +9,7 @@ use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::parse::{Expand, Framing, Malformed, Packet, Rejected, parse_into};
 use observer_ebpf::step::{Frame, Tables, observe, refuse};
 
-use crate::frame::{HEAD, Head, Linear, ROOM};
+use crate::frame::{Head, Linear, ROOM};
 use crate::maps::{Kernel, Scratch, scratch};
 
 macro_rules! entry_points {
@@ -49,22 +49,11 @@ fn pass(ctx: &TcContext, site: Site) {
     let Some(Scratch { packet, head }) = scratch() else {
         return;
     };
+    let (framing, expand) = (framing(site.point), expand(site.point));
     let linear = Linear::of(ctx);
-    let wanted = if (length as usize) < HEAD {
-        length as usize
-    } else {
-        HEAD
-    };
-    let parsed = if linear.holds(wanted) {
-        parse_into(
-            &linear,
-            framing(site.point),
-            expand(site.point),
-            length,
-            packet,
-        )
-    } else {
-        match (framing(site.point), expand(site.point)) {
+    let mut parsed = parse_into(&linear, framing, expand, length, packet);
+    if parsed.is_err() && linear.is_part_of(length) {
+        parsed = match (framing, expand) {
             (Framing::Ethernet, Expand::No) => {
                 parse_copy::<false, false>(ctx, length, packet, head)
             }
@@ -72,8 +61,8 @@ fn pass(ctx: &TcContext, site: Site) {
                 parse_copy::<false, true>(ctx, length, packet, head)
             }
             (Framing::Ip, _) => parse_copy::<true, true>(ctx, length, packet, head),
-        }
-    };
+        };
+    }
     match parsed {
         Ok(()) => observe(
             &Kernel,

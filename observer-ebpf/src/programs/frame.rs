@@ -7,7 +7,7 @@ use observer_ebpf::parse::Bytes;
 
 /// The longest header stack the parser reads: Ethernet, IPv6, fragment, UDP, VXLAN, Ethernet, IPv6,
 /// TCP with all options, and 12 bytes of payload for a tunnel's signature.
-pub(crate) const HEAD: usize = 208;
+const HEAD: usize = 208;
 
 /// Bytes of room for a copy: a power of two that offsets are masked to, and as many again, so that
 /// the verifier sees no offset outside it.
@@ -28,10 +28,10 @@ impl Linear {
         }
     }
 
-    /// True if the first `wanted` bytes lie in the linear part.
+    /// True if a buffer of `length` bytes has more than the linear part.
     #[inline(always)]
-    pub(crate) fn holds(&self, wanted: usize) -> bool {
-        self.end - self.start >= wanted
+    pub(crate) fn is_part_of(&self, length: u32) -> bool {
+        self.end - self.start < length as usize
     }
 }
 

@@ -23,6 +23,6 @@ pub(super) fn take<T: Tables>(scene: Scene<'_, T>, budget: Budget) -> bool {
     if low_word(held) >= limit {
         return false;
     }
-    word.fetch_add(1);
+    word.add(1);
     true
 }

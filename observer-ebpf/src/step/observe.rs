@@ -114,10 +114,10 @@ fn add_fragments<T: Tables>(tables: &T, row: Row, packet: &Packet) {
     }
     if let Some(fragments) = tables.fragments(row) {
         if inner {
-            fragments.inner.fetch_add(1);
+            fragments.inner.add(1);
         }
         if outer_first {
-            fragments.first_outer.fetch_add(1);
+            fragments.first_outer.add(1);
         }
     }
 }

@@ -52,10 +52,10 @@ fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, size: &Size) {
     if flow.last_seen.load() != window {
         flow.last_seen.store(window);
     }
-    flow.packets.fetch_add(size.segments);
-    flow.bytes.fetch_add(size.bytes);
+    flow.packets.add(size.segments);
+    flow.bytes.add(size.bytes);
     if packet.opaque == Opaque::LaterFragment {
-        flow.fragments.fetch_add(1);
+        flow.fragments.add(1);
     }
 }
 

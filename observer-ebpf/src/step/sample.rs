@@ -34,7 +34,7 @@ pub(super) fn take_sample<T: Tables>(scene: &Scene<'_, T>, site: Site, armed: Ar
         .rtt(row)
         .and_then(|row| row.buckets.get(bucket(rtt)));
     if let Some(cell) = cell {
-        cell.fetch_add(1);
+        cell.add(1);
     }
     if !is_selected(armed.probe(), assignment.rate) {
         return;
@@ -58,7 +58,7 @@ pub(super) fn stale<T: Tables>(scene: &Scene<'_, T>) {
 #[inline(never)]
 pub(super) fn retransmission<T: Tables>(scene: &Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) {
     let tcp = scene.packet.direction.of(&entry.tcp);
-    tcp.retransmitted.fetch_add(1);
+    tcp.retransmitted.add(1);
     let (length, largest) = (scene.packet.length, tcp.largest.load());
     if length > largest >> 16 && u16::try_from(length).is_ok() {
         tcp.largest.store((length << 16) | (largest & 0xffff));

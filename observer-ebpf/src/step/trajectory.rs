@@ -14,7 +14,7 @@ pub(super) fn mark<W64: Cell64>(trajectory: &Trajectory<W64>, epoch: u32, bit: u
     // A packet that read the control entry before the epoch moved marks the newer epoch.
     if held_epoch.wrapping_sub(epoch) < u32::MAX / 2 {
         if held & bit == 0 {
-            trajectory.current.fetch_or(bit);
+            trajectory.current.set_bits(bit);
         }
         return false;
     }
@@ -24,7 +24,7 @@ pub(super) fn mark<W64: Cell64>(trajectory: &Trajectory<W64>, epoch: u32, bit: u
     if opened {
         trajectory.previous.store(held);
     } else {
-        trajectory.current.fetch_or(bit);
+        trajectory.current.set_bits(bit);
     }
     opened
 }
