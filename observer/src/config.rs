@@ -1,12 +1,16 @@
 //! The agent's settings: one TOML file and the command line, validated once into a value that
 //! cannot be wrong. Unknown keys and durations without a unit are refused.
 
+mod control;
 mod duration;
 mod file;
 mod network;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::interfaces::Rules;
+use crate::routing::UnderlayRules;
 
 pub use duration::{DurationError, parse_duration};
 pub use file::File;
@@ -27,12 +31,10 @@ pub struct Config {
     pub ring: u32,
     /// One `TSval` in 2^rate is followed.
     pub rate: u8,
-    /// Interface name of the pod bridge.
-    pub bridge: String,
-    /// Most bridge ports that are attached to.
-    pub ports: usize,
-    /// Prefix of the virtual machines' shared network.
-    pub vmnet: Network,
+    /// Which device names play which role.
+    pub interfaces: Rules,
+    /// What belongs to a virtual network of one host's virtual machines.
+    pub underlay: UnderlayRules,
     /// Where spans and metrics go.
     pub otlp: Otlp,
 }
@@ -145,7 +147,7 @@ impl Config {
         )?;
         power_of_two("ring_bytes", file.ring_bytes)?;
         power_of_two("sample_one_in", file.sample_one_in)?;
-        in_range("max_ports", file.max_ports as u128, 0..=4096, "0 to 4,096")?;
+        in_range("interfaces.ports", file.interfaces.ports as u128, 0..=4096, "0 to 4,096")?;
         let mut networks = vec![file.cluster_cidr];
         networks.extend(file.networks);
         in_range(
@@ -161,9 +163,8 @@ impl Config {
             flows: file.flow_entries,
             ring: file.ring_bytes,
             rate: u8::try_from(file.sample_one_in.trailing_zeros()).unwrap_or(31),
-            bridge: file.pod_bridge,
-            ports: file.max_ports,
-            vmnet: file.vmnet,
+            interfaces: file.interfaces,
+            underlay: file.underlay,
             otlp: otlp.map_or(Otlp::Disabled, Otlp::Endpoint),
         })
     }
@@ -256,7 +257,7 @@ mod tests {
             ("ring_bytes = 5000", "ring_bytes"),
             ("sample_one_in = 3", "sample_one_in"),
             ("sample_one_in = 0", "sample_one_in"),
-            ("max_ports = 5000", "max_ports"),
+            ("[interfaces]\nports = 5000", "interfaces.ports"),
         ] {
             let error = check(text).expect_err(text);
             assert!(error.contains(&format!("`{key} = ")), "{error}");

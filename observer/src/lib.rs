@@ -1,6 +1,8 @@
 //! The node agent as a library; `main.rs` is its thin entry point. `docs/architecture.md` says what
 //! each module may touch.
 
+pub mod agent;
+pub mod commands;
 pub mod config;
 pub mod diagnosis;
 pub mod host;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::duration::{parse_duration, write_duration};
 use super::{ConfigError, Network};
+use crate::interfaces::Rules;
+use crate::routing::UnderlayRules;
 
 /// What a settings file may say. Every key may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -27,14 +29,12 @@ pub struct File {
     pub ring_bytes: u32,
     /// Of how many TCP timestamps one is followed as a round trip, a power of two.
     pub sample_one_in: u32,
-    /// Name of the pod bridge.
-    pub pod_bridge: String,
-    /// Most bridge ports that are observed.
-    pub max_ports: usize,
-    /// Shared network of virtual machines on one host.
-    pub vmnet: Network,
     /// OTLP gRPC endpoint; nothing is sent if left out.
     pub otlp_endpoint: Option<String>,
+    /// Which device names play which role.
+    pub interfaces: Rules,
+    /// What belongs to a virtual network of one host's virtual machines.
+    pub underlay: UnderlayRules,
 }
 
 impl Default for File {
@@ -47,10 +47,9 @@ impl Default for File {
             flow_entries: default_flow_entries(),
             ring_bytes: 262_144,
             sample_one_in: 256,
-            pod_bridge: "cni0".to_owned(),
-            max_ports: 64,
-            vmnet: Network::v4([192, 168, 105, 0], 24),
             otlp_endpoint: None,
+            interfaces: Rules::default(),
+            underlay: UnderlayRules::default(),
         }
     }
 }
@@ -74,69 +73,82 @@ impl File {
     /// The file with every key, its value and its description.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let networks: Vec<_> = self
-            .networks
-            .iter()
-            .map(|network| format!("\"{network}\""))
-            .collect();
-        let quoted = |text: &str| format!("\"{text}\"");
         let mut text = String::new();
-        for (key, value, meaning) in [
-            (
-                "cluster_cidr",
-                quoted(&self.cluster_cidr.to_string()),
-                "Network of all pods.",
-            ),
+        section(&mut text, "", self.own_keys());
+        text.push_str(
+            "# Name of this node in reports; the host name if left out.\n# node = \"n1\"\n\n\
+             # OTLP gRPC endpoint for spans and metrics; nothing is sent if left out.\n\
+             # otlp_endpoint = \"http://127.0.0.1:4317\"\n\n",
+        );
+        section(&mut text, "interfaces", self.interface_keys());
+        section(&mut text, "underlay", self.underlay_keys());
+        text
+    }
+
+    fn own_keys(&self) -> Vec<(&'static str, String, &'static str)> {
+        vec![
+            ("cluster_cidr", format!("\"{}\"", self.cluster_cidr), "Network of all pods."),
             (
                 "networks",
-                format!("[{}]", networks.join(", ")),
+                list(&self.networks),
                 "Further networks whose flows are followed: services, a second family.",
             ),
             (
                 "interval",
-                quoted(&write_duration(self.interval)),
+                format!("\"{}\"", write_duration(self.interval)),
                 "Time between two sweeps of the maps, and between two reports.",
             ),
-            (
-                "flow_entries",
-                self.flow_entries.to_string(),
-                "Entries of the flow table, 360 bytes each.",
-            ),
-            (
-                "ring_bytes",
-                self.ring_bytes.to_string(),
-                "Bytes of the event ring, a power of two.",
-            ),
+            ("flow_entries", self.flow_entries.to_string(), "Entries of the flow table, 360 bytes each."),
+            ("ring_bytes", self.ring_bytes.to_string(), "Bytes of the event ring, a power of two."),
             (
                 "sample_one_in",
                 self.sample_one_in.to_string(),
                 "Of how many TCP timestamps one is followed as a round trip, a power of two.",
             ),
-            (
-                "pod_bridge",
-                quoted(&self.pod_bridge),
-                "Name of the bridge that the pods hang on.",
-            ),
-            (
-                "max_ports",
-                self.max_ports.to_string(),
-                "Most bridge ports that are observed; further ones are a named blind spot.",
-            ),
-            (
-                "vmnet",
-                quoted(&self.vmnet.to_string()),
-                "Shared network of virtual machines on one host.",
-            ),
-        ] {
-            text.extend(["# ", meaning, "\n", key, " = ", &value, "\n\n"]);
-        }
-        text.push_str(
-            "# Name of this node in reports; the host name if left out.\n# node = \"n1\"\n\n\
-             # OTLP gRPC endpoint for spans and metrics; nothing is sent if left out.\n\
-             # otlp_endpoint = \"http://127.0.0.1:4317\"\n",
-        );
-        text
+        ]
     }
+
+    fn interface_keys(&self) -> Vec<(&'static str, String, &'static str)> {
+        let rules = &self.interfaces;
+        vec![
+            ("bridge", list(&rules.bridge), "The pod bridge; its veth ports are the pod ports."),
+            ("overlay", list(&rules.overlay), "VXLAN devices of the pod network."),
+            ("tunnel", list(&rules.tunnel), "TUN devices of tailscaled."),
+            ("flannel_wg", list(&rules.flannel_wg), "WireGuard devices of flannel."),
+            (
+                "underlay",
+                list(&rules.underlay),
+                "Devices that carry outer packets; what a VTEP is routed through is one anyway.",
+            ),
+            ("ports", rules.ports.to_string(), "Pod ports at most; further ones are blind spots."),
+        ]
+    }
+
+    fn underlay_keys(&self) -> Vec<(&'static str, String, &'static str)> {
+        let rules = &self.underlay;
+        vec![
+            (
+                "vmnet_devices",
+                list(&rules.vmnet_devices),
+                "Devices of a network that virtual machines of one host share.",
+            ),
+            ("vmnet_networks", list(&rules.vmnet_networks), "Addresses of such a network."),
+        ]
+    }
+}
+
+fn section(text: &mut String, name: &str, keys: Vec<(&'static str, String, &'static str)>) {
+    if !name.is_empty() {
+        text.extend(["[", name, "]\n"]);
+    }
+    for (key, value, meaning) in keys {
+        text.extend(["# ", meaning, "\n", key, " = ", &value, "\n\n"]);
+    }
+}
+
+fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(|item| format!("\"{item}\"")).collect();
+    format!("[{}]", items.join(", "))
 }
 
 /// Read from a TOML string, so that a bare number is a wrong type with a clear message.

@@ -38,20 +38,6 @@ impl Network {
         }
     }
 
-    /// True if the address lies in it.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let (prefix, octets) = (self.prefix(), octets(address));
-        prefix
-            .value
-            .octets()
-            .iter()
-            .zip(prefix.mask.octets())
-            .zip(octets)
-            .all(|((value, mask), octet)| octet & mask == *value)
-            && address.is_ipv4() == self.address.is_ipv4()
-    }
-
     /// Its key in the kernel's trie: bits counted in the (IPv4-mapped) IPv6 address.
     #[must_use]
     pub fn key(&self) -> NetworkKey {
@@ -180,13 +166,5 @@ mod tests {
         assert_eq!(network("10.42.0.0/16").key().length, 112);
         assert_eq!(network("fd00:42::/56").key().length, 56);
         assert_eq!(network("0.0.0.0/0").key().length, 96);
-    }
-
-    #[test]
-    fn a_network_contains_its_addresses_and_no_mapped_stranger() {
-        let pods = network("10.42.0.0/16");
-        assert!(pods.contains("10.42.3.4".parse().expect("address")));
-        assert!(!pods.contains("10.43.3.4".parse().expect("address")));
-        assert!(!pods.contains("::ffff:10.42.3.4".parse().expect("address")));
     }
 }

@@ -146,6 +146,7 @@ mod tests {
             fragments: crate::path::Fragments::default(),
             points: std::collections::BTreeMap::new(),
             mtu: Some((1230, "flannel.1".to_owned())),
+            peer: None,
             source_is_local: true,
         }
     }

@@ -78,6 +78,8 @@ pub struct PathReport {
     pub points: BTreeMap<Point, PointReport>,
     /// Smallest MTU among the devices it passed and that device's name.
     pub mtu: Option<(u32, String)>,
+    /// The peer node's VTEP as the outer packets show it, where there are any.
+    pub peer: Option<IpAddr>,
     /// True if this node's pod is the source.
     pub source_is_local: bool,
 }

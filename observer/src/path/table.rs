@@ -54,6 +54,12 @@ impl PathTable {
             .pair
     }
 
+    /// The highest number given so far.
+    #[must_use]
+    pub fn last(&self) -> u16 {
+        u16::try_from(self.slots.len()).map_or(PATHS, |len| FIRST_PATH - 1 + len)
+    }
+
     /// All numbers in use with their pairs.
     pub fn iter(&self) -> impl Iterator<Item = (u16, PairKey)> + '_ {
         (FIRST_PATH..)

@@ -104,6 +104,7 @@ fn pair_report(
             pod: None,
         },
         mtu: mtu(seen.bits, context.devices),
+        peer: peer(snapshot, &seen),
         source_is_local,
         ..report(snapshot, number, direction, evidence, points)
     })
@@ -132,7 +133,7 @@ fn collected(snapshot: &Snapshot, number: u16, context: &mut Context<'_>) -> Opt
 
 fn without_ends(mut report: PathReport) -> PathReport {
     (report.source.node, report.destination.node) = (None, None);
-    (report.source_is_local, report.mtu) = (false, None);
+    (report.source_is_local, report.mtu, report.peer) = (false, None, None);
     report
 }
 
@@ -164,6 +165,7 @@ fn report(
         fragments: fragments(&snapshot.rows, number, direction),
         points,
         mtu: None,
+        peer: None,
         source_is_local: false,
     }
 }
@@ -211,6 +213,11 @@ fn underlay(snapshot: &Snapshot, seen: &Direction, context: &Context<'_>) -> Opt
                 .map(move |peer| (point, peer))
         })
         .find_map(|key| context.underlays.get(&key).copied())
+}
+
+/// The VTEP that the innermost outer packets, seen first at the tunnel, are exchanged with.
+fn peer(snapshot: &Snapshot, seen: &Direction) -> Option<IpAddr> {
+    seen.outer.iter().find_map(|&(point, hash)| snapshot.outer.peers(point, hash).next())
 }
 
 /// (source, destination) of packets of this direction.

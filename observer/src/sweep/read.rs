@@ -34,7 +34,7 @@ pub fn read(
     snapshot.seen = Seen::default();
     object
         .biflows
-        .for_each(|_, flow| snapshot.seen.add(&flow, epoch))?;
+        .for_each(|key, flow| snapshot.seen.add(&key, &flow, epoch))?;
     snapshot.outer.begin();
     object
         .outer_flows

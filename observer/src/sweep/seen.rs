@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
+use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::point::{FlowDirection, Point};
+use observer_ebpf::abi::{PATH_UNKNOWN, PATHS};
 
 /// One direction of one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,7 @@ pub struct Direction {
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     directions: HashMap<(u16, FlowDirection), Direction>,
+    unnamed: BTreeSet<(Address, Address)>,
     /// Entries in the flow table.
     pub entries: u64,
     /// Segments seen again, over all flows.
@@ -26,9 +29,12 @@ pub struct Seen {
 
 impl Seen {
     /// Adds one flow entry as it was in `epoch`.
-    pub fn add(&mut self, flow: &BiflowRecord, epoch: u32) {
+    pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) {
         self.entries += 1;
         let path = Assignment::from_word(flow.assignment).path;
+        if path == PATH_UNKNOWN && self.unnamed.len() < usize::from(PATHS) {
+            self.unnamed.insert((key.low, key.high));
+        }
         for direction in FlowDirection::ALL {
             self.retransmitted += u64::from(direction.of(&flow.tcp).retransmitted);
             let bits = bits(direction.of(&flow.trajectory), epoch);
@@ -52,6 +58,11 @@ impl Seen {
         self.directions
             .get(&(path, direction))
             .filter(|seen| seen.bits != 0)
+    }
+
+    /// Pairs of flows without a path number, no more than there are numbers.
+    pub fn unnamed(&self) -> impl Iterator<Item = PairKey> + '_ {
+        self.unnamed.iter().map(|&(low, high)| PairKey { low, high })
     }
 
     /// True if an entry carries the path number, busy or idle.
@@ -98,7 +109,7 @@ mod tests {
 
     fn low_bits(flow: &BiflowRecord, epoch: u32) -> Option<u32> {
         let mut seen = Seen::default();
-        seen.add(flow, epoch);
+        seen.add(&FlowKey::default(), flow, epoch);
         assert!(seen.carries(9));
         seen.direction(9, FlowDirection::LowToHigh)
             .map(|direction| direction.bits)

@@ -1,0 +1,175 @@
+//! Composition root: builds everything from the settings, runs it, and takes it down in order.
+//!
+//! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
+
+mod attachments;
+mod error;
+mod intake;
+mod lock;
+mod output;
+mod roads;
+mod signals;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::config::Config;
+use crate::interfaces::{self, Snapshot as Devices};
+use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
+use crate::sweep::{Context, Snapshot, assemble, read};
+
+use attachments::Attachments;
+pub use error::AgentError;
+use intake::Intake;
+pub use output::Format;
+use output::Output;
+use roads::Roads;
+pub use signals::Ending;
+use signals::Signals;
+
+/// Time between two looks into the ring.
+const POLL: Duration = Duration::from_millis(50);
+/// Records taken from the ring at once.
+const RECORDS: usize = 4096;
+
+/// What the command line asks of one run.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// How reports are printed.
+    pub format: Format,
+    /// When to end by itself.
+    pub duration: Option<Duration>,
+}
+
+/// Runs the agent until a signal, the end of its time, or an error.
+pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
+    let _lock = lock::take()?;
+    let mut signals = Signals::new(task.duration)?;
+    let (devices, follower) = interfaces::follow()?;
+    let mut agent = Agent::new(config, task.format, devices)?;
+    let mut following = tokio::spawn(follower.run());
+    let mut poll = interval(POLL);
+    let mut sweep = interval(agent.config.interval);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    sweep.reset();
+    agent.follow_devices()?;
+    let ending = loop {
+        tokio::select! {
+            ending = signals.wait() => break ending,
+            ended = &mut following => return Err(AgentError::ended("the device follower", ended)),
+            changed = agent.devices.changed() => {
+                changed.map_err(|_| AgentError::Ended { task: "the device follower" })?;
+                agent.follow_devices()?;
+            }
+            woken = agent.object.events.woken() => {
+                woken?;
+                agent.take_events()?;
+            }
+            _ = poll.tick() => agent.take_events()?,
+            _ = sweep.tick() => agent.sweep()?,
+        }
+    };
+    following.abort();
+    agent.take_events()?;
+    agent.sweep()?;
+    agent.attachments.clear();
+    agent.output.finish().await;
+    Ok(ending)
+}
+
+struct Agent {
+    config: Config,
+    object: Object,
+    devices: watch::Receiver<Arc<Devices>>,
+    attachments: Attachments,
+    intake: Intake,
+    roads: Roads,
+    snapshot: Snapshot,
+    output: Output,
+    remembered: Remembered,
+    last_sweep: Instant,
+}
+
+type Remembered = HashMap<(u16, observer_ebpf::abi::point::FlowDirection), crate::sweep::Direction>;
+
+impl Agent {
+    fn new(
+        config: Config,
+        format: Format,
+        devices: watch::Receiver<Arc<Devices>>,
+    ) -> Result<Self, AgentError> {
+        let sizes = Sizes { biflows: config.flows, ring: config.ring };
+        let mut object = Object::load(sizes)?;
+        for network in &config.networks {
+            object.networks.put(&network.key(), &1)?;
+        }
+        object.control.set(config.control(jiffy_nanos()));
+        Ok(Self {
+            attachments: Attachments::new(config.interfaces.clone()),
+            intake: Intake::new(config.rate),
+            roads: Roads::open(config.underlay.clone())?,
+            output: Output::start(&config, format)?,
+            snapshot: Snapshot::default(),
+            remembered: HashMap::new(),
+            last_sweep: Instant::now(),
+            config,
+            object,
+            devices,
+        })
+    }
+
+    /// Brings the attachments in line with the devices that exist.
+    fn follow_devices(&mut self) -> Result<(), AgentError> {
+        let devices = self.devices.borrow_and_update().clone();
+        let wanted = self.roads.wanted_underlays(&devices.devices, &self.snapshot.outer)?;
+        self.attachments.bring_in_line(&mut self.object, &devices.devices, &wanted);
+        let mut control = self.object.control.get();
+        control.ports_attached = u8::from(self.attachments.has_ports());
+        self.object.control.set(control);
+        Ok(())
+    }
+
+    fn take_events(&mut self) -> Result<(), AgentError> {
+        self.intake.take(&mut self.object, monotonic_nanos(), RECORDS)?;
+        for trip in self.intake.settled(monotonic_nanos()) {
+            self.output.round_trip(&trip);
+        }
+        Ok(())
+    }
+
+    /// Ends an epoch: reads what it saw, names it, judges it and hands it out.
+    fn sweep(&mut self) -> Result<(), AgentError> {
+        let mut control = self.object.control.get();
+        let epoch = control.epoch;
+        control.epoch = epoch.wrapping_add(1);
+        self.object.control.set(control);
+        for path in self.intake.begun() {
+            self.snapshot.rows.begin(path);
+        }
+        read(&mut self.object, &mut self.snapshot, epoch, self.intake.paths().last())?;
+        self.intake.name_unknown(&mut self.object, &self.snapshot.seen)?;
+        let devices = self.devices.borrow().clone();
+        let points = self.attachments.devices(&devices.devices);
+        self.roads.refresh(&self.snapshot.outer, &points, &devices)?;
+        let mut context = Context {
+            node: &self.config.node,
+            devices: &points,
+            underlays: self.roads.underlays(),
+            remembered: &mut self.remembered,
+        };
+        let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
+        let findings = self.roads.findings(&self.config.node, &paths);
+        let mut ledger = self.snapshot.ledger.clone();
+        self.intake.add_to(&mut ledger, &self.object);
+        self.attachments.add_to(&mut ledger);
+        let elapsed = self.last_sweep.elapsed();
+        self.last_sweep = Instant::now();
+        self.output.report(&paths, &findings, ledger, elapsed)?;
+        self.intake.retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
+        self.follow_devices()
+    }
+}

@@ -1,0 +1,100 @@
+//! The programs in place, device by device. What cannot be attached is a named blind spot, tried
+//! again whenever the devices change.
+
+use std::collections::BTreeMap;
+
+use observer_ebpf::abi::point::{Hook, Point};
+
+use crate::interfaces::{
+    Attachment as Place, Device as Interface, Roles, Rules, WantedUnderlays, assign, plan,
+};
+use crate::kernel::{Attachment, Object};
+use crate::sweep::Device;
+
+/// Attached programs and blind spots.
+pub(super) struct Attachments {
+    rules: Rules,
+    roles: Roles,
+    present: Vec<(Place, [Attachment; 2])>,
+    failed: BTreeMap<String, String>,
+}
+
+impl Attachments {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self { rules, roles: Roles::default(), present: Vec::new(), failed: BTreeMap::new() }
+    }
+
+    /// Attaches and detaches until the programs are where the devices play their roles.
+    pub(super) fn bring_in_line(
+        &mut self,
+        object: &mut Object,
+        devices: &[Interface],
+        wanted: &WantedUnderlays,
+    ) {
+        let up: Vec<_> = devices.iter().filter(|device| device.up).cloned().collect();
+        self.roles = assign(&up, &self.rules, wanted, &self.roles);
+        let present: Vec<_> = self.present.iter().map(|(place, _)| place.clone()).collect();
+        let plan = plan(&self.roles.attachments, &present);
+        self.present.retain(|(place, _)| !plan.detach.contains(place));
+        for place in plan.attach {
+            self.attach(object, place);
+        }
+        for blind in self.roles.not_attached.clone() {
+            self.name_blind_spot(&blind.device, blind.reason.to_string());
+        }
+    }
+
+    fn attach(&mut self, object: &mut Object, place: Place) {
+        let mut both = Hook::ALL.map(|hook| Attachment::new(object, &place.name, place.point, hook));
+        if let [Ok(_), Ok(_)] = both {
+            self.failed.remove(&place.name);
+            let [Ok(ingress), Ok(egress)] = both else { return };
+            self.present.push((place, [ingress, egress]));
+        } else {
+            for result in &mut both {
+                if let Err(error) = result {
+                    self.name_blind_spot(&place.name, error.to_string());
+                }
+            }
+        }
+    }
+
+    fn name_blind_spot(&mut self, device: &str, reason: String) {
+        if self.failed.get(device) != Some(&reason) {
+            tracing::warn!(device, reason, "blind spot");
+            self.failed.insert(device.to_owned(), reason);
+        }
+    }
+
+    /// True if pod ports are observed.
+    pub(super) fn has_ports(&self) -> bool {
+        self.present.iter().any(|(place, _)| place.point == Point::Port)
+    }
+
+    /// Number of devices with programs.
+    pub(super) fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Name and MTU of the device at each point; ports are many and left out.
+    pub(super) fn devices(&self, interfaces: &[Interface]) -> BTreeMap<Point, Device> {
+        let of = |(place, _): &(Place, _)| {
+            let interface = interfaces.iter().find(|device| device.ifindex == place.ifindex)?;
+            let device = Device { name: interface.name.clone(), mtu: interface.mtu };
+            (place.point != Point::Port).then_some((place.point, device))
+        };
+        self.present.iter().filter_map(of).collect()
+    }
+
+    /// Adds the blind spots to the ledger.
+    pub(super) fn add_to(&self, ledger: &mut BTreeMap<String, u64>) {
+        for device in self.failed.keys() {
+            ledger.insert(format!("not_attached.{device}"), 1);
+        }
+    }
+
+    /// Detaches everything.
+    pub(super) fn clear(&mut self) {
+        self.present.clear();
+    }
+}

@@ -1,0 +1,101 @@
+//! What the kernel's routing says of the outer flows of a sweep, asked once per peer and sweep, and
+//! the findings that rest on it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use observer_ebpf::abi::point::Point;
+
+use crate::diagnosis::{Endpoint, Finding, PairFacts, double_encapsulation};
+use crate::interfaces::{Device as Interface, NetlinkError, Snapshot as Devices, WantedUnderlays};
+use crate::path::{PathReport, UnderlayKind};
+use crate::routing::{BYPASS_MARK, RouteQuestion, Routing, UnderlayRules, underlay_kind};
+use crate::sweep::{Device, OuterFlows};
+
+/// Answers of the kernel about this sweep's peers.
+pub(super) struct Roads {
+    routing: Routing,
+    rules: UnderlayRules,
+    underlays: HashMap<(Point, IpAddr), UnderlayKind>,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Roads {
+    pub(super) fn open(rules: UnderlayRules) -> Result<Self, NetlinkError> {
+        let (underlays, endpoints) = (HashMap::new(), Vec::new());
+        Ok(Self { routing: Routing::open()?, rules, underlays, endpoints })
+    }
+
+    /// The devices that outer packets are routed through.
+    pub(super) fn wanted_underlays(
+        &mut self,
+        devices: &[Interface],
+        outer: &OuterFlows,
+    ) -> Result<WantedUnderlays, NetlinkError> {
+        let endpoints: Vec<_> =
+            outer.busy_sessions().into_keys().map(|session| session.endpoint).collect();
+        self.routing.wanted_underlays(devices, &endpoints)
+    }
+
+    /// Asks for the peers of a new sweep.
+    pub(super) fn refresh(
+        &mut self,
+        outer: &OuterFlows,
+        points: &BTreeMap<Point, Device>,
+        devices: &Devices,
+    ) -> Result<(), NetlinkError> {
+        self.underlays.clear();
+        let peers: Vec<_> = outer.all_peers().filter(|(point, _)| point.is_underlay()).collect();
+        for (point, peer) in peers {
+            let Some(device) = points.get(&point) else { continue };
+            let answer = self.routing.route(RouteQuestion::to(peer))?;
+            if let Some(kind) = underlay_kind(&answer, &device.name, peer, &self.rules) {
+                self.underlays.insert((point, peer), kind);
+            }
+        }
+        self.endpoints.clear();
+        for session in outer.busy_sessions().into_keys() {
+            let question =
+                RouteQuestion { mark: BYPASS_MARK, ..RouteQuestion::to(session.endpoint) };
+            let answer = self.routing.route(question)?;
+            let device = answer.device.and_then(|ifindex| devices.device(ifindex));
+            let Some(device) = device.map(|device| device.name.clone()) else { continue };
+            let Some(underlay) = underlay_kind(&answer, &device, session.endpoint, &self.rules)
+            else {
+                continue;
+            };
+            let on_link = answer.is_on_link();
+            self.endpoints.push(Endpoint { address: session.endpoint, device, on_link, underlay });
+        }
+        Ok(())
+    }
+
+    /// Kind of underlay per (point, peer).
+    pub(super) const fn underlays(&self) -> &HashMap<(Point, IpAddr), UnderlayKind> {
+        &self.underlays
+    }
+
+    /// Runs the rules over the paths that leave a pod of this node; one finding per peer node.
+    pub(super) fn findings(
+        &self,
+        node: &str,
+        paths: &[PathReport],
+    ) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = Vec::new();
+        for path in paths.iter().filter(|path| path.source_is_local) {
+            let peer = peer(path);
+            let facts = PairFacts { node, path, peer: &peer, endpoints: &self.endpoints };
+            let found = double_encapsulation(&facts);
+            findings.extend(found.filter(|found| {
+                !findings.iter().any(|known| known.subject == found.subject)
+            }));
+        }
+        findings
+    }
+}
+
+/// The peer node: its VTEP, else the far pod.
+fn peer(path: &PathReport) -> String {
+    let far = path.peer.or(path.destination.address);
+    far.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+}

@@ -1,0 +1,109 @@
+//! The command line's verbs: arguments in, exit code out. No logic of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::agent::{self, Ending, Format, Task};
+use crate::config::{Config, File, Network, Overrides, parse_duration};
+
+/// Sees what pod traffic really does on the network.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ended as asked; 1 failed while running; 2 wrong arguments or \
+                          settings; 3 the kernel or the rights are in the way; 5 another observer \
+                          runs in this network namespace.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Observe this node until a signal ends it.
+    Run(RunArgs),
+    /// Print a settings file with every key, its default and its meaning.
+    Config,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Settings file (TOML); `observer config` prints one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How reports are printed: a live table, JSON lines, or not at all.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// End after this time, as in 20s.
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// Time between two reports, as in 5s.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    interval: Option<Duration>,
+    /// Send spans and metrics to this OTLP gRPC endpoint, as in <http://127.0.0.1:4317>.
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
+    /// Network of all pods.
+    #[arg(long, value_name = "CIDR")]
+    cluster_cidr: Option<Network>,
+    /// Name of this node in reports; the host name if left out.
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Follow one TCP timestamp in this many as a round trip, a power of two.
+    #[arg(long, value_name = "N")]
+    sample_one_in: Option<u32>,
+}
+
+/// Runs the verb of the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().verb {
+        Verb::Run(args) => run(args),
+        Verb::Config => config(),
+    }
+}
+
+fn run(args: RunArgs) -> ExitCode {
+    let overrides = Overrides {
+        node: args.node,
+        cluster_cidr: args.cluster_cidr,
+        interval: args.interval,
+        otlp: args.otlp,
+        sample_one_in: args.sample_one_in,
+    };
+    let config = match Config::read(args.config.as_deref(), overrides) {
+        Ok(config) => config,
+        Err(error) => return failed(&error, 2),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error, 1),
+    };
+    let task = Task { format: args.format, duration: args.duration };
+    match runtime.block_on(agent::run(config, task)) {
+        Ok(ending) => {
+            let how = match ending {
+                Ending::Signal => "a signal",
+                Ending::Time => "the end of its time",
+                Ending::ReaderGone => "the end of its reader",
+            };
+            tracing::info!("ended by {how}; all programs are detached");
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error, error.exit_code()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the file is the verb's output")]
+fn config() -> ExitCode {
+    print!("{}", File::default().to_toml());
+    ExitCode::SUCCESS
+}
+
+fn failed(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("observer: {error}");
+    ExitCode::from(code)
+}
