@@ -26,7 +26,7 @@ use attachments::Attachments;
 pub use error::AgentError;
 use intake::Intake;
 pub use output::Format;
-use output::Output;
+use output::{Output, Report};
 use roads::Roads;
 pub use signals::Ending;
 use signals::Signals;
@@ -58,26 +58,31 @@ pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
     sweep.reset();
     agent.follow_devices()?;
     let ending = loop {
-        tokio::select! {
+        let done = tokio::select! {
             ending = signals.wait() => break ending,
-            ended = &mut following => return Err(AgentError::ended("the device follower", ended)),
-            changed = agent.devices.changed() => {
-                changed.map_err(|_| AgentError::Ended { task: "the device follower" })?;
-                agent.follow_devices()?;
-            }
-            woken = agent.object.events.woken() => {
-                woken?;
-                agent.take_events()?;
-            }
-            _ = poll.tick() => agent.take_events()?,
-            _ = sweep.tick() => agent.sweep()?,
+            ended = &mut following => Err(AgentError::ended("the device follower", ended)),
+            changed = agent.devices.changed() => match changed {
+                Ok(()) => agent.follow_devices(),
+                Err(_) => Err(AgentError::Ended { task: "the device follower" }),
+            },
+            woken = agent.object.events.woken() => match woken {
+                Ok(()) => agent.take_events(),
+                Err(error) => Err(error.into()),
+            },
+            _ = poll.tick() => agent.take_events(),
+            _ = sweep.tick() => agent.sweep(),
+        };
+        match done {
+            Ok(()) => {}
+            Err(error) if error.is_reader_gone() => return Ok(Ending::ReaderGone),
+            Err(error) => return Err(error),
         }
     };
     following.abort();
     agent.take_events()?;
     agent.sweep()?;
     agent.attachments.clear();
-    agent.output.finish().await;
+    agent.output.finish().await?;
     Ok(ending)
 }
 
@@ -102,7 +107,10 @@ impl Agent {
         format: Format,
         devices: watch::Receiver<Arc<Devices>>,
     ) -> Result<Self, AgentError> {
-        let sizes = Sizes { biflows: config.flows, ring: config.ring };
+        let sizes = Sizes {
+            biflows: config.flows,
+            ring: config.ring,
+        };
         let mut object = Object::load(sizes)?;
         for network in &config.networks {
             object.networks.put(&network.key(), &1)?;
@@ -125,8 +133,11 @@ impl Agent {
     /// Brings the attachments in line with the devices that exist.
     fn follow_devices(&mut self) -> Result<(), AgentError> {
         let devices = self.devices.borrow_and_update().clone();
-        let wanted = self.roads.wanted_underlays(&devices.devices, &self.snapshot.outer)?;
-        self.attachments.bring_in_line(&mut self.object, &devices.devices, &wanted);
+        let wanted = self
+            .roads
+            .wanted_underlays(&devices.devices, &self.snapshot.outer)?;
+        self.attachments
+            .bring_in_line(&mut self.object, &devices.devices, &wanted);
         let mut control = self.object.control.get();
         control.ports_attached = u8::from(self.attachments.has_ports());
         self.object.control.set(control);
@@ -134,9 +145,10 @@ impl Agent {
     }
 
     fn take_events(&mut self) -> Result<(), AgentError> {
-        self.intake.take(&mut self.object, monotonic_nanos(), RECORDS)?;
+        self.intake
+            .take(&mut self.object, monotonic_nanos(), RECORDS)?;
         for trip in self.intake.settled(monotonic_nanos()) {
-            self.output.round_trip(&trip);
+            self.output.round_trip(trip)?;
         }
         Ok(())
     }
@@ -150,11 +162,18 @@ impl Agent {
         for path in self.intake.begun() {
             self.snapshot.rows.begin(path);
         }
-        read(&mut self.object, &mut self.snapshot, epoch, self.intake.paths().last())?;
-        self.intake.name_unknown(&mut self.object, &self.snapshot.seen)?;
+        read(
+            &mut self.object,
+            &mut self.snapshot,
+            epoch,
+            self.intake.paths().last(),
+        )?;
+        self.intake
+            .name_unknown(&mut self.object, &self.snapshot.seen)?;
         let devices = self.devices.borrow().clone();
         let points = self.attachments.devices(&devices.devices);
-        self.roads.refresh(&self.snapshot.outer, &points, &devices)?;
+        self.roads
+            .refresh(&self.snapshot.outer, &points, &devices)?;
         let mut context = Context {
             node: &self.config.node,
             devices: &points,
@@ -168,8 +187,15 @@ impl Agent {
         self.attachments.add_to(&mut ledger);
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();
-        self.output.report(&paths, &findings, ledger, elapsed)?;
-        self.intake.retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
+        self.output.report(Report {
+            paths,
+            findings,
+            ledger,
+            devices: points,
+            elapsed,
+        })?;
+        self.intake
+            .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
         self.follow_devices()
     }
 }

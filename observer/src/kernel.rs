@@ -12,7 +12,7 @@ mod object;
 mod table;
 
 pub use attach::{AttachError, Attachment};
-pub use clock::{jiffy_nanos, monotonic_nanos, wall_offset_nanos};
+pub use clock::{jiffy_nanos, monotonic_nanos, wall_nanos};
 pub use control::ControlPage;
 pub use events::{EventError, Events};
 pub use object::{LoadError, Object, Sizes, program_name};

@@ -8,5 +8,5 @@ mod table;
 
 pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
-pub use report::{End, Fragments, PathReport, PointReport, Quantiles};
+pub use report::{Device, End, Fragments, PathReport, PointReport, Quantiles};
 pub use table::PathTable;

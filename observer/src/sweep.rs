@@ -8,7 +8,7 @@ mod read;
 mod rows;
 mod seen;
 
-pub use assemble::{Context, Device, assemble};
+pub use assemble::{Context, assemble};
 pub use outer::{OuterFlows, Session};
 pub use read::{Snapshot, read};
 pub use rows::{RowStore, RowValue};

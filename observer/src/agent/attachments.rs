@@ -9,7 +9,7 @@ use crate::interfaces::{
     Attachment as Place, Device as Interface, Roles, Rules, WantedUnderlays, assign, plan,
 };
 use crate::kernel::{Attachment, Object};
-use crate::sweep::Device;
+use crate::path::Device;
 
 /// Attached programs and blind spots.
 pub(super) struct Attachments {
@@ -21,7 +21,12 @@ pub(super) struct Attachments {
 
 impl Attachments {
     pub(super) fn new(rules: Rules) -> Self {
-        Self { rules, roles: Roles::default(), present: Vec::new(), failed: BTreeMap::new() }
+        Self {
+            rules,
+            roles: Roles::default(),
+            present: Vec::new(),
+            failed: BTreeMap::new(),
+        }
     }
 
     /// Attaches and detaches until the programs are where the devices play their roles.
@@ -33,9 +38,25 @@ impl Attachments {
     ) {
         let up: Vec<_> = devices.iter().filter(|device| device.up).cloned().collect();
         self.roles = assign(&up, &self.rules, wanted, &self.roles);
-        let present: Vec<_> = self.present.iter().map(|(place, _)| place.clone()).collect();
+        let present: Vec<_> = self
+            .present
+            .iter()
+            .map(|(place, _)| place.clone())
+            .collect();
         let plan = plan(&self.roles.attachments, &present);
-        self.present.retain(|(place, _)| !plan.detach.contains(place));
+        self.present
+            .retain(|(place, _)| !plan.detach.contains(place));
+        // Verifying takes far longer than attaching: all at once, so that no point counts long
+        // before the others.
+        for (place, hook) in plan
+            .attach
+            .iter()
+            .flat_map(|place| Hook::ALL.map(|hook| (place, hook)))
+        {
+            if let Err(error) = object.program(place.point, hook) {
+                self.name_blind_spot(&place.name, error.to_string());
+            }
+        }
         for place in plan.attach {
             self.attach(object, place);
         }
@@ -45,10 +66,13 @@ impl Attachments {
     }
 
     fn attach(&mut self, object: &mut Object, place: Place) {
-        let mut both = Hook::ALL.map(|hook| Attachment::new(object, &place.name, place.point, hook));
+        let mut both =
+            Hook::ALL.map(|hook| Attachment::new(object, &place.name, place.point, hook));
         if let [Ok(_), Ok(_)] = both {
             self.failed.remove(&place.name);
-            let [Ok(ingress), Ok(egress)] = both else { return };
+            let [Ok(ingress), Ok(egress)] = both else {
+                return;
+            };
             self.present.push((place, [ingress, egress]));
         } else {
             for result in &mut both {
@@ -68,19 +92,21 @@ impl Attachments {
 
     /// True if pod ports are observed.
     pub(super) fn has_ports(&self) -> bool {
-        self.present.iter().any(|(place, _)| place.point == Point::Port)
-    }
-
-    /// Number of devices with programs.
-    pub(super) fn len(&self) -> usize {
-        self.present.len()
+        self.present
+            .iter()
+            .any(|(place, _)| place.point == Point::Port)
     }
 
     /// Name and MTU of the device at each point; ports are many and left out.
     pub(super) fn devices(&self, interfaces: &[Interface]) -> BTreeMap<Point, Device> {
         let of = |(place, _): &(Place, _)| {
-            let interface = interfaces.iter().find(|device| device.ifindex == place.ifindex)?;
-            let device = Device { name: interface.name.clone(), mtu: interface.mtu };
+            let interface = interfaces
+                .iter()
+                .find(|device| device.ifindex == place.ifindex)?;
+            let device = Device {
+                name: interface.name.clone(),
+                mtu: interface.mtu,
+            };
             (place.point != Point::Port).then_some((place.point, device))
         };
         self.present.iter().filter_map(of).collect()

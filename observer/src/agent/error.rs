@@ -9,9 +9,7 @@ use crate::kernel::{EventError, LoadError, TableError};
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The name of this namespace's agent is taken.
-    #[error(
-        "observe this network namespace: another observer runs in it; end that one first"
-    )]
+    #[error("observe this network namespace: another observer runs in it; end that one first")]
     SecondAgent,
     /// The name cannot be taken.
     #[error("take the name of this network namespace's observer: {0}")]
@@ -34,6 +32,9 @@ pub enum AgentError {
     /// Reports cannot be written.
     #[error("write reports to standard output: {0}")]
     Output(#[source] std::io::Error),
+    /// A report cannot be written as JSON.
+    #[error("write a report as JSON: {0}")]
+    Line(#[source] crate::export::json::JsonError),
     /// The exporter cannot be started.
     #[error("start the exporter: {0}")]
     Export(String),
@@ -56,11 +57,18 @@ impl AgentError {
         }
     }
 
-    /// Exit code: 3 if the kernel or the rights are in the way, 5 if another agent is, 1 else.
+    /// True if nobody reads the reports any more.
+    #[must_use]
+    pub fn is_reader_gone(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    /// Exit code: 2 if a setting is wrong, 3 if the kernel or the rights are in the way, 5 if another agent is, 1 else.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::SecondAgent => 5,
+            Self::Export(_) => 2,
             Self::Load(_) => 3,
             Self::Lock(_)
             | Self::Signals(_)
@@ -68,7 +76,7 @@ impl AgentError {
             | Self::Events(_)
             | Self::Netlink(_)
             | Self::Output(_)
-            | Self::Export(_)
+            | Self::Line(_)
             | Self::Ended { .. } => 1,
         }
     }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use observer_ebpf::abi::PATH_UNKNOWN;
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::PairKey;
 use observer_ebpf::abi::point::FlowDirection;
-use observer_ebpf::abi::PATH_UNKNOWN;
 
 use crate::kernel::{Object, TableError};
 use crate::latency::{Joiner, RoundTrip};
@@ -78,7 +78,11 @@ impl Intake {
     }
 
     fn announced(&mut self, object: &mut Object, event: &Event) -> Result<(), TableError> {
-        if event.path == PATH_UNKNOWN { self.name(object, event.key.pair()) } else { Ok(()) }
+        if event.path == PATH_UNKNOWN {
+            self.name(object, event.key.pair())
+        } else {
+            Ok(())
+        }
     }
 
     fn name(&mut self, object: &mut Object, pair: PairKey) -> Result<(), TableError> {
@@ -87,7 +91,14 @@ impl Intake {
         };
         if is_new {
             self.begun.push(path);
-            object.pairs.put(&pair, &Assignment { path, rate: self.rate }.word())?;
+            object.pairs.put(
+                &pair,
+                &Assignment {
+                    path,
+                    rate: self.rate,
+                }
+                .word(),
+            )?;
         }
         self.pending = true;
         Ok(())
@@ -134,7 +145,10 @@ impl Intake {
     pub(super) fn add_to(&self, ledger: &mut BTreeMap<String, u64>, object: &Object) {
         let joined = self.joiner.counts();
         for (name, count) in [
-            ("decode_rejected", self.rejected + joined.rejected + object.events.rejected()),
+            (
+                "decode_rejected",
+                self.rejected + joined.rejected + object.events.rejected(),
+            ),
             ("ambiguous", joined.ambiguous),
             ("unmatched", joined.unmatched),
             ("unattributed.paths_full", self.paths.refused()),

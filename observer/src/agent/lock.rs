@@ -18,9 +18,7 @@ pub(super) fn take() -> Result<Lock, AgentError> {
     let bind = || UnixListener::bind_addr(&SocketAddr::from_abstract_name(NAME)?);
     match bind() {
         Ok(socket) => Ok(Lock { _socket: socket }),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            Err(AgentError::SecondAgent)
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(AgentError::SecondAgent),
         Err(error) => Err(AgentError::Lock(error)),
     }
 }

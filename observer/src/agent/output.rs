@@ -1,23 +1,273 @@
-//! TEMP
+//! Hands reports, findings and round trips to the outputs that were asked for: a live table or JSON
+//! lines on standard output, spans and metrics to the exporter.
+
 use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stdout};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
 use super::AgentError;
-use crate::config::Config;
+use crate::config::{Config, Otlp};
 use crate::diagnosis::Finding;
+use crate::export::metrics::Accumulator;
+use crate::export::otlp::{Drops, Exporter, Handle, Limits, NodeNames, Settings};
+use crate::export::span::{ClockOffset, Context, OtherEnd, Span, spans};
+use crate::export::table::{Earlier, Table, render};
+use crate::export::{Ledger, finding_about, json};
+use crate::kernel::{monotonic_nanos, wall_nanos};
 use crate::latency::RoundTrip;
-use crate::path::PathReport;
+use crate::path::{Device, PathReport};
+use observer_ebpf::abi::point::Point;
+
+/// Round trips that may wait for the first report of their path.
+const WAITING: usize = 512;
+
+/// How reports are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format { Table, Json, None }
-pub(super) struct Output;
+pub enum Format {
+    /// A table for people, drawn anew at each report.
+    Table,
+    /// One JSON object per line.
+    Json,
+    /// Not at all.
+    None,
+}
+
+/// Everything that one sweep found.
+pub(super) struct Report {
+    pub(super) paths: Vec<PathReport>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) ledger: Ledger,
+    pub(super) devices: BTreeMap<Point, Device>,
+    pub(super) elapsed: Duration,
+}
+
+/// The outputs of one run.
+pub(super) struct Output {
+    node: String,
+    format: Format,
+    exporter: Option<(Handle, JoinHandle<()>)>,
+    drops: Arc<Drops>,
+    sums: Accumulator,
+    last: Report,
+    waiting: Vec<RoundTrip>,
+    overflowed: u64,
+}
+
 impl Output {
-    pub(super) fn start(_config: &Config, _format: Format) -> Result<Self, AgentError> { Ok(Self) }
-    pub(super) fn round_trip(&mut self, trip: &RoundTrip) { eprintln!("TRIP {:?} {:?}->{:?} {:?}", trip.side, trip.source, trip.destination, trip.sightings.iter().map(|s|(s.point,s.rtt)).collect::<Vec<_>>()); }
-    pub(super) fn report(&mut self, paths: &[PathReport], findings: &[Finding], ledger: BTreeMap<String,u64>, elapsed: Duration) -> Result<(), AgentError> {
-        eprintln!("--- {elapsed:?}");
-        for p in paths { eprintln!("PATH {:?}->{:?} {:?} {} under={:?} pk={} by={} frag={:?} mtu={:?} peer={:?} local={} pts={:?}", p.source.address, p.destination.address, p.class, p.encapsulation, p.underlay, p.packets, p.bytes, p.fragments, p.mtu, p.peer, p.source_is_local, p.points.iter().map(|(k,v)|(k,v.packets,v.bytes,v.rtt)).collect::<Vec<_>>()); }
-        for f in findings { eprintln!("FINDING {f:?}"); }
-        eprintln!("LEDGER {:?}", ledger.iter().filter(|(_,v)|**v>0).collect::<Vec<_>>());
+    pub(super) fn start(config: &Config, format: Format) -> Result<Self, AgentError> {
+        let drops = Arc::new(Drops::default());
+        let names = NodeNames {
+            node: config.node.clone(),
+            host: config.node.clone(),
+            cluster: None,
+        };
+        let endpoint = match &config.otlp {
+            Otlp::Disabled => None,
+            Otlp::Endpoint(endpoint) => Some(endpoint.as_str()),
+        };
+        let limits = Limits::default();
+        let settings = Settings::read(endpoint, &names, limits, |name| std::env::var(name).ok())
+            .map_err(|error| AgentError::Export(error.to_string()))?;
+        let exporter = settings.map(|settings| {
+            let (handle, task) = Exporter::start(settings, Arc::clone(&drops));
+            (handle, tokio::spawn(task))
+        });
+        Ok(Self {
+            node: config.node.clone(),
+            format,
+            exporter,
+            drops,
+            sums: Accumulator::new(wall_nanos()),
+            last: Report {
+                paths: Vec::new(),
+                findings: Vec::new(),
+                ledger: Ledger::new(),
+                devices: BTreeMap::new(),
+                elapsed: Duration::ZERO,
+            },
+            waiting: Vec::new(),
+            overflowed: 0,
+        })
+    }
+
+    /// Makes spans of a round trip, or keeps it until a sweep has named its path.
+    pub(super) fn round_trip(&mut self, trip: RoundTrip) -> Result<(), AgentError> {
+        if self.path(&trip).is_some() {
+            self.emit(&trip)
+        } else if self.waiting.len() < WAITING {
+            self.waiting.push(trip);
+            Ok(())
+        } else {
+            self.overflowed += 1;
+            Ok(())
+        }
+    }
+
+    /// Hands out one sweep.
+    pub(super) fn report(&mut self, mut report: Report) -> Result<(), AgentError> {
+        report.ledger.extend(self.drops.entries());
+        report
+            .ledger
+            .insert("span_dropped.no_path".to_owned(), self.overflowed);
+        self.sums.update(&report.paths);
+        let earlier = std::mem::replace(&mut self.last, report);
+        for trip in std::mem::take(&mut self.waiting) {
+            self.emit(&trip)?;
+        }
+        if let Some((handle, _)) = &self.exporter {
+            let Report {
+                findings,
+                devices,
+                ledger,
+                ..
+            } = &self.last;
+            handle.publish(self.sums.collect(wall_nanos(), findings, devices, ledger));
+        }
+        match self.format {
+            Format::None => Ok(()),
+            Format::Json => self.print_lines(),
+            Format::Table => self.print_table(&earlier),
+        }
+    }
+
+    /// Sends what is queued, within the exporter's grace, and prints the ledger's last state.
+    pub(super) async fn finish(mut self) -> Result<(), AgentError> {
+        for trip in std::mem::take(&mut self.waiting) {
+            self.emit(&trip)?;
+        }
+        if let Some((handle, task)) = self.exporter.take() {
+            drop(handle);
+            if task.await.is_err() {
+                tracing::error!("the exporter ended unasked");
+            }
+        }
+        self.last.ledger.extend(self.drops.entries());
+        if self.format == Format::Json {
+            let line = json::ledger_line(&self.last.ledger);
+            print(&format!("{}\n", line.map_err(AgentError::Line)?))?;
+        }
         Ok(())
     }
-    pub(super) async fn finish(&mut self) {}
+
+    fn emit(&self, trip: &RoundTrip) -> Result<(), AgentError> {
+        let path = self.path(trip);
+        let context = Context {
+            node: &self.node,
+            path,
+            finding: path.and_then(|path| finding_about(&self.last.findings, path)),
+            interfaces: &self.last.devices,
+            other_end: if path.is_some() {
+                OtherEnd::Observed
+            } else {
+                OtherEnd::NotKnown
+            },
+            clock: ClockOffset::new(wall_nanos(), monotonic_nanos()),
+        };
+        let spans = spans(trip, &context);
+        if self.format == Format::Json {
+            print(&lines(&spans, json::span_line)?)?;
+        }
+        self.send(spans);
+        Ok(())
+    }
+
+    fn send(&self, spans: Vec<Span>) {
+        if let Some((handle, _)) = &self.exporter {
+            handle.send(spans);
+        }
+    }
+
+    /// The report of the path from the data's source to its destination.
+    fn path(&self, trip: &RoundTrip) -> Option<&PathReport> {
+        let is = |end: Option<IpAddr>, address| end == Some(address);
+        self.last.paths.iter().find(|path| {
+            is(path.source.address, trip.source.0)
+                && is(path.destination.address, trip.destination.0)
+        })
+    }
+
+    fn print_lines(&self) -> Result<(), AgentError> {
+        let mut text = lines(&self.last.paths, json::path_line)?;
+        text.push_str(&lines(&self.last.findings, json::finding_line)?);
+        text.push_str(&lines(
+            std::slice::from_ref(&self.last.ledger),
+            json::ledger_line,
+        )?);
+        print(&text)
+    }
+
+    fn print_table(&self, earlier: &Report) -> Result<(), AgentError> {
+        let Report {
+            paths,
+            findings,
+            ledger,
+            elapsed,
+            ..
+        } = &self.last;
+        let since = Earlier {
+            reports: &earlier.paths,
+            elapsed: *elapsed,
+        };
+        let table = render(&Table {
+            reports: paths,
+            findings,
+            earlier: Some(since),
+        });
+        let clear = if stdout().is_terminal() {
+            "\x1b[2J\x1b[H"
+        } else {
+            ""
+        };
+        print(&format!("{clear}{table}\n{}", footer(ledger)))
+    }
+}
+
+/// What the agent itself saw and lost, in two lines at most.
+fn footer(ledger: &Ledger) -> String {
+    let count = |name| ledger.get(name).copied().unwrap_or(0);
+    let normal = [
+        "frames",
+        "samples",
+        "flow_inserted",
+        "span_made",
+        "span_received",
+    ];
+    let lost: Vec<_> = ledger
+        .iter()
+        .filter(|(name, count)| **count > 0 && !normal.contains(&name.as_str()))
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    let lost = if lost.is_empty() {
+        "nothing".to_owned()
+    } else {
+        lost.join(", ")
+    };
+    format!(
+        "{} frames seen, {} round trips timed; not counted or not seen: {lost}\n\n",
+        count("frames"),
+        count("samples"),
+    )
+}
+
+fn lines<T>(
+    items: &[T],
+    line: impl Fn(&T) -> Result<String, json::JsonError>,
+) -> Result<String, AgentError> {
+    let mut text = String::new();
+    for item in items {
+        text.push_str(&line(item).map_err(AgentError::Line)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn print(text: &str) -> Result<(), AgentError> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(AgentError::Output)
 }

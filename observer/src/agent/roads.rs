@@ -8,9 +8,9 @@ use observer_ebpf::abi::point::Point;
 
 use crate::diagnosis::{Endpoint, Finding, PairFacts, double_encapsulation};
 use crate::interfaces::{Device as Interface, NetlinkError, Snapshot as Devices, WantedUnderlays};
-use crate::path::{PathReport, UnderlayKind};
+use crate::path::{Device, PathReport, UnderlayKind};
 use crate::routing::{BYPASS_MARK, RouteQuestion, Routing, UnderlayRules, underlay_kind};
-use crate::sweep::{Device, OuterFlows};
+use crate::sweep::OuterFlows;
 
 /// Answers of the kernel about this sweep's peers.
 pub(super) struct Roads {
@@ -23,7 +23,12 @@ pub(super) struct Roads {
 impl Roads {
     pub(super) fn open(rules: UnderlayRules) -> Result<Self, NetlinkError> {
         let (underlays, endpoints) = (HashMap::new(), Vec::new());
-        Ok(Self { routing: Routing::open()?, rules, underlays, endpoints })
+        Ok(Self {
+            routing: Routing::open()?,
+            rules,
+            underlays,
+            endpoints,
+        })
     }
 
     /// The devices that outer packets are routed through.
@@ -32,8 +37,11 @@ impl Roads {
         devices: &[Interface],
         outer: &OuterFlows,
     ) -> Result<WantedUnderlays, NetlinkError> {
-        let endpoints: Vec<_> =
-            outer.busy_sessions().into_keys().map(|session| session.endpoint).collect();
+        let endpoints: Vec<_> = outer
+            .busy_sessions()
+            .into_keys()
+            .map(|session| session.endpoint)
+            .collect();
         self.routing.wanted_underlays(devices, &endpoints)
     }
 
@@ -45,9 +53,14 @@ impl Roads {
         devices: &Devices,
     ) -> Result<(), NetlinkError> {
         self.underlays.clear();
-        let peers: Vec<_> = outer.all_peers().filter(|(point, _)| point.is_underlay()).collect();
+        let peers: Vec<_> = outer
+            .all_peers()
+            .filter(|(point, _)| point.is_underlay())
+            .collect();
         for (point, peer) in peers {
-            let Some(device) = points.get(&point) else { continue };
+            let Some(device) = points.get(&point) else {
+                continue;
+            };
             let answer = self.routing.route(RouteQuestion::to(peer))?;
             if let Some(kind) = underlay_kind(&answer, &device.name, peer, &self.rules) {
                 self.underlays.insert((point, peer), kind);
@@ -55,17 +68,26 @@ impl Roads {
         }
         self.endpoints.clear();
         for session in outer.busy_sessions().into_keys() {
-            let question =
-                RouteQuestion { mark: BYPASS_MARK, ..RouteQuestion::to(session.endpoint) };
+            let question = RouteQuestion {
+                mark: BYPASS_MARK,
+                ..RouteQuestion::to(session.endpoint)
+            };
             let answer = self.routing.route(question)?;
             let device = answer.device.and_then(|ifindex| devices.device(ifindex));
-            let Some(device) = device.map(|device| device.name.clone()) else { continue };
+            let Some(device) = device.map(|device| device.name.clone()) else {
+                continue;
+            };
             let Some(underlay) = underlay_kind(&answer, &device, session.endpoint, &self.rules)
             else {
                 continue;
             };
             let on_link = answer.is_on_link();
-            self.endpoints.push(Endpoint { address: session.endpoint, device, on_link, underlay });
+            self.endpoints.push(Endpoint {
+                address: session.endpoint,
+                device,
+                on_link,
+                underlay,
+            });
         }
         Ok(())
     }
@@ -76,19 +98,20 @@ impl Roads {
     }
 
     /// Runs the rules over the paths that leave a pod of this node; one finding per peer node.
-    pub(super) fn findings(
-        &self,
-        node: &str,
-        paths: &[PathReport],
-    ) -> Vec<Finding> {
+    pub(super) fn findings(&self, node: &str, paths: &[PathReport]) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
         for path in paths.iter().filter(|path| path.source_is_local) {
             let peer = peer(path);
-            let facts = PairFacts { node, path, peer: &peer, endpoints: &self.endpoints };
+            let facts = PairFacts {
+                node,
+                path,
+                peer: &peer,
+                endpoints: &self.endpoints,
+            };
             let found = double_encapsulation(&facts);
-            findings.extend(found.filter(|found| {
-                !findings.iter().any(|known| known.subject == found.subject)
-            }));
+            findings.extend(
+                found.filter(|found| !findings.iter().any(|known| known.subject == found.subject)),
+            );
         }
         findings
     }

@@ -10,10 +10,10 @@ pub fn monotonic_nanos() -> u64 {
     nanos(clock_gettime(ClockId::Monotonic))
 }
 
-/// Nanoseconds to add to monotonic time to get wall time since 1970.
+/// Nanoseconds of wall time since 1970.
 #[must_use]
-pub fn wall_offset_nanos() -> u64 {
-    nanos(clock_gettime(ClockId::Realtime)).saturating_sub(monotonic_nanos())
+pub fn wall_nanos() -> u64 {
+    nanos(clock_gettime(ClockId::Realtime))
 }
 
 /// Nanoseconds per jiffy: the coarse clock moves once in each (kernel: `hrtimer_resolution`,

@@ -11,23 +11,14 @@ use observer_ebpf::abi::row::Row;
 use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
-    End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport, UnderlayKind,
-    classify,
+    Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport,
+    UnderlayKind, classify,
 };
 
 use super::{Direction, RowStore, Snapshot};
 
 /// L3 bytes that VXLAN puts around an inner packet over IPv4 (RFC 7348: IP, UDP, VXLAN, Ethernet).
 const VXLAN_OVERHEAD: u32 = 50;
-
-/// A device at an observation point.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Its name.
-    pub name: String,
-    /// Its MTU.
-    pub mtu: u32,
-}
 
 /// What the agent knows beside the maps.
 #[derive(Debug)]
@@ -217,7 +208,9 @@ fn underlay(snapshot: &Snapshot, seen: &Direction, context: &Context<'_>) -> Opt
 
 /// The VTEP that the innermost outer packets, seen first at the tunnel, are exchanged with.
 fn peer(snapshot: &Snapshot, seen: &Direction) -> Option<IpAddr> {
-    seen.outer.iter().find_map(|&(point, hash)| snapshot.outer.peers(point, hash).next())
+    seen.outer
+        .iter()
+        .find_map(|&(point, hash)| snapshot.outer.peers(point, hash).next())
 }
 
 /// (source, destination) of packets of this direction.

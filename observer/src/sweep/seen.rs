@@ -62,7 +62,9 @@ impl Seen {
 
     /// Pairs of flows without a path number, no more than there are numbers.
     pub fn unnamed(&self) -> impl Iterator<Item = PairKey> + '_ {
-        self.unnamed.iter().map(|&(low, high)| PairKey { low, high })
+        self.unnamed
+            .iter()
+            .map(|&(low, high)| PairKey { low, high })
     }
 
     /// True if an entry carries the path number, busy or idle.
