@@ -46,6 +46,7 @@ impl Attachments {
         let plan = plan(&self.roles.attachments, &present);
         self.present
             .retain(|(place, _)| !plan.detach.contains(place));
+        let before = self.present.len();
         // Verifying takes far longer than attaching: all at once, so that no point counts long
         // before the others.
         for (place, hook) in plan
@@ -59,6 +60,10 @@ impl Attachments {
         }
         for place in plan.attach {
             self.attach(object, place);
+        }
+        if self.present.len() != before {
+            let devices: Vec<_> = self.present.iter().map(|(place, _)| place.name.as_str()).collect();
+            tracing::info!(devices = devices.join(" "), "observing");
         }
         for blind in self.roles.not_attached.clone() {
             self.name_blind_spot(&blind.device, blind.reason.to_string());

@@ -2,7 +2,7 @@
 
 use observer_ebpf::abi::biflow::{Carriage, trajectory_bit};
 use observer_ebpf::abi::point::{Hook, Point, Site};
-use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST};
+use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use super::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 
@@ -43,6 +43,7 @@ pub fn classify(seen: &Observation) -> Evidence {
     let (class, stack): (Class, &[Layer]) = match seen.path {
         PATH_EXTERNAL => (Class::External, &[]),
         PATH_HOST => (Class::Host, &[]),
+        PATH_UNKNOWN | PATH_REFUSED => (Class::Unknown, &[]),
         _ if at(&[Point::Tunnel], Carriage::Vxlan) => (Class::VxlanTailscale, &[WireGuard, Vxlan]),
         _ if at(&[Point::Tunnel], Carriage::Plain) => (Class::TailscaleSubnet, &[WireGuard]),
         _ if at(&[Point::FlannelWg], Carriage::Plain) => (Class::FlannelWg, &[WireGuard]),
@@ -198,6 +199,7 @@ mod tests {
             })
             .class
         };
+        assert_eq!(class(PATH_UNKNOWN), Class::Unknown);
         assert_eq!(
             (class(PATH_EXTERNAL), class(PATH_HOST)),
             (Class::External, Class::Host)
