@@ -78,11 +78,17 @@ fn run(args: RunArgs) -> ExitCode {
         Ok(config) => config,
         Err(error) => return failed(&error, 2),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
     };
-    let task = Task { format: args.format, duration: args.duration };
+    let task = Task {
+        format: args.format,
+        duration: args.duration,
+    };
     match runtime.block_on(agent::run(config, task)) {
         Ok(ending) => {
             let how = match ending {

@@ -147,7 +147,12 @@ impl Config {
         )?;
         power_of_two("ring_bytes", file.ring_bytes)?;
         power_of_two("sample_one_in", file.sample_one_in)?;
-        in_range("interfaces.ports", file.interfaces.ports as u128, 0..=4096, "0 to 4,096")?;
+        in_range(
+            "interfaces.ports",
+            file.interfaces.ports as u128,
+            0..=4096,
+            "0 to 4,096",
+        )?;
         let mut networks = vec![file.cluster_cidr];
         networks.extend(file.networks);
         in_range(

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod commands;
 pub mod config;
 pub mod diagnosis;
+pub mod export;
 pub mod host;
 pub mod interfaces;
 pub mod kernel;

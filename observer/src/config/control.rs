@@ -26,7 +26,10 @@ impl Config {
             u32::try_from((per_second * window).div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
         };
         Control {
-            cover: [Network::cover(&self.networks, true), Network::cover(&self.networks, false)],
+            cover: [
+                Network::cover(&self.networks, true),
+                Network::cover(&self.networks, false),
+            ],
             epoch: 1,
             pairs_version: 1,
             limits: [
@@ -54,9 +57,17 @@ mod tests {
     #[test]
     fn budgets_are_per_second_whatever_the_jiffy() {
         let config = Config::read(None, Overrides::default()).expect("defaults");
-        for (jiffy, shift, inserts) in [(4_000_000, 5, 512), (1_000_000, 7, 512), (10_000_000, 4, 640)] {
+        for (jiffy, shift, inserts) in [
+            (4_000_000, 5, 512),
+            (1_000_000, 7, 512),
+            (10_000_000, 4, 640),
+        ] {
             let control = config.control(jiffy);
-            assert_eq!((control.window_shift, control.limits[0]), (shift, inserts), "{jiffy} ns");
+            assert_eq!(
+                (control.window_shift, control.limits[0]),
+                (shift, inserts),
+                "{jiffy} ns"
+            );
         }
         assert!(File::parse(Path::new("a"), "").is_ok());
     }

@@ -87,7 +87,11 @@ impl File {
 
     fn own_keys(&self) -> Vec<(&'static str, String, &'static str)> {
         vec![
-            ("cluster_cidr", format!("\"{}\"", self.cluster_cidr), "Network of all pods."),
+            (
+                "cluster_cidr",
+                format!("\"{}\"", self.cluster_cidr),
+                "Network of all pods.",
+            ),
             (
                 "networks",
                 list(&self.networks),
@@ -98,8 +102,16 @@ impl File {
                 format!("\"{}\"", write_duration(self.interval)),
                 "Time between two sweeps of the maps, and between two reports.",
             ),
-            ("flow_entries", self.flow_entries.to_string(), "Entries of the flow table, 360 bytes each."),
-            ("ring_bytes", self.ring_bytes.to_string(), "Bytes of the event ring, a power of two."),
+            (
+                "flow_entries",
+                self.flow_entries.to_string(),
+                "Entries of the flow table, 360 bytes each.",
+            ),
+            (
+                "ring_bytes",
+                self.ring_bytes.to_string(),
+                "Bytes of the event ring, a power of two.",
+            ),
             (
                 "sample_one_in",
                 self.sample_one_in.to_string(),
@@ -111,16 +123,32 @@ impl File {
     fn interface_keys(&self) -> Vec<(&'static str, String, &'static str)> {
         let rules = &self.interfaces;
         vec![
-            ("bridge", list(&rules.bridge), "The pod bridge; its veth ports are the pod ports."),
-            ("overlay", list(&rules.overlay), "VXLAN devices of the pod network."),
+            (
+                "bridge",
+                list(&rules.bridge),
+                "The pod bridge; its veth ports are the pod ports.",
+            ),
+            (
+                "overlay",
+                list(&rules.overlay),
+                "VXLAN devices of the pod network.",
+            ),
             ("tunnel", list(&rules.tunnel), "TUN devices of tailscaled."),
-            ("flannel_wg", list(&rules.flannel_wg), "WireGuard devices of flannel."),
+            (
+                "flannel_wg",
+                list(&rules.flannel_wg),
+                "WireGuard devices of flannel.",
+            ),
             (
                 "underlay",
                 list(&rules.underlay),
                 "Devices that carry outer packets; what a VTEP is routed through is one anyway.",
             ),
-            ("ports", rules.ports.to_string(), "Pod ports at most; further ones are blind spots."),
+            (
+                "ports",
+                rules.ports.to_string(),
+                "Pod ports at most; further ones are blind spots.",
+            ),
         ]
     }
 
@@ -132,7 +160,11 @@ impl File {
                 list(&rules.vmnet_devices),
                 "Devices of a network that virtual machines of one host share.",
             ),
-            ("vmnet_networks", list(&rules.vmnet_networks), "Addresses of such a network."),
+            (
+                "vmnet_networks",
+                list(&rules.vmnet_networks),
+                "Addresses of such a network.",
+            ),
         ]
     }
 }

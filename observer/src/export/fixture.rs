@@ -1,0 +1,115 @@
+//! Values that the tests of this module share.
+
+use std::collections::BTreeMap;
+
+use observer_ebpf::abi::point::{Hook, Point};
+
+use crate::diagnosis::{Cause, Evidence, Finding, Fix, Subject};
+use crate::latency::{Identity, RoundTrip, Side, Sighting};
+use crate::path::Device;
+use crate::path::{
+    Class, Encapsulation, End, Fragments, Layer, PathReport, PointReport, Quantiles, RelayMode,
+    UnderlayKind,
+};
+
+/// n1's pod to n2's pod by VXLAN on the LAN.
+pub(super) fn report() -> PathReport {
+    let end = |node: &str, address: [u8; 4], pod: Option<&str>| End {
+        node: Some(node.to_owned()),
+        address: Some(address.into()),
+        pod: pod.map(str::to_owned),
+    };
+    let at = |p50| PointReport {
+        packets: 120,
+        bytes: 96_000,
+        rtt: Some(Quantiles {
+            count: 60,
+            p50,
+            p99: 2 * p50,
+        }),
+        rtt_samples: vec![(p50 - 1_000, Some(p50 + 1_000), 3)],
+    };
+    PathReport {
+        source: end("n1", [10, 42, 1, 5], Some("shop/web-0")),
+        destination: end("n2", [10, 42, 2, 7], None),
+        class: Some(Class::Vxlan(UnderlayKind::Lan)),
+        encapsulation: Encapsulation(vec![Layer::Vxlan]),
+        underlay: Some(UnderlayKind::Lan),
+        relay: RelayMode::None,
+        packets: 120,
+        bytes: 96_000,
+        fragments: Fragments {
+            inner: 0,
+            vxlan: 4,
+            wireguard: 0,
+        },
+        points: BTreeMap::from([
+            (Point::Port, at(421_000)),
+            (Point::Overlay, at(400_000)),
+            (Point::Underlay0, at(390_000)),
+        ]),
+        mtu: Some((1450, "flannel.1".to_owned())),
+        peer: None,
+        source_is_local: true,
+    }
+}
+
+/// Double encapsulation between n1 and n2.
+pub(super) fn finding() -> Finding {
+    Finding {
+        cause: Cause::DoubleEncapsulation,
+        subject: Subject {
+            nodes: vec!["n1".to_owned(), "n2".to_owned()],
+        },
+        confidence: 0.9,
+        evidence: vec![Evidence {
+            id: "stack_observed",
+            text: "12 packets had the stack wireguard>vxlan".to_owned(),
+        }],
+        fix: Fix {
+            id: "flannel-iface-lan",
+            text: "set `flannel-iface: eth0` in /etc/rancher/k3s/config.yaml".to_owned(),
+            side_effects: vec!["LAN traffic is no longer encrypted".to_owned()],
+        },
+        refuted_by: "a router".to_owned(),
+    }
+}
+
+/// A TCP round trip of 500 us whose data passed these points 10 us after one another.
+pub(super) fn round_trip(side: Side, points: &[Point]) -> RoundTrip {
+    let steps = points.iter().zip(0..);
+    RoundTrip {
+        identity: Identity {
+            answer: 1,
+            probe: 2,
+            ack: 3,
+            protocol: 6,
+        },
+        side,
+        source: ([10, 42, 1, 5].into(), 40_000),
+        destination: ([10, 42, 2, 7].into(), 80),
+        protocol: 6,
+        path: 4,
+        sightings: steps
+            .map(|(&point, step)| Sighting {
+                point,
+                reply_hook: Hook::Egress,
+                reply_time: 1_500_000 - step * 20_000,
+                rtt: 500_000 - step * 30_000,
+            })
+            .collect(),
+    }
+}
+
+/// Devices of a flannel node.
+pub(super) fn interfaces() -> BTreeMap<Point, Device> {
+    let device = |name: &str, mtu| Device {
+        name: name.to_owned(),
+        mtu,
+    };
+    BTreeMap::from([
+        (Point::Bridge, device("cni0", 1450)),
+        (Point::Overlay, device("flannel.1", 1450)),
+        (Point::Underlay0, device("eth0", 1500)),
+    ])
+}

@@ -1,0 +1,143 @@
+//! The object of a path. The order of the fields is that of the document.
+
+use observer_ebpf::abi::point::Point;
+use serde::Serialize;
+
+use super::millis;
+use crate::path::{Class, End, PathReport, Quantiles};
+
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    r#type: &'static str,
+    source: Side<'a>,
+    destination: Side<'a>,
+    class: Option<&'static str>,
+    encap: Option<String>,
+    depth: Option<usize>,
+    proxy: Option<bool>,
+    tailscale_mode: Option<String>,
+    derp_region: Option<&'static str>,
+    intended: Option<&'static str>,
+    configured: Option<&'static str>,
+    observed: Option<&'static str>,
+    mtu: Option<Mtu<'a>>,
+    packets: u64,
+    bytes: u64,
+    fragments: Fragments,
+    oversize: Option<()>,
+    rtt_ms: RoundTrips,
+}
+
+#[derive(Serialize)]
+struct Side<'a> {
+    node: Option<&'a str>,
+    address: Option<String>,
+    pod: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Mtu<'a> {
+    effective: u32,
+    bottleneck: &'a str,
+}
+
+#[derive(Serialize)]
+struct Fragments {
+    inner: u64,
+    vxlan: u64,
+    wireguard: u64,
+}
+
+#[derive(Serialize)]
+struct RoundTrips {
+    pod: Option<RoundTrip>,
+    bridge: Option<RoundTrip>,
+    overlay: Option<RoundTrip>,
+    tunnel: Option<RoundTrip>,
+    underlay: Option<RoundTrip>,
+}
+
+#[derive(Serialize)]
+struct RoundTrip {
+    count: u64,
+    p50: f64,
+    p99: f64,
+}
+
+impl<'a> Line<'a> {
+    /// Views and proofs that nothing looks at yet are null, and so is a stack that was not seen
+    /// where the road is decided.
+    pub(super) fn of(report: &'a PathReport) -> Self {
+        let class = report.class.map(Class::name);
+        let is_seen = report.class.is_some();
+        let stack =
+            (is_seen && report.class != Some(Class::Unknown)).then_some(&report.encapsulation);
+        let fragments = report.fragments;
+        Self {
+            r#type: "path",
+            source: side(&report.source),
+            destination: side(&report.destination),
+            class,
+            encap: stack.map(ToString::to_string),
+            depth: stack.map(crate::path::Encapsulation::depth),
+            proxy: None,
+            tailscale_mode: is_seen.then(|| report.relay.to_string()),
+            derp_region: None,
+            intended: None,
+            configured: None,
+            observed: class,
+            mtu: report.mtu.as_ref().map(|(effective, bottleneck)| Mtu {
+                effective: *effective,
+                bottleneck,
+            }),
+            packets: report.packets,
+            bytes: report.bytes,
+            fragments: Fragments {
+                inner: fragments.inner,
+                vxlan: fragments.vxlan,
+                wireguard: fragments.wireguard,
+            },
+            oversize: None,
+            rtt_ms: round_trips(report),
+        }
+    }
+}
+
+fn side(end: &End) -> Side<'_> {
+    Side {
+        node: end.node.as_deref(),
+        address: end.address.map(|address| address.to_string()),
+        pod: end.pod.as_deref(),
+    }
+}
+
+fn round_trips(report: &PathReport) -> RoundTrips {
+    let of = |points: &[Point]| {
+        rtt(report, points).map(|rtt| RoundTrip {
+            count: rtt.count,
+            p50: millis(rtt.p50),
+            p99: millis(rtt.p99),
+        })
+    };
+    RoundTrips {
+        pod: of(&[Point::Port]),
+        bridge: of(&[Point::Bridge]),
+        overlay: of(&[Point::Overlay]),
+        tunnel: of(TUNNELS),
+        underlay: of(UNDERLAYS),
+    }
+}
+
+/// Points that share the column `tunnel`.
+pub(in crate::export) const TUNNELS: &[Point] = &[Point::Tunnel, Point::FlannelWg];
+/// Points that share the column `underlay`.
+pub(in crate::export) const UNDERLAYS: &[Point] =
+    &[Point::Underlay0, Point::Underlay1, Point::Underlay2];
+
+/// Round trips at the one of these points that has most samples.
+pub(in crate::export) fn rtt(report: &PathReport, points: &[Point]) -> Option<Quantiles> {
+    points
+        .iter()
+        .filter_map(|point| report.points.get(point)?.rtt)
+        .max_by_key(|rtt| rtt.count)
+}

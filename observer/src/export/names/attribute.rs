@@ -1,0 +1,309 @@
+//! Attribute names. Standard ones come from the semantic conventions 1.44; ours begin with `netpath.`.
+
+use super::{Attribute, Place};
+
+/// Name of this agent's service, `netpath-observer` unless set.
+pub const SERVICE_NAME: &str = "service.name";
+/// Host name of the node.
+pub const HOST_NAME: &str = "host.name";
+/// Node that the agent runs on.
+pub const K8S_NODE_NAME: &str = "k8s.node.name";
+/// Cluster, where given.
+pub const K8S_CLUSTER_NAME: &str = "k8s.cluster.name";
+/// Namespace of this node's pod, where known.
+pub const K8S_NAMESPACE_NAME: &str = "k8s.namespace.name";
+/// This node's pod, where known.
+pub const K8S_POD_NAME: &str = "k8s.pod.name";
+/// Node at the other end, for service graphs that know the older name; on client spans.
+pub const PEER_SERVICE: &str = "peer.service";
+/// Node at the other end; on client spans.
+pub const SERVICE_PEER_NAME: &str = "service.peer.name";
+/// `tcp`, `udp` or `icmp`.
+pub const NETWORK_TRANSPORT: &str = "network.transport";
+/// `ipv4` or `ipv6`.
+pub const NETWORK_TYPE: &str = "network.type";
+/// Address of this node's pod.
+pub const NETWORK_LOCAL_ADDRESS: &str = "network.local.address";
+/// Port of this node's pod.
+pub const NETWORK_LOCAL_PORT: &str = "network.local.port";
+/// Address of the other end.
+pub const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
+/// Port of the other end.
+pub const NETWORK_PEER_PORT: &str = "network.peer.port";
+/// Device that is left, or at which the round trip was timed; as a label only devices of the node, never pod ports.
+pub const NETWORK_INTERFACE_NAME: &str = "network.interface.name";
+/// Sender of the data.
+pub const SOURCE_ADDRESS: &str = "source.address";
+/// Its port.
+pub const SOURCE_PORT: &str = "source.port";
+/// Receiver of the data.
+pub const DESTINATION_ADDRESS: &str = "destination.address";
+/// Its port.
+pub const DESTINATION_PORT: &str = "destination.port";
+/// Node of the data's sender, where known.
+pub const SOURCE_NODE: &str = "netpath.source.node";
+/// Namespace and name of the data's sender, where known.
+pub const SOURCE_POD: &str = "netpath.source.pod";
+/// Node of the data's receiver, where known.
+pub const DESTINATION_NODE: &str = "netpath.destination.node";
+/// Namespace and name of the data's receiver, where known.
+pub const DESTINATION_POD: &str = "netpath.destination.pod";
+/// Observed path class, of the closed set.
+pub const CLASS: &str = "netpath.class";
+/// Encapsulation stack, outer layer first, such as `wireguard>vxlan`; `none` without any.
+pub const ENCAP: &str = "netpath.encap";
+/// Layers of that stack.
+pub const ENCAP_DEPTH: &str = "netpath.encap.depth";
+/// `lan`, `vmnet` or `wan`, where decided.
+pub const UNDERLAY: &str = "netpath.underlay";
+/// How Tailscale carries it; `none` if it does not.
+pub const TAILSCALE_MODE: &str = "netpath.tailscale.mode";
+/// Largest inner packet that passes uncut.
+pub const MTU_EFFECTIVE: &str = "netpath.mtu.effective";
+/// Device that sets it.
+pub const MTU_BOTTLENECK: &str = "netpath.mtu.bottleneck";
+/// Observation point: `pod`, `bridge`, `overlay`, `tunnel`, `flannel-wg` or `underlay`.
+pub const POINT: &str = "netpath.point";
+/// Part of the way inside a node, the same for both directions, pod first, such as `bridge>overlay`.
+pub const SEGMENT: &str = "netpath.segment";
+/// `data` or `reply`: which half of the round trip a segment belongs to.
+pub const DIRECTION: &str = "netpath.direction";
+/// 1 where the other end is not known to run an agent, so that the trace has one side.
+pub const SIDES: &str = "netpath.sides";
+/// Cause id of the finding about this path.
+pub const FINDING: &str = "netpath.finding";
+/// Id of the change that fixes it.
+pub const FIX: &str = "netpath.fix";
+/// Confidence in the finding, 0 to 1.
+pub const CONFIDENCE: &str = "netpath.confidence";
+/// Layer that was cut: `inner`, `vxlan` or `wireguard`.
+pub const FRAG_LAYER: &str = "netpath.frag.layer";
+/// Reason of a loss, of a closed set per counter.
+pub const REASON: &str = "netpath.reason";
+
+/// All attributes that the agent writes.
+#[must_use]
+pub const fn attribute_table() -> &'static [Attribute] {
+    TABLE
+}
+
+const TABLE: &[Attribute] = &[
+    row(
+        SERVICE_NAME,
+        "string",
+        Place::Resource,
+        "Name of this agent's service, `netpath-observer` unless set",
+    ),
+    row(
+        HOST_NAME,
+        "string",
+        Place::Resource,
+        "Host name of the node",
+    ),
+    row(
+        K8S_NODE_NAME,
+        "string",
+        Place::Resource,
+        "Node that the agent runs on",
+    ),
+    row(
+        K8S_CLUSTER_NAME,
+        "string",
+        Place::Resource,
+        "Cluster, where given",
+    ),
+    row(
+        K8S_NAMESPACE_NAME,
+        "string",
+        Place::Span,
+        "Namespace of this node's pod, where known",
+    ),
+    row(
+        K8S_POD_NAME,
+        "string",
+        Place::Span,
+        "This node's pod, where known",
+    ),
+    row(
+        PEER_SERVICE,
+        "string",
+        Place::Span,
+        "Node at the other end, for service graphs that know the older name; on client spans",
+    ),
+    row(
+        SERVICE_PEER_NAME,
+        "string",
+        Place::Span,
+        "Node at the other end; on client spans",
+    ),
+    row(
+        NETWORK_TRANSPORT,
+        "string",
+        Place::Span,
+        "`tcp`, `udp` or `icmp`",
+    ),
+    row(NETWORK_TYPE, "string", Place::Span, "`ipv4` or `ipv6`"),
+    row(
+        NETWORK_LOCAL_ADDRESS,
+        "string",
+        Place::Span,
+        "Address of this node's pod",
+    ),
+    row(
+        NETWORK_LOCAL_PORT,
+        "int",
+        Place::Span,
+        "Port of this node's pod",
+    ),
+    row(
+        NETWORK_PEER_ADDRESS,
+        "string",
+        Place::Span,
+        "Address of the other end",
+    ),
+    row(
+        NETWORK_PEER_PORT,
+        "int",
+        Place::Span,
+        "Port of the other end",
+    ),
+    row(
+        NETWORK_INTERFACE_NAME,
+        "string",
+        Place::SpanAndMetric,
+        "Device that is left, or at which the round trip was timed; as a label only devices of the node, never pod ports",
+    ),
+    row(SOURCE_ADDRESS, "string", Place::Span, "Sender of the data"),
+    row(SOURCE_PORT, "int", Place::Span, "Its port"),
+    row(
+        DESTINATION_ADDRESS,
+        "string",
+        Place::Span,
+        "Receiver of the data",
+    ),
+    row(DESTINATION_PORT, "int", Place::Span, "Its port"),
+    row(
+        SOURCE_NODE,
+        "string",
+        Place::SpanAndMetric,
+        "Node of the data's sender, where known",
+    ),
+    row(
+        SOURCE_POD,
+        "string",
+        Place::Span,
+        "Namespace and name of the data's sender, where known",
+    ),
+    row(
+        DESTINATION_NODE,
+        "string",
+        Place::SpanAndMetric,
+        "Node of the data's receiver, where known",
+    ),
+    row(
+        DESTINATION_POD,
+        "string",
+        Place::Span,
+        "Namespace and name of the data's receiver, where known",
+    ),
+    row(
+        CLASS,
+        "string",
+        Place::SpanAndMetric,
+        "Observed path class, of the closed set",
+    ),
+    row(
+        ENCAP,
+        "string",
+        Place::Span,
+        "Encapsulation stack, outer layer first, such as `wireguard>vxlan`; `none` without any",
+    ),
+    row(ENCAP_DEPTH, "int", Place::Span, "Layers of that stack"),
+    row(
+        UNDERLAY,
+        "string",
+        Place::Span,
+        "`lan`, `vmnet` or `wan`, where decided",
+    ),
+    row(
+        TAILSCALE_MODE,
+        "string",
+        Place::SpanAndMetric,
+        "How Tailscale carries it; `none` if it does not",
+    ),
+    row(
+        MTU_EFFECTIVE,
+        "By",
+        Place::Span,
+        "Largest inner packet that passes uncut",
+    ),
+    row(MTU_BOTTLENECK, "string", Place::Span, "Device that sets it"),
+    row(
+        POINT,
+        "string",
+        Place::SpanAndMetric,
+        "Observation point: `pod`, `bridge`, `overlay`, `tunnel`, `flannel-wg` or `underlay`",
+    ),
+    row(
+        SEGMENT,
+        "string",
+        Place::Span,
+        "Part of the way inside a node, the same for both directions, pod first, such as `bridge>overlay`",
+    ),
+    row(
+        DIRECTION,
+        "string",
+        Place::Span,
+        "`data` or `reply`: which half of the round trip a segment belongs to",
+    ),
+    row(
+        SIDES,
+        "int",
+        Place::Span,
+        "1 where the other end is not known to run an agent, so that the trace has one side",
+    ),
+    row(
+        FINDING,
+        "string",
+        Place::SpanAndMetric,
+        "Cause id of the finding about this path",
+    ),
+    row(
+        FIX,
+        "string",
+        Place::SpanAndMetric,
+        "Id of the change that fixes it",
+    ),
+    row(
+        CONFIDENCE,
+        "double",
+        Place::Span,
+        "Confidence in the finding, 0 to 1",
+    ),
+    row(
+        FRAG_LAYER,
+        "string",
+        Place::Metric,
+        "Layer that was cut: `inner`, `vxlan` or `wireguard`",
+    ),
+    row(
+        REASON,
+        "string",
+        Place::Metric,
+        "Reason of a loss, of a closed set per counter",
+    ),
+];
+
+const fn row(
+    name: &'static str,
+    value: &'static str,
+    place: Place,
+    meaning: &'static str,
+) -> Attribute {
+    Attribute {
+        name,
+        value,
+        place,
+        meaning,
+    }
+}

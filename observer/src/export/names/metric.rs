@@ -1,0 +1,115 @@
+//! Metric names. Labels are bounded: nodes, classes, modes, points; never pods, addresses or ports.
+
+use super::attribute::{
+    CLASS, DESTINATION_NODE, FINDING, FIX, FRAG_LAYER, NETWORK_INTERFACE_NAME, POINT, REASON,
+    SOURCE_NODE, TAILSCALE_MODE,
+};
+use super::{Kind, Metric};
+
+/// Passive round trips of data sent by the source, by observation point.
+pub const RTT: Metric = row(
+    "netpath.rtt",
+    Kind::Histogram,
+    "s",
+    "Passive round trips of data sent by the source, by observation point",
+    &[SOURCE_NODE, DESTINATION_NODE, CLASS, TAILSCALE_MODE, POINT],
+);
+/// Packets on the wire from source to destination, as this node counted them at its pod point.
+pub const PACKETS: Metric = row(
+    "netpath.packets",
+    Kind::Counter,
+    "{packet}",
+    "Packets on the wire from source to destination, as this node counted them at its pod point",
+    PATH,
+);
+/// L3 bytes of those packets without encapsulation.
+pub const IO: Metric = row(
+    "netpath.io",
+    Kind::Counter,
+    "By",
+    "L3 bytes of those packets without encapsulation",
+    PATH,
+);
+/// Fragments by the layer that was cut.
+pub const FRAGMENTS: Metric = row(
+    "netpath.fragments",
+    Kind::Counter,
+    "{fragment}",
+    "Fragments by the layer that was cut",
+    &[
+        SOURCE_NODE,
+        DESTINATION_NODE,
+        CLASS,
+        TAILSCALE_MODE,
+        FRAG_LAYER,
+    ],
+);
+/// Open findings by cause and node pair; 0 once a finding is gone.
+pub const FINDING_OPEN: Metric = row(
+    "netpath.finding",
+    Kind::Gauge,
+    "1",
+    "Open findings by cause and node pair; 0 once a finding is gone",
+    &[FINDING, FIX, SOURCE_NODE, DESTINATION_NODE],
+);
+/// Largest inner packet that passes uncut; the least where paths share labels.
+pub const PATH_MTU: Metric = row(
+    "netpath.path.mtu",
+    Kind::Gauge,
+    "By",
+    "Largest inner packet that passes uncut; the least where paths share labels",
+    PATH,
+);
+/// MTU of a device at an observation point; pod ports are left out.
+pub const INTERFACE_MTU: Metric = row(
+    "netpath.interface.mtu",
+    Kind::Gauge,
+    "By",
+    "MTU of a device at an observation point; pod ports are left out",
+    &[NETWORK_INTERFACE_NAME, POINT],
+);
+/// The loss ledger, one counter per name.
+pub const OBSERVER: Metric = row(
+    "netpath.observer.*",
+    Kind::Counter,
+    "{event}",
+    "The loss ledger, one counter per name",
+    &[REASON],
+);
+/// What the names of the ledger counters begin with.
+pub const OBSERVER_PREFIX: &str = "netpath.observer.";
+
+const PATH: &[&str] = &[SOURCE_NODE, DESTINATION_NODE, CLASS, TAILSCALE_MODE];
+
+/// All metrics that the agent writes.
+#[must_use]
+pub const fn metric_table() -> &'static [Metric] {
+    TABLE
+}
+
+const TABLE: &[Metric] = &[
+    RTT,
+    PACKETS,
+    IO,
+    FRAGMENTS,
+    FINDING_OPEN,
+    PATH_MTU,
+    INTERFACE_MTU,
+    OBSERVER,
+];
+
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    meaning: &'static str,
+    labels: &'static [&'static str],
+) -> Metric {
+    Metric {
+        name,
+        kind,
+        unit,
+        meaning,
+        labels,
+    }
+}

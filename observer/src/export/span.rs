@@ -1,0 +1,103 @@
+//! From a sampled round trip to spans: a root per side, and children that fill it without a gap.
+//! Pure: the clock is an offset that the caller measured.
+//!
+//! ```text
+//! source node        |------------- vxlan-lan round trip (CLIENT) -------------|
+//!                    |pod > bridge|bridge > wire|  beyond wire  |wire > bridge|bridge > pod|
+//! destination node                               |-- vxlan-lan answer (SERVER) --|
+//! ```
+//!
+//! Never: a random id, a clock, a guess about the other node.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use observer_ebpf::abi::point::Point;
+
+use super::Attribute;
+use crate::diagnosis::Finding;
+use crate::path::Device;
+use crate::path::PathReport;
+
+mod attributes;
+mod identifier;
+mod tree;
+
+pub use tree::spans;
+
+/// Kind of a span (OTLP `SpanKind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The round trip from the source pod's side.
+    Client,
+    /// Its answer from the destination pod's side.
+    Server,
+    /// A part of the way inside one node.
+    Internal,
+}
+
+/// A span, ready to be encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// Equal on both nodes.
+    pub trace_id: [u8; 16],
+    /// Unique within the trace, and equal however often it is derived.
+    pub span_id: [u8; 8],
+    /// Parent, perhaps made by the other node's agent.
+    pub parent: Option<[u8; 8]>,
+    /// Kind.
+    pub kind: Kind,
+    /// Of few values: no address, no pod.
+    pub name: Cow<'static, str>,
+    /// Wall clock, nanoseconds since 1970.
+    pub start: u64,
+    /// Wall clock, nanoseconds since 1970; never before the start.
+    pub end: u64,
+    /// Attributes.
+    pub attributes: Vec<Attribute>,
+}
+
+/// Whether the node at the other end has an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherEnd {
+    /// It is known to run one, or it is this node.
+    Observed,
+    /// It is not known to: the trace says `netpath.sides=1`.
+    NotKnown,
+}
+
+/// Wall clock minus monotonic clock, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockOffset(i64);
+
+impl ClockOffset {
+    /// From both clocks read together, each in nanoseconds.
+    #[must_use]
+    pub fn new(wall: u64, monotonic: u64) -> Self {
+        let offset = i128::from(wall) - i128::from(monotonic);
+        Self(i64::try_from(offset).unwrap_or(i64::MAX))
+    }
+
+    /// The wall clock at this monotonic time.
+    #[must_use]
+    pub const fn wall(self, monotonic: u64) -> u64 {
+        monotonic.saturating_add_signed(self.0)
+    }
+}
+
+/// What the agent knows about a round trip beside its times.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// This node.
+    pub node: &'a str,
+    /// The path from the data's source to its destination, where a sweep has seen it.
+    pub path: Option<&'a PathReport>,
+    /// The finding about that path, if there is one.
+    pub finding: Option<&'a Finding>,
+    /// Devices by point, without ports.
+    pub interfaces: &'a BTreeMap<Point, Device>,
+    /// Whether the other end reports too.
+    pub other_end: OtherEnd,
+    /// From the kernel's clock to the wall clock.
+    pub clock: ClockOffset,
+}
