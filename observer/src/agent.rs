@@ -196,6 +196,10 @@ impl Agent {
         })?;
         self.intake
             .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
+        let Snapshot { seen, outer, .. } = &mut self.snapshot;
+        for key in outer.retire(|point, hash| seen.holds(point, hash)) {
+            self.object.outer_flows.remove(&key)?;
+        }
         self.follow_devices()
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod datagram;
 mod decode;
 mod device;
 mod follow;
+mod incarnation;
 pub(crate) mod netlink;
 mod plan;
 mod prefix;

@@ -17,3 +17,14 @@ pub use control::ControlPage;
 pub use events::{EventError, Events};
 pub use object::{LoadError, Object, Sizes, program_name};
 pub use table::{PerCpuTable, Table, TableError};
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -17,6 +17,7 @@ pub(super) struct Attachments {
     roles: Roles,
     present: Vec<(Place, [Attachment; 2])>,
     failed: BTreeMap<String, String>,
+    said_empty: bool,
 }
 
 impl Attachments {
@@ -26,6 +27,7 @@ impl Attachments {
             roles: Roles::default(),
             present: Vec::new(),
             failed: BTreeMap::new(),
+            said_empty: false,
         }
     }
 
@@ -61,8 +63,18 @@ impl Attachments {
         for place in plan.attach {
             self.attach(object, place);
         }
+        if self.present.is_empty() && !std::mem::replace(&mut self.said_empty, true) {
+            tracing::warn!(
+                "no device to observe yet: no pod bridge, VXLAN, tunnel or underlay is up here; \
+                 `observer config` prints the names that are looked for"
+            );
+        }
         if self.present.len() != before {
-            let devices: Vec<_> = self.present.iter().map(|(place, _)| place.name.as_str()).collect();
+            let devices: Vec<_> = self
+                .present
+                .iter()
+                .map(|(place, _)| place.name.as_str())
+                .collect();
             tracing::info!(devices = devices.join(" "), "observing");
         }
         for blind in self.roles.not_attached.clone() {

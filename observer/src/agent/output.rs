@@ -55,6 +55,7 @@ pub(super) struct Output {
     last: Report,
     waiting: Vec<RoundTrip>,
     overflowed: u64,
+    trouble: Option<String>,
 }
 
 impl Output {
@@ -91,6 +92,7 @@ impl Output {
             },
             waiting: Vec::new(),
             overflowed: 0,
+            trouble: None,
         })
     }
 
@@ -114,6 +116,7 @@ impl Output {
             .ledger
             .insert("span_dropped.no_path".to_owned(), self.overflowed);
         self.sums.update(&report.paths);
+        self.tell_trouble();
         let earlier = std::mem::replace(&mut self.last, report);
         for trip in std::mem::take(&mut self.waiting) {
             self.emit(&trip)?;
@@ -173,6 +176,20 @@ impl Output {
         }
         self.send(spans);
         Ok(())
+    }
+
+    /// Says once that the receiver is in trouble, and once that it is well again.
+    fn tell_trouble(&mut self) {
+        let trouble = self.drops.trouble();
+        if trouble == self.trouble {
+            return;
+        }
+        if let Some(trouble) = &trouble {
+            tracing::warn!(trouble, "telemetry is lost, and counted");
+        } else {
+            tracing::info!("telemetry is received again");
+        }
+        self.trouble = trouble;
     }
 
     fn send(&self, spans: Vec<Span>) {

@@ -4,7 +4,6 @@
 //! Never: an unbounded queue. The kernel's socket buffer holds the events, and a watch channel the
 //! newest snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -12,14 +11,13 @@ use std::time::Duration;
 
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::sync::watch;
 
-use super::datagram::{Message, messages};
 use super::decode;
 use super::device::{Device, IfIndex};
+use super::incarnation::Incarnations;
 use super::netlink::{DATAGRAM, Netlink, NetlinkError, Question};
 
 /// Events within this time after the first lead to one dump. Bounds the work under a storm of
@@ -164,42 +162,4 @@ async fn arrival(events: &TokioSocket, buffer: &mut Vec<u8>) -> io::Result<()> {
     poll_fn(|context| events.poll_recv_from(context, buffer))
         .await
         .map(drop)
-}
-
-/// Tells devices apart that had the same number one after the other.
-#[derive(Default)]
-struct Incarnations {
-    last: u64,
-    present: BTreeMap<IfIndex, u64>,
-    deleted: BTreeSet<IfIndex>,
-}
-
-impl Incarnations {
-    /// Notes the deletions among the events. A port that leaves its bridge is told as a deletion
-    /// of family `AF_BRIDGE` and is none.
-    fn note(&mut self, datagram: &[u8]) {
-        for (_, message) in messages(datagram) {
-            if let Message::Entry { entry, .. } = message
-                && let RouteNetlinkMessage::DelLink(link) = entry
-                && link.header.interface_family == AddressFamily::Unspec
-            {
-                self.deleted.insert(IfIndex(link.header.index));
-            }
-        }
-    }
-
-    /// Writes the incarnation of each device: a new one if it was absent or deleted meanwhile.
-    fn tell(&mut self, devices: &mut [Device]) {
-        let before = std::mem::take(&mut self.present);
-        for device in devices {
-            let known = before.get(&device.ifindex).copied();
-            let kept = known.filter(|_| !self.deleted.contains(&device.ifindex));
-            device.incarnation = kept.unwrap_or_else(|| {
-                self.last += 1;
-                self.last
-            });
-            self.present.insert(device.ifindex, device.incarnation);
-        }
-        self.deleted.clear();
-    }
 }

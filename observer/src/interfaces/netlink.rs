@@ -164,15 +164,13 @@ impl Netlink {
         send(&socket, question, flags, self.sequence).map_err(failed)?;
         loop {
             self.buffer.clear();
-            socket
-                .recv(&mut self.buffer, 0)
-                .map_err(|cause| {
-                    if cause.kind() == ErrorKind::WouldBlock {
-                        unreadable(what, "it ended early")
-                    } else {
-                        failed(cause)
-                    }
-                })?;
+            socket.recv(&mut self.buffer, 0).map_err(|cause| {
+                if cause.kind() == ErrorKind::WouldBlock {
+                    unreadable(what, "it ended early")
+                } else {
+                    failed(cause)
+                }
+            })?;
             for (sequence, message) in messages(&self.buffer) {
                 if sequence != self.sequence {
                     continue;

@@ -5,6 +5,7 @@ use aya::programs::tc::{SchedClassifierLink, TcAttachOptions, TcAttachType};
 use aya::programs::{LinkOrder, ProgramError};
 use observer_ebpf::abi::point::{Hook, Point};
 
+use super::chain;
 use super::object::{LoadError, Object, program_name};
 
 /// A program could not be attached.
@@ -65,15 +66,4 @@ impl Attachment {
             _link: program.take_link(id).map_err(refused)?,
         })
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -9,7 +9,7 @@ use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point};
 use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
 
-use super::{ControlPage, EventError, Events, PerCpuTable, Table};
+use super::{ControlPage, EventError, Events, PerCpuTable, Table, chain};
 
 /// Sizes of the maps, from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,10 @@ pub struct Sizes {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The kernel refused the maps.
-    #[error("create the maps: {0}; needs root or CAP_BPF and CAP_NET_ADMIN, and memory for them")]
+    #[error(
+        "create the maps: {}; needs root or CAP_BPF and CAP_NET_ADMIN, and memory for them",
+        chain(.0)
+    )]
     Maps(#[source] Box<EbpfError>),
     /// The object lacks something: it does not fit this agent.
     #[error("find {kind} `{name}` in the embedded object: it is not there")]
@@ -36,7 +39,8 @@ pub enum LoadError {
     },
     /// The kernel refused a program.
     #[error(
-        "load program `{program}`: {source}; needs root or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+        "load program `{program}`: {}; needs root or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN",
+        chain(source)
     )]
     Program {
         /// Its name.

@@ -22,8 +22,13 @@ pub struct OuterFlows {
     peers: HashMap<(Point, u32), BTreeSet<IpAddr>>,
     packets: HashMap<OuterKey, u64>,
     before: HashMap<OuterKey, u64>,
+    idle: HashMap<OuterKey, u16>,
     fragments: u64,
 }
+
+/// Sweeps without a packet after which an entry is removed: five minutes at the default interval,
+/// longer than a WireGuard session lives.
+const IDLE_SWEEPS: u16 = 60;
 
 impl OuterFlows {
     /// Begins a new sweep; what the last one counted stays for comparison.
@@ -92,6 +97,32 @@ impl OuterFlows {
         busy
     }
 
+    /// Ends a sweep: the entries that no packet used for long and no flow entry refers to. Those of
+    /// VXLAN count no packets; they stay as long as a flow holds their hash.
+    pub fn retire(&mut self, is_held: impl Fn(Point, u32) -> bool) -> Vec<OuterKey> {
+        let mut retired = Vec::new();
+        let idle = std::mem::take(&mut self.idle);
+        for (&key, &packets) in &self.packets {
+            let is_vxlan = key.kind == OuterKind::Vxlan as u8;
+            let point = Point::from_index(key.point);
+            let is_busy = match point {
+                Some(point) if is_vxlan => is_held(point, key.hash()),
+                _ => self.before.get(&key) != Some(&packets),
+            };
+            let sweeps = if is_busy {
+                0
+            } else {
+                idle.get(&key).map_or(1, |sweeps| sweeps + 1)
+            };
+            if sweeps >= IDLE_SWEEPS {
+                retired.push(key);
+            } else {
+                self.idle.insert(key, sweeps);
+            }
+        }
+        retired
+    }
+
     /// Later fragments of outer packets, all outer flows together.
     #[must_use]
     pub const fn fragments(&self) -> u64 {
@@ -140,6 +171,27 @@ mod tests {
             let peers: Vec<_> = flows.peers(Point::Underlay1, key.hash()).collect();
             assert_eq!(peers, [PEER]);
         }
+    }
+
+    #[test]
+    fn an_entry_goes_after_sixty_sweeps_without_a_packet_unless_a_flow_holds_it() {
+        let session = key(Hook::Egress, OuterKind::WireGuard, 1);
+        let vxlan = key(Hook::Egress, OuterKind::Vxlan, 0);
+        let mut flows = OuterFlows::default();
+        let mut sweep = |packets, is_held| {
+            flows.begin();
+            flows.add(session, &flow(packets));
+            flows.add(vxlan, &flow(0));
+            flows.retire(|_, hash| is_held && hash == vxlan.hash())
+        };
+        for _ in 0..60 {
+            assert_eq!(sweep(7, true), []);
+        }
+        assert_eq!(sweep(8, true), []);
+        for _ in 0..59 {
+            assert_eq!(sweep(8, true), []);
+        }
+        assert_eq!(sweep(8, true), [session]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the flow entries of one sweep say per path and direction: trajectory bits, outer flows. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
@@ -21,6 +21,7 @@ pub struct Direction {
 pub struct Seen {
     directions: HashMap<(u16, FlowDirection), Direction>,
     unnamed: BTreeSet<(Address, Address)>,
+    held: HashSet<(Point, u32)>,
     /// Entries in the flow table.
     pub entries: u64,
     /// Segments seen again, over all flows.
@@ -39,13 +40,13 @@ impl Seen {
             self.retransmitted += u64::from(direction.of(&flow.tcp).retransmitted);
             let bits = bits(direction.of(&flow.trajectory), epoch);
             let seen = self.directions.entry((path, direction)).or_default();
-            if bits == 0 {
-                continue;
-            }
             seen.bits |= bits;
             for (point, state) in Point::ALL.into_iter().zip(&flow.points) {
                 let hash = *direction.of(&state.outer);
                 if hash != 0 {
+                    self.held.insert((point, hash));
+                }
+                if hash != 0 && bits != 0 {
                     seen.outer.insert((point, hash));
                 }
             }
@@ -58,6 +59,12 @@ impl Seen {
         self.directions
             .get(&(path, direction))
             .filter(|seen| seen.bits != 0)
+    }
+
+    /// True if a flow entry, busy or idle, holds this outer flow's hash.
+    #[must_use]
+    pub fn holds(&self, point: Point, hash: u32) -> bool {
+        self.held.contains(&(point, hash))
     }
 
     /// Pairs of flows without a path number, no more than there are numbers.

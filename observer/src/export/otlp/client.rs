@@ -19,7 +19,8 @@ use super::settings::{Headers, Settings};
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) reason: Reason,
-    /// A second try may help and cannot count anything twice.
+    /// A second try may help. Where a connection broke after the request was sent it can deliver
+    /// spans twice, with the same ids.
     pub(super) retry: bool,
     /// One line for people.
     pub(super) text: String,

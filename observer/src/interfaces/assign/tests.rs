@@ -204,15 +204,15 @@ fn a_routed_device_takes_the_point_of_one_that_only_holds_an_address() {
     ];
     let before = first(&devices, &wanted(&[4], &[]));
     devices.push(card(5, "wlan0", "10.0.3.2/24"));
-    let after = assign(&devices, &Rules::default(), &wanted(&[4, 5], &[]), &before);
+    let after = assign(&devices, &Rules::default(), &wanted(&[3, 5], &[]), &before);
     let expected = [
-        (2, Point::Underlay1),
+        (3, Point::Underlay2),
         (4, Point::Underlay0),
-        (5, Point::Underlay2),
+        (5, Point::Underlay1),
     ];
     assert_eq!(points(&after), expected);
-    assert_eq!(blind(&after), [("eth1", "underlays_taken")]);
-    let settled = assign(&devices, &Rules::default(), &wanted(&[4, 5], &[]), &after);
+    assert_eq!(blind(&after), [("eth0", "underlays_taken")]);
+    let settled = assign(&devices, &Rules::default(), &wanted(&[3, 5], &[]), &after);
     assert_eq!(settled, after);
 }
 
