@@ -6,6 +6,8 @@
 //!   tailscale0        100.64.0.2/32, no Ethernet header
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "netlink/world.rs"]
 mod world;
 
@@ -33,7 +35,7 @@ fn devices_are_seen_with_their_kinds_and_addresses() {
         ip("link add veth8 type veth peer name pod8");
         ip("link set veth8 master cni0");
         ip("tuntap add tailscale0 mode tun");
-        ip("address add 100.64.0.2/32 dev tailscale0");
+        ip("address add 100.64.0.2 peer 100.64.0.9 dev tailscale0");
         ip("link add flannel.1 type vxlan id 1 dev lima0 local 192.168.105.2 dstport 8472");
         ip("link add ring type ifb");
         following(async |newest| {
@@ -134,6 +136,21 @@ fn a_port_that_changes_its_bridge_is_the_same_device() {
             until(newest, left).await;
             let after = port_fifty(&newest.borrow()).unwrap();
             assert_eq!(after.incarnation, before.incarnation);
+        });
+    });
+}
+
+#[test]
+fn a_new_address_alone_is_followed() {
+    in_new_namespace("a_new_address_alone_is_followed", || {
+        ip("link add cni0 type bridge");
+        following(async |newest| {
+            for own in ["10.42.1.1/24", "fd00:42::1/64"] {
+                ip(&format!("address add {own} dev cni0"));
+                let own = own.parse().unwrap();
+                let holds = |now: &Snapshot| now.named("cni0").unwrap().addresses.contains(&own);
+                assert!(until(newest, holds).await < Duration::from_secs(1));
+            }
         });
     });
 }

@@ -10,21 +10,22 @@
 //!   rules      5210 mark 0x80000/0xff0000 main, 5230 same default, 5250 same unreachable, 5270 52
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "netlink/node.rs"]
+mod node;
+#[path = "netlink/oracle.rs"]
+mod oracle;
 #[path = "netlink/world.rs"]
 mod world;
 
-use std::net::IpAddr;
-
-use observer::interfaces::{Device, IfIndex, follow};
+use node::{PEER_MAC, address, bridge, build_node, devices, number};
 use observer::routing::{
-    BYPASS_MARK, MAIN_TABLE, OverlayEnd, OverlayRoad, PolicyRule, RouteAnswer, RouteKind,
-    RouteQuestion, Routing, RuleAction, TAILSCALE_TABLE,
+    BYPASS_MARK, MAIN_TABLE, OverlayEnd, OverlayRoad, PolicyRule, RouteKind, RouteQuestion,
+    Routing, RuleAction, TAILSCALE_TABLE,
 };
-use serde_json::Value;
-use world::{in_new_namespace, ip, run};
-
-const PEER_MAC: &str = "02:00:00:00:00:02";
-const TAILNET_MAC: &str = "02:00:00:00:00:03";
+use oracle::{oracle, summary};
+use world::{in_new_namespace, ip};
 
 #[test]
 fn every_answer_is_what_ip_route_get_says() {
@@ -246,152 +247,7 @@ fn the_devices_of_vteps_endpoints_and_default_routes_are_wanted() {
     );
 }
 
-fn build_node() {
-    for (device, own) in [("lima0", "192.168.105.2/24"), ("eth0", "192.168.1.2/24")] {
-        ip(&format!(
-            "link add {device} type veth peer name far-{device}"
-        ));
-        ip(&format!("address add {own} dev {device}"));
-        ip(&format!("link set far-{device} up"));
-        ip(&format!("link set {device} up"));
-    }
-    ip("route add default via 192.168.1.1");
-    ip("link add cni0 type bridge");
-    ip("link add veth8 type veth peer name pod8");
-    ip("link set veth8 master cni0");
-    ip("address add 10.42.1.1/24 dev cni0");
-    ip("tuntap add tailscale0 mode tun");
-    ip("address add 100.64.0.2/32 dev tailscale0");
-    ip("link add flannel.1 type vxlan id 1 dev lima0 local 192.168.105.2 dstport 8472 nolearning");
-    ip("address add 10.42.1.0/32 dev flannel.1");
-    for device in ["pod8", "veth8", "cni0", "tailscale0", "flannel.1"] {
-        ip(&format!("link set {device} up"));
-    }
-    remote("10.42.2.0", PEER_MAC, "192.168.105.3");
-    remote("10.42.3.0", TAILNET_MAC, "100.64.0.3");
-    ip("route add 10.42.4.0/24 dev tailscale0 table 52");
-    ip("route add 100.64.0.3 dev tailscale0 table 52");
-    for rule in [
-        "5210 lookup main",
-        "5230 lookup default",
-        "5250 unreachable",
-    ] {
-        ip(&format!("rule add fwmark 0x80000/0xff0000 priority {rule}"));
-    }
-    ip("rule add priority 5270 lookup 52");
-    ip("route add 10.95.0.0/16 via inet6 fe80::9 dev eth0");
-    ip("route add 10.96.0.0/16 via 192.168.1.9 mtu 1400");
-    ip("route add unreachable 10.97.0.0/16");
-    ip("route add prohibit 10.98.0.0/16");
-    ip("route add blackhole 10.99.0.0/16");
-    ip("address add fd00:1::2/64 dev eth0 nodad");
-    ip("route add fd00:2::/64 via fd00:1::1 dev eth0");
-    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
-}
-
-/// What flannel writes for one remote node.
-fn remote(network: &str, mac: &str, vtep: &str) {
-    ip(&format!(
-        "neighbour add {network} lladdr {mac} dev flannel.1 nud permanent"
-    ));
-    bridge(&format!(
-        "fdb append {mac} dev flannel.1 dst {vtep} self permanent"
-    ));
-    ip(&format!(
-        "route add {network}/24 via {network} dev flannel.1 onlink"
-    ));
-}
-
-fn bridge(words: &str) {
-    let output = run("bridge", words);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "bridge {words}: {complaint}");
-}
-
 fn road(routing: &mut Routing, pod: &str) -> Option<OverlayRoad> {
     let question = RouteQuestion::to(address(pod));
     routing.overlay_road(question, &devices()).unwrap()
-}
-
-fn devices() -> Vec<Device> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let _inside = runtime.enter();
-    let (newest, _follower) = follow().unwrap();
-    newest.borrow().devices.clone()
-}
-
-fn number(name: &str) -> IfIndex {
-    let found = devices().into_iter().find(|device| device.name == name);
-    found.unwrap().ifindex
-}
-
-fn address(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-/// What both sides tell of an answer: "kind device gateway source table mtu", or only a refusal.
-fn summary(answer: &RouteAnswer) -> String {
-    let kind = match answer.kind {
-        RouteKind::Unreachable => return "No route to host".to_owned(),
-        RouteKind::NoRoute => return "Network is unreachable".to_owned(),
-        RouteKind::Prohibited => return "Permission denied".to_owned(),
-        RouteKind::Refused => return "Invalid argument".to_owned(),
-        RouteKind::ReversePath => return "Invalid cross-device link".to_owned(),
-        kind => format!("{kind:?}").to_lowercase(),
-    };
-    let device = devices()
-        .into_iter()
-        .find(|device| Some(device.ifindex) == answer.device);
-    format!(
-        "{kind} {} {:?} {:?} {:?} {:?}",
-        device.unwrap().name,
-        answer.gateway,
-        answer.source,
-        answer.table,
-        answer.mtu
-    )
-}
-
-/// The same line from `ip -j route get`.
-fn oracle(question: RouteQuestion) -> String {
-    let mut words = format!(
-        "-j -d route get {} mark {}",
-        question.destination, question.mark
-    );
-    if let Some(source) = question.source {
-        words += &format!(" from {source}");
-    }
-    if question.input.is_some() {
-        words += " iif cni0";
-    }
-    let output = run("ip", &words);
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        let (_, reason) = complaint.split_once("answers: ").unwrap();
-        return reason.trim().to_owned();
-    }
-    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let route = &printed[0];
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let via = text(&route["gateway"]).or_else(|| text(&route["via"]["host"]));
-    let table = text(&route["table"]).map_or(MAIN_TABLE, |table| match table.as_str() {
-        "main" => MAIN_TABLE,
-        "local" => 255,
-        number => number.parse().unwrap(),
-    });
-    let mtu = route["metrics"][0]["mtu"]
-        .as_u64()
-        .map(|mtu| u32::try_from(mtu).unwrap());
-    format!(
-        "{} {} {:?} {:?} {:?} {:?}",
-        text(&route["type"]).unwrap(),
-        text(&route["dev"]).unwrap(),
-        via.map(|via| address(&via)),
-        text(&route["prefsrc"]).map(|source| address(&source)),
-        Some(table),
-        mtu,
-    )
 }
