@@ -20,8 +20,9 @@ mod oracle;
 mod world;
 
 use node::{PEER_MAC, address, bridge, build_node, devices, number};
+use observer::interfaces::IfIndex;
 use observer::routing::{
-    BYPASS_MARK, MAIN_TABLE, OverlayEnd, OverlayRoad, PolicyRule, RouteKind, RouteQuestion,
+    BYPASS_MARK, MAIN_TABLE, Mac, OverlayEnd, OverlayRoad, PolicyRule, RouteKind, RouteQuestion,
     Routing, RuleAction, TAILSCALE_TABLE,
 };
 use oracle::{oracle, summary};
@@ -166,6 +167,24 @@ fn the_chain_of_a_remote_pod_ends_at_its_vtep() {
 }
 
 #[test]
+fn the_outer_packet_is_asked_for_with_the_source_of_the_vxlan_device() {
+    let name = "the_outer_packet_is_asked_for_with_the_source_of_the_vxlan_device";
+    in_new_namespace(name, || {
+        build_node();
+        ip("rule add from 192.168.105.2 priority 90 lookup 77");
+        ip("route add 192.168.105.3 dev eth0 table 77");
+        let mut routing = Routing::open().unwrap();
+        let OverlayEnd::Vtep { outer, .. } = road(&mut routing, "10.42.2.7").unwrap().end else {
+            panic!("the chain is broken");
+        };
+        assert_eq!(
+            (outer.device, outer.table),
+            (Some(number("eth0")), Some(77))
+        );
+    });
+}
+
+#[test]
 fn a_broken_chain_tells_where_it_breaks() {
     in_new_namespace("a_broken_chain_tells_where_it_breaks", || {
         build_node();
@@ -180,6 +199,19 @@ fn a_broken_chain_tells_where_it_breaks() {
         assert_eq!(end, OverlayEnd::NoNeighbour);
         ip("route delete 10.42.2.0/24");
         assert_eq!(road(&mut routing, "10.42.2.7"), None);
+    });
+}
+
+#[test]
+fn a_device_that_is_gone_has_no_entries() {
+    in_new_namespace("a_device_that_is_gone_has_no_entries", || {
+        build_node();
+        let mut routing = Routing::open().unwrap();
+        let gone = IfIndex(9_999);
+        assert_eq!(routing.fdb(gone).unwrap(), []);
+        assert_eq!(routing.neighbours(gone).unwrap(), []);
+        assert_eq!(routing.fdb_entry(gone, Mac([2; 6])).unwrap(), None);
+        assert_eq!(routing.neighbour(gone, address("10.42.2.0")).unwrap(), None);
     });
 }
 
@@ -236,6 +268,7 @@ fn the_devices_of_vteps_endpoints_and_default_routes_are_wanted() {
             build_node();
             let mut routing = Routing::open().unwrap();
             let endpoint = address("198.51.100.4");
+            ip("route add 198.51.100.0/24 dev cni0 table 52");
             let wanted = routing.wanted_underlays(&devices(), &[endpoint]).unwrap();
             let routed: Vec<_> = wanted.routed.into_iter().collect();
             let mut expected = ["lima0", "eth0", "tailscale0"].map(number);

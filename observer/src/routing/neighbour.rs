@@ -1,7 +1,7 @@
 //! Neighbours of a device (address to MAC) and forwarding entries of a VXLAN device (MAC to VTEP).
 
 use std::fmt;
-use std::io::ErrorKind;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::neighbour::{
@@ -86,7 +86,7 @@ impl Routing {
             .attributes
             .push(NeighbourAttribute::IfIndex(device.0));
         let what = format!("neighbours of device {device}");
-        self.entries(&what, message, device, neighbour)
+        self.entries(&what, message, neighbour)
     }
 
     /// The forwarding entry of VXLAN device `device` for this MAC.
@@ -111,7 +111,7 @@ impl Routing {
         message.header.family = AddressFamily::Bridge;
         message.header.ifindex = device.0;
         let what = format!("forwarding entries of device {device}");
-        self.entries(&what, message, device, fdb_entry)
+        self.entries(&what, message, fdb_entry)
     }
 
     /// One entry; `None` if the kernel has none, or has no such device.
@@ -123,8 +123,7 @@ impl Routing {
         match self.netlink.one(what, Question::Neighbour(message))? {
             Ok(RouteNetlinkMessage::NewNeighbour(entry)) => Ok(Some(entry)),
             Ok(_) => Err(unreadable(what, "no neighbour in it")),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            Err(cause) if is_absence(&cause) => Ok(None),
             Err(cause) => Err(NetlinkError::Ask {
                 what: what.to_owned(),
                 cause,
@@ -132,25 +131,31 @@ impl Routing {
         }
     }
 
+    /// All entries that the kernel finds for `message`; a strict socket has it pick the device.
     fn entries<T>(
         &mut self,
         what: &str,
         message: NeighbourMessage,
-        device: IfIndex,
         read: impl Fn(&NeighbourMessage) -> Option<T>,
     ) -> Result<Vec<T>, NetlinkError> {
-        let entries = self.all(what, &Question::Neighbour(message))?;
-        let of_device = entries.into_iter().filter_map(|entry| {
-            if let RouteNetlinkMessage::NewNeighbour(entry) = entry
-                && entry.header.ifindex == device.0
-            {
+        let entries = match self.all(what, &Question::Neighbour(message)) {
+            Err(NetlinkError::Ask { cause, .. }) if is_absence(&cause) => Vec::new(),
+            answered => answered?,
+        };
+        let found = entries.into_iter().filter_map(|entry| {
+            if let RouteNetlinkMessage::NewNeighbour(entry) = entry {
                 read(&entry)
             } else {
                 None
             }
         });
-        Ok(of_device.collect())
+        Ok(found.collect())
     }
+}
+
+/// True if there is no such entry, or no such device any more.
+fn is_absence(cause: &io::Error) -> bool {
+    matches!(cause.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
 
 fn neighbour(entry: &NeighbourMessage) -> Option<Neighbour> {
