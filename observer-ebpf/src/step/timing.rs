@@ -136,9 +136,11 @@ fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64
     if held.is_armed() && age >= STALE {
         sample::stale(&scene);
     }
+    // Ticks of 0 mean answered; any other change of the time could put it behind its answer's.
+    let ticks = if now.0 == 0 { 1 } else { now.0 };
     cell.replace(
         held.word,
-        (u64::from(packet.timing.probe) << 32) | u64::from(now.0 | 1),
+        (u64::from(packet.timing.probe) << 32) | u64::from(ticks),
     );
 }
 
