@@ -7,10 +7,15 @@ mod calls;
 mod kernel;
 #[path = "kernel_differential/pair.rs"]
 mod pair;
+#[path = "kernel_differential/sequences.rs"]
+mod sequences;
 #[path = "../../xtask/src/skip.rs"]
+#[expect(unreachable_pub, reason = "a library of xtask, a module here")]
 mod skip;
 #[path = "kernel_differential/state.rs"]
 mod state;
+#[path = "kernel_differential/talk.rs"]
+mod talk;
 
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::fixtures::{self, Expected, Fixture};
@@ -96,6 +101,8 @@ fn every_fixture_leaves_the_same_in_kernel_and_host_as_named() {
             let known = [
                 "ethernet_of_13_bytes_is_short",
                 "tunnel_packet_of_one_byte_is_empty",
+                "ipv4_header_cut_at_19_bytes_is_short",
+                "ipv6_header_cut_at_39_bytes_is_short",
                 "gso_beyond_64_kib_states_no_length",
                 "gso_inside_vxlan_of_64_kib_counts_inner_segments",
             ];

@@ -1,6 +1,6 @@
 //! The embedded programs, loaded once, run one frame at a time through `BPF_PROG_TEST_RUN`.
 //!
-//! What the kernel (6.18, net/bpf/test_run.c, `bpf_prog_test_run_skb`) does with a TC program's
+//! What the kernel (6.18, `net/bpf/test_run.c`, `bpf_prog_test_run_skb`) does with a TC program's
 //! frame: it wants at least 14 bytes and at most a page less its own room; it takes the first 14
 //! for an Ethernet header to find the protocol, then pushes them back, so that `data` begins with
 //! the first byte given, also for the programs of devices without link layer; the whole frame is

@@ -27,6 +27,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) kernel: &'a mut Kernel,
     pub(crate) host: HostObserver,
     clock: u64,
+    step: u64,
 }
 
 /// Runs a test on both observers, both empty. Without root it says that it was skipped.
@@ -45,6 +46,7 @@ pub(crate) fn with_pair(test: &str, run: impl FnOnce(&mut Pair<'_>)) {
         kernel,
         host,
         clock: 1_000 * STEP,
+        step: STEP,
     };
     pair.clear();
     run(&mut pair);
@@ -154,7 +156,7 @@ impl Pair<'_> {
 
     /// Shows a frame to the host alone.
     pub(crate) fn see_on_host(&mut self, site: Site, bytes: &[u8], gso_size: u32, mark: u32) {
-        self.clock += STEP;
+        self.clock += self.step;
         self.host.observe_frame(&Seen {
             site,
             framing: framing(site.point),
@@ -169,6 +171,11 @@ impl Pair<'_> {
     /// Lets time pass on the host's clock alone: the kernel's cannot be moved.
     pub(crate) fn wait_on_host(&mut self, nanos: u64) {
         self.clock += nanos;
+    }
+
+    /// Makes all further frames bear one time on the host.
+    pub(crate) fn stop_host_clock(&mut self) {
+        self.step = 0;
     }
 
     /// Asserts that both hold the same, and says what. Takes the events.

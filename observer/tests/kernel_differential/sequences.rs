@@ -1,0 +1,10 @@
+//! Sequences of frames: what they leave must be the same in kernel and host, and as named.
+
+#[path = "sequences/budgets.rs"]
+mod budgets;
+#[path = "sequences/outer.rs"]
+mod outer;
+#[path = "sequences/paths.rs"]
+mod paths;
+#[path = "sequences/timing.rs"]
+mod timing;
