@@ -33,6 +33,8 @@ use signals::Signals;
 
 /// Time between two looks into the ring.
 const POLL: Duration = Duration::from_millis(50);
+/// The first sweep comes early, so that a start shows something soon.
+const FIRST_SWEEP: Duration = Duration::from_secs(1);
 /// Records taken from the ring at once.
 const RECORDS: usize = 4096;
 
@@ -51,12 +53,12 @@ pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
     let mut signals = Signals::new(task.duration)?;
     let (devices, follower) = interfaces::follow()?;
     let mut agent = Agent::new(config, task.format, devices)?;
+    agent.follow_devices()?;
     let mut following = tokio::spawn(follower.run());
     let mut poll = interval(POLL);
     let mut sweep = interval(agent.config.interval);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sweep.reset();
-    agent.follow_devices()?;
+    sweep.reset_after(FIRST_SWEEP.min(agent.config.interval));
     let ending = loop {
         let done = tokio::select! {
             ending = signals.wait() => break ending,
