@@ -3,6 +3,8 @@
 
 #[path = "kernel_differential/calls.rs"]
 mod calls;
+#[path = "kernel_differential/device.rs"]
+mod device;
 #[path = "kernel_differential/kernel.rs"]
 mod kernel;
 #[path = "kernel_differential/pair.rs"]

@@ -143,6 +143,11 @@ impl Kernel {
         }
     }
 
+    /// The program of a site.
+    pub(crate) fn program(&mut self, site: Site) -> &mut SchedClassifier {
+        program(&mut self.object, site)
+    }
+
     /// Runs the program of a site on a frame.
     pub(crate) fn run(&mut self, site: Site, bytes: &[u8], gso_size: u32, mark: u32) -> Ran {
         let mut out = vec![0; bytes.len() + 64];

@@ -1,0 +1,183 @@
+//! A real TUN device, for what `BPF_PROG_TEST_RUN` cannot show: buffers of 64 KiB, and headers that
+//! lie outside the linear part.
+//!
+//! ```text
+//!   this test --write(virtio header, packet)--> tun0 --TCX ingress--> tunnel_in   (own netns)
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::panic::resume_unwind;
+use std::process::Command;
+use std::thread;
+
+use aya::programs::LinkOrder;
+use aya::programs::tc::{TcAttachOptions, TcAttachType};
+use nix::sched::{CloneFlags, unshare};
+use observer_ebpf::abi::point::{Hook, Point};
+use observer_ebpf::fixtures::layers::{self, TCP, Tcp, UDP, stamped, udp};
+use observer_ebpf::fixtures::{self, POD_A, POD_B, Place, TAIL_A, TAIL_B};
+
+use crate::pair::{Pair, with_pair};
+use crate::state::State;
+use crate::talk::{LOW_TO_HIGH, row, site};
+
+const NAME: &str = "tun0";
+/// `struct virtio_net_hdr`: flags, type, header length, segment size, checksum start and offset.
+type VirtioHeader = [u8; 10];
+const NEEDS_CHECKSUM: u8 = 1;
+const GSO_TCP: u8 = 1;
+const GSO_UDP: u8 = 5;
+
+/// Checksum offsets of the transport header behind 20 bytes of IPv4.
+fn virtio(kind: u8, gso_size: u16, checksum: u8) -> VirtioHeader {
+    let [low, high] = gso_size.to_le_bytes();
+    if gso_size == 0 {
+        return [0; 10];
+    }
+    let headers = if kind == GSO_TCP { 52 } else { 28 };
+    [
+        NEEDS_CHECKSUM,
+        kind,
+        headers,
+        0,
+        low,
+        high,
+        20,
+        0,
+        checksum,
+        0,
+    ]
+}
+
+/// A TUN device with virtio headers, up, in a network namespace of this thread's own.
+fn open() -> io::Result<File> {
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")?;
+    let mut request = [0_u8; 40];
+    request[..NAME.len()].copy_from_slice(NAME.as_bytes());
+    let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    request[16..18].copy_from_slice(&flags.to_ne_bytes()[..2]);
+    // SAFETY: `request` is as long as `struct ifreq`, which the call reads and writes.
+    if unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF, request.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let done = Command::new("ip")
+        .args(["link", "set", NAME, "up"])
+        .status()?;
+    if done.success() {
+        Ok(device)
+    } else {
+        Err(io::Error::other("ip link set up"))
+    }
+}
+
+/// Runs a test with the tunnel's ingress program on a device of its own, in a thread of its own:
+/// the namespace ends with it.
+fn with_device(test: &str, run: impl FnOnce(&mut Pair<'_>, &mut File) + Send) {
+    let attached = |pair: &mut Pair<'_>| {
+        let mut device = open().expect("make a TUN device");
+        let tunnel = pair.kernel.program(site(Point::Tunnel, Hook::Ingress));
+        let order = TcAttachOptions::TcxOrder(LinkOrder::first());
+        let link = tunnel
+            .attach_with_options(NAME, TcAttachType::Ingress, order)
+            .expect("attach");
+        run(pair, &mut device);
+        let tunnel = pair.kernel.program(site(Point::Tunnel, Hook::Ingress));
+        tunnel.detach(link).expect("detach");
+    };
+    let ended = thread::scope(|scope| scope.spawn(|| with_pair(test, attached)).join());
+    ended.unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+/// Sends a packet through the device and shows it to the host.
+fn send(
+    pair: &mut Pair<'_>,
+    device: &mut File,
+    header: VirtioHeader,
+    packet: &[u8],
+    gso_size: u32,
+) {
+    device
+        .write_all(&[&header, packet].concat())
+        .expect("write to the device");
+    pair.see_on_host(site(Point::Tunnel, Hook::Ingress), packet, gso_size, 0);
+}
+
+/// Kernel = host, but for the count of copied heads, which it returns beside the state.
+fn agree(pair: &mut Pair<'_>, what: &str) -> (State, u64) {
+    let (mut kernel, host) = (pair.kernel.state(), State::of_host(&pair.host));
+    let copied = kernel.counters.remove("headers_copied").unwrap_or(0);
+    let differences = State::differences(&kernel, &host);
+    assert!(
+        differences.is_empty(),
+        "{what}: kernel and host differ in\n{differences}"
+    );
+    (kernel, copied)
+}
+
+#[test]
+fn a_real_tunnel_shows_super_packets_of_64_kib() {
+    with_device(
+        "a_real_tunnel_shows_super_packets_of_64_kib",
+        |pair, device| {
+            for payload in [3_000, 30_000, 65_000] {
+                let options = stamped(0x0a0b_0c0d, 0x0102_0304);
+                let tcp = Tcp {
+                    options: &options,
+                    ..Tcp::default()
+                }
+                .around(&vec![0x61; payload]);
+                let packet = layers::Ipv4::new(POD_A, POD_B, TCP).around(&tcp);
+                send(pair, device, virtio(GSO_TCP, 1_178, 16), &packet, 1_178);
+            }
+            let (state, _) = agree(pair, "TCP super-packets");
+            // 3, 26 and 56 segments of 52 bytes of headers each.
+            let sums = [3, 98_000 + 85 * 52, 85, 0];
+            assert_eq!(state.traffic[&row(0, Point::Tunnel, LOW_TO_HIGH)], sums);
+        },
+    );
+}
+
+#[test]
+fn a_real_tunnel_shows_what_the_fixtures_say() {
+    with_device(
+        "a_real_tunnel_shows_what_the_fixtures_say",
+        |pair, device| {
+            let is_ip = |bytes: &[u8]| bytes.len() >= 20 && matches!(bytes[0] >> 4, 4 | 6);
+            let all = fixtures::all().into_iter();
+            for fixture in all.filter(|one| one.place == Place::Tunnel && is_ip(&one.bytes)) {
+                pair.clear();
+                let gso_size = u16::try_from(fixture.gso_size).expect("a segment's size");
+                let header = virtio(GSO_UDP, gso_size, 6);
+                send(pair, device, header, &fixture.bytes, fixture.gso_size);
+                let (state, _) = agree(pair, fixture.name);
+                crate::check_expectation(&state, &fixture);
+            }
+        },
+    );
+}
+
+/// As tailscaled writes a batch: only the outer headers are linear (lab finding N4, 5,036 bytes).
+#[test]
+fn headers_behind_the_linear_part_of_a_real_tunnel_are_copied() {
+    with_device(
+        "headers_behind_the_linear_part_of_a_real_tunnel_are_copied",
+        |pair, device| {
+            let two = fixtures::named("udp_gso_of_two_vxlan_datagrams_counts_both");
+            let two = two.expect("a fixture").bytes;
+            let four = udp(51_000, 8_472, &two[28..].repeat(2));
+            let packet = layers::Ipv4::new(TAIL_A, TAIL_B, UDP).around(&four);
+            assert_eq!(packet.len(), 5_036);
+            send(pair, device, virtio(GSO_UDP, 1_252, 6), &packet, 1_252);
+            let (state, copied) = agree(pair, "a batch of four VXLAN datagrams");
+            let sums = [1, 4 * 1_230, 4, 0];
+            assert_eq!(state.traffic[&row(0, Point::Tunnel, LOW_TO_HIGH)], sums);
+            assert_eq!((copied, state.counter("datagrams_hidden")), (1, 3));
+        },
+    );
+}
