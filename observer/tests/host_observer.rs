@@ -1,0 +1,118 @@
+//! The host observer alone, without root: it counts every fixture as named, and what it refuses.
+
+use observer::host::{HostObserver, Seen, Sizes};
+use observer_ebpf::abi::control::{Control, Prefix};
+use observer_ebpf::abi::counter::{Counter, Loss};
+use observer_ebpf::abi::key::{Address, NetworkKey};
+use observer_ebpf::abi::point::Site;
+use observer_ebpf::fixtures::{self, Expected, Fixture, Place};
+use observer_ebpf::units::Monotonic;
+
+/// Every address may be a pod's, budgets that no test spends.
+fn observer(sizes: Sizes) -> HostObserver {
+    let everything = Prefix {
+        value: Address::UNSPECIFIED,
+        mask: Address::UNSPECIFIED,
+    };
+    let control = Control {
+        cover: [everything, Prefix::NONE],
+        epoch: 1,
+        pairs_version: 1,
+        limits: [1_000; 4],
+        ..Control::default()
+    };
+    let mut observer = HostObserver::new(sizes, control);
+    observer.networks = vec![NetworkKey {
+        length: 96 + 16,
+        octets: Address::v4([10, 42, 0, 0]).octets(),
+    }];
+    observer
+}
+
+fn show(observer: &HostObserver, site: Site, fixture: &Fixture, time: u64) {
+    observer.observe_frame(&Seen {
+        site,
+        framing: fixture.place.framing(),
+        bytes: &fixture.bytes,
+        length: fixture.length(),
+        gso_size: fixture.gso_size,
+        mark: fixture.mark,
+        time: Monotonic(time),
+    });
+}
+
+#[test]
+fn every_fixture_counts_as_named_at_each_of_its_sites() {
+    for fixture in fixtures::all() {
+        for site in fixture.place.sites() {
+            let observer = observer(Sizes::default());
+            show(&observer, site, &fixture, 1_000_000);
+            let rows: Vec<_> = observer
+                .traffic()
+                .map(|(_, row)| (row.buffers, row.bytes, row.segments))
+                .collect();
+            let count = |counter| observer.counter(counter);
+            match &fixture.expected {
+                Expected::Value(value) => {
+                    let size = value.size();
+                    assert_eq!(rows, [(1, size.bytes, size.segments)], "{}", fixture.name);
+                }
+                Expected::NotOurs(reason) => {
+                    assert_eq!(count(Counter::NotOurs(*reason)), 1, "{}", fixture.name);
+                    assert!(rows.is_empty(), "{}", fixture.name);
+                }
+                Expected::Malformed(reason) => {
+                    assert_eq!(count(Counter::Malformed(*reason)), 1, "{}", fixture.name);
+                    assert!(rows.is_empty(), "{}", fixture.name);
+                }
+            }
+            assert_eq!(count(Loss::Frames.into()), 1, "{}", fixture.name);
+        }
+    }
+}
+
+#[test]
+fn a_full_observer_refuses_and_counts() {
+    let small = observer(Sizes {
+        biflows: 1,
+        outer_flows: 0,
+        events: 1,
+    });
+    let carried: Vec<_> = fixtures::all()
+        .into_iter()
+        .filter(|fixture| fixture.place == Place::Underlay && fixture.name.starts_with("inner_"))
+        .filter(|fixture| matches!(fixture.expected, Expected::Value(_)))
+        .collect();
+    for fixture in &carried {
+        show(&small, fixture.place.sites()[0], fixture, 1_000_000);
+    }
+    let count = |loss: Loss| small.counter(loss.into());
+    assert_eq!((small.biflows().count(), small.take_events().len()), (1, 1));
+    assert!(count(Loss::InsertRefused) > 0 && count(Loss::OuterFlowsFull) > 0);
+    let buffers: u64 = small.traffic().map(|(_, row)| row.buffers).sum();
+    assert_eq!(
+        buffers,
+        carried.len() as u64,
+        "traffic is exact whatever is refused"
+    );
+}
+
+#[test]
+fn the_same_frames_leave_the_same_records() {
+    let run = || {
+        let observer = observer(Sizes::default());
+        for (time, fixture) in (1..).zip(fixtures::all()) {
+            for site in fixture.place.sites() {
+                show(&observer, site, &fixture, time * 1_000_000);
+            }
+        }
+        let flows: Vec<_> = observer.biflows().collect();
+        let rows: Vec<_> = observer.traffic().collect();
+        format!(
+            "{flows:?} {rows:?} {:?} {:?}",
+            observer.counters(),
+            observer.take_events()
+        )
+    };
+    assert_eq!(run(), run());
+}
