@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::bench::BenchArgs;
 use crate::report;
 use crate::run::RunArgs;
 use crate::test::TestArgs;
@@ -37,7 +38,7 @@ pub enum Verb {
     /// Build, show and remove the lab of network namespaces
     Lab(LabArgs),
     /// Measure the cost per packet and per connection
-    Bench(Forwarded),
+    Bench(BenchArgs),
     /// Formatting, lints, licences and the rules of the house
     Check,
     /// Feed broken packets to the parser
@@ -50,14 +51,6 @@ pub enum Verb {
     /// Serve one delay device of the lab
     #[command(hide = true)]
     Delay(ServeArgs),
-}
-
-/// Arguments that the verb's own module reads.
-#[derive(Debug, Args)]
-pub struct Forwarded {
-    /// Arguments of the verb
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub arguments: Vec<String>,
 }
 
 /// What a process of the lab serves.

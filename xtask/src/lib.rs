@@ -1,5 +1,6 @@
 //! The chores of the repository as a library, so that tests can use the lab.
 
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod command;

@@ -5,7 +5,7 @@ use super::Verb;
 use super::exit::{Exit, Failure};
 use super::lab::{self, LabVerb};
 use crate::lab::{delay, wireguard};
-use crate::{check, root, run, setup, test};
+use crate::{bench, check, root, run, setup, test};
 
 /// Does what a verb says. `arguments` are those of this process, to be repeated with more rights.
 ///
@@ -38,7 +38,11 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             }
             Ok(lab::run(options)?)
         }
-        Verb::Bench(_) => Err(not_yet("bench", "a later piece of part 1")),
+        Verb::Bench(options) => {
+            needs_root("bench", arguments)?;
+            setup::ensure()?;
+            Ok(bench::run(options)?)
+        }
         Verb::Fuzz => Err(not_yet("fuzz", "part 4")),
         Verb::Image => Err(not_yet("image", "part 6, deployment")),
         Verb::Wireguard(options) => Ok(wireguard::serve(&options.config).map(|()| Exit::Done)?),

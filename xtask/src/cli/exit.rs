@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use super::lab::LabVerbError;
+use crate::bench::BenchError;
 use crate::lab::LabError;
 use crate::run::RunError;
 use crate::setup::SetupError;
@@ -44,6 +45,9 @@ pub enum Failure {
     /// The trial run failed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The benchmark failed.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// The lab failed.
     #[error(transparent)]
     Lab(#[from] LabVerbError),
@@ -79,7 +83,9 @@ impl Failure {
             Self::Lab(LabVerbError::Lab(LabError::Options(_)) | LabVerbError::Which(_)) => {
                 Exit::Usage
             }
-            Self::Test(_) | Self::Run(_) | Self::Lab(_) | Self::Serve(_) => Exit::Failed,
+            Self::Test(_) | Self::Run(_) | Self::Bench(_) | Self::Lab(_) | Self::Serve(_) => {
+                Exit::Failed
+            }
             Self::NotYet { .. } => Exit::Usage,
             Self::NeedsRoot { .. } => Exit::NeedsRoot,
         }

@@ -1,0 +1,35 @@
+//! What a number belongs to: machine, kernel and how busy both are.
+
+use std::fs;
+use std::thread;
+
+/// Processors that this process may use.
+pub(super) fn cpus() -> usize {
+    thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// Two lines for the head of a table.
+pub(super) fn describe() -> String {
+    let model = read("/proc/cpuinfo");
+    let model = model
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown processor", |text| {
+            text.trim_start_matches([' ', '\t', ':'])
+        });
+    let load = read("/proc/loadavg");
+    let load: Vec<&str> = load.split_whitespace().take(3).collect();
+    format!(
+        "machine: {model}, {} CPUs; load {} before\nkernel: Linux {}; clock {}; JIT {}; TCP {}",
+        cpus(),
+        load.join(" "),
+        read("/proc/sys/kernel/osrelease"),
+        read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        read("/proc/sys/net/core/bpf_jit_enable"),
+        read("/proc/sys/net/ipv4/tcp_congestion_control"),
+    )
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}

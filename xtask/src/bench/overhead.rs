@@ -1,0 +1,106 @@
+//! Ping-pong over the lab's VXLAN with programs on both hooks of one device of one node: none, an
+//! empty one, ours. Client and server share a processor, so that every added nanosecond shows.
+
+use super::devices::{UNDERLAY, both};
+use super::exchange::{self, Exchanges};
+use super::hook::{Answer, Hook};
+use super::rounds::{order, ratios};
+use super::row::{Better, Row};
+use super::{Bench, BenchError, NODES};
+use crate::lab::topology::BRIDGE;
+
+const BAR: f64 = 0.98;
+const GOAL: f64 = 0.985;
+
+/// What hangs on a device of the first node.
+struct Variant {
+    name: &'static str,
+    command: String,
+    hooks: Vec<String>,
+    /// Buffers that ours counted so far.
+    counted: fn(&Answer) -> u64,
+    is_ours: bool,
+}
+
+fn variants() -> [Variant; 4] {
+    [
+        Variant {
+            name: "none",
+            command: "off".to_owned(),
+            hooks: Vec::new(),
+            counted: |_| 0,
+            is_ours: false,
+        },
+        Variant {
+            name: "empty",
+            command: format!("empty {UNDERLAY}"),
+            hooks: both(UNDERLAY, "empty"),
+            counted: |_| 0,
+            is_ours: false,
+        },
+        Variant {
+            name: "underlay",
+            command: format!("underlay {UNDERLAY}"),
+            hooks: both(UNDERLAY, "underlay0_{}"),
+            counted: |answer| answer.underlay,
+            is_ours: true,
+        },
+        Variant {
+            name: "bridge",
+            command: format!("bridge {BRIDGE}"),
+            hooks: both(BRIDGE, "bridge_{}"),
+            counted: |answer| answer.bridge,
+            is_ours: true,
+        },
+    ]
+}
+
+/// Rates without programs, and per round the share that is left with them.
+pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
+    let [first, second] = NODES;
+    let mut hook = Hook::start(bench, first)?;
+    let mut other = Hook::start(bench, second)?;
+    other.tell_and_check("list", &[])?;
+    let variants = variants();
+    let mut rates = vec![Vec::new(); variants.len()];
+    for round in 0..bench.effort.rounds {
+        for turn in order(round, variants.len()) {
+            if let (Some(variant), Some(rates)) = (variants.get(turn), rates.get_mut(turn)) {
+                rates.push(block(bench, &mut hook, variant)?.rate);
+            }
+        }
+    }
+    other.tell_and_check("list", &[])?;
+    let [none, with @ ..] = rates.as_slice() else {
+        return Ok(Vec::new());
+    };
+    let mut rows = vec![Row::of("ping_pong_none", "1/s", "no program", none)];
+    for (variant, rates) in variants.iter().skip(1).zip(with) {
+        let ratios = ratios(rates, none);
+        let name = format!("ping_pong_{}", variant.name);
+        let row = Row::of(&name, "1", "the rate of the same round with none", &ratios);
+        rows.push(if variant.is_ours {
+            row.with_bar(Better::Higher, BAR, GOAL, &ratios)
+        } else {
+            row
+        });
+    }
+    Ok(rows)
+}
+
+/// One block; fails if other programs than expected hang there, or ours did not see its packets.
+fn block(bench: &Bench, hook: &mut Hook, variant: &Variant) -> Result<Exchanges, BenchError> {
+    let before = hook.tell_and_check(&variant.command, &variant.hooks)?;
+    let done = exchange::drive(&bench.together(), bench.effort.block)?;
+    let after = hook.tell_and_check("list", &variant.hooks)?;
+    let seen = (variant.counted)(&after) - (variant.counted)(&before);
+    let least = 2 * u64::from(done.count);
+    if variant.is_ours && seen < least {
+        return Err(BenchError::Unexpected {
+            action: format!("count the buffers of a block with {}", variant.name),
+            found: format!("{seen} on the pods' path"),
+            expected: format!("at least {least}"),
+        });
+    }
+    Ok(done)
+}
