@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use observer_ebpf::fixtures::{self, Expected, Fixture};
-use observer_ebpf::parse::{Captured, Expand, Malformed, NotOurs, Opaque, Packet, Rejected, parse};
+use observer_ebpf::parse::{Captured, Expand, Malformed, NotOurs, Packet, Rejected, parse};
 use observer_ebpf::step::size;
 
 /// Parses the first `cut` bytes of a fixture as a frame of `length` bytes.
