@@ -1,5 +1,5 @@
-//! Everything that xtask prints goes through here: results to standard output, complaints to
-//! standard error. It never decides what is worth saying.
+//! Everything that xtask prints goes through here: results to standard output, what is going on and
+//! complaints to standard error. It never decides what is worth saying.
 
 use std::fmt::Display;
 use std::process::Command;
@@ -14,6 +14,11 @@ pub fn line(text: impl Display) {
     println!("{text}");
 }
 
+/// Prints one line about what is going on to standard error: a document on standard output stays one.
+pub fn progress(text: impl Display) {
+    eprintln!("{text}");
+}
+
 /// Prints one line of complaint to standard error.
 pub fn error(text: impl Display) {
     eprintln!("error: {text}");
@@ -21,7 +26,7 @@ pub fn error(text: impl Display) {
 
 /// Prints the command that is about to run, as it could be typed.
 pub fn command(command: &Command) {
-    line(format_args!("$ {}", typed(command)));
+    progress(format_args!("$ {}", typed(command)));
 }
 
 /// A command as a person would type it, with the variables that were set for it.

@@ -1,44 +1,60 @@
 //! The trial run: builds the agent, then shows this machine's pod paths, or a lab's when it has
 //! none. It never leaves anything behind on the machine.
 
+mod agent;
+mod build;
+mod error;
 mod ground;
+mod interrupt;
+mod live;
+mod load;
+mod node;
+mod number;
 mod options;
+mod outcome;
+mod render;
+mod reports;
+mod site;
+mod trial;
 
+pub use error::RunError;
 pub use options::{Format, RunArgs};
 
+use std::path::Path;
+
 use crate::cli::exit::Exit;
-use crate::command::{self, CommandError};
 use crate::report;
 use ground::Ground;
-
-/// Why the trial run did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The agent could not be built.
-    #[error("build the agent: {0}")]
-    Build(#[from] CommandError),
-}
 
 /// Builds the agent and runs it on the ground that this machine offers.
 ///
 /// # Errors
-/// When the agent cannot be built.
+/// When the agent cannot be built, or the trial cannot be brought to its result.
 pub fn run(options: &RunArgs) -> Result<Exit, RunError> {
-    let mut build = command::cargo();
-    build.args(["build", "--release", "--locked", "--package", "observer"]);
-    command::run(&mut build)?;
-    match Ground::look() {
-        Ground::Node(devices) => {
-            report::line(format_args!("pod network found: {}", devices.join(", ")));
-        }
-        Ground::Lab => report::line(format_args!(
-            "no pod network on this machine (none of {}): showing the lab, {} beside H2",
-            ground::DEVICES.join(", "),
-            options.scenario.name().to_uppercase(),
-        )),
+    let ground = match options.scenario {
+        None => Ground::look(),
+        Some(_) => Ground::Lab,
+    };
+    report::progress(ground.describe(options.scenario));
+    let program = build::observer()?;
+    match ground {
+        Ground::Node(_) => node::run(&program, options),
+        Ground::Lab => in_the_lab(&program, options),
     }
-    report::error(
-        "`run` stops here: attaching and the live table come with a later piece of part 1",
-    );
-    Ok(Exit::Usage)
+}
+
+/// Runs the trial, shows its outcome, and says so when it was cut short.
+fn in_the_lab(program: &Path, options: &RunArgs) -> Result<Exit, RunError> {
+    let stop = interrupt::watch()?;
+    let driven = trial::drive(program, options, &stop);
+    if matches!(driven, Err(RunError::Interrupted)) {
+        report::error(RunError::Interrupted);
+        return Ok(Exit::Failed);
+    }
+    let outcome = driven?;
+    match options.format {
+        Format::Table => report::line(render::render(&outcome).trim_end()),
+        Format::Json => report::line(serde_json::to_string_pretty(&outcome)?),
+    }
+    Ok(Exit::Done)
 }

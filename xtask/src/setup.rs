@@ -41,8 +41,8 @@ pub fn ensure() -> Result<(), SetupError> {
     match plan::plan(&Machine::look())? {
         Plan::Ready(way) => say_ready(way, "nothing to do", started),
         Plan::Steps { why, steps } => {
-            report::line(format_args!("set-up: {why}"));
-            report::line(format_args!(
+            report::progress(format_args!("set-up: {why}"));
+            report::progress(format_args!(
                 "set-up: {} step(s), minutes the first time",
                 steps.len()
             ));
@@ -58,7 +58,7 @@ pub fn ensure() -> Result<(), SetupError> {
 
 fn say_ready(way: Way, done: &str, started: Instant) {
     let took = report::seconds(started.elapsed());
-    report::line(format_args!(
+    report::progress(format_args!(
         "tool chain ready ({done}, {took}): {}",
         way.reason()
     ));

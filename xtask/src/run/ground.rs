@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
+use crate::lab::Scenario;
+
 /// Devices that mean "this machine has a pod network" (any one of them is enough).
-pub(super) const DEVICES: [&str; 4] = ["flannel.1", "cni0", "tailscale0", "lima0"];
+const DEVICES: [&str; 4] = ["flannel.1", "cni0", "tailscale0", "lima0"];
 
 /// Where the trial run takes place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ground {
     /// This machine has these devices.
     Node(Vec<&'static str>),
-    /// It has none of them.
+    /// It has none of them, or a scenario was asked for.
     Lab,
 }
 
@@ -31,6 +33,26 @@ impl Ground {
             Self::Node(found)
         }
     }
+
+    /// The one line that says what is going to be shown.
+    pub(super) fn describe(&self, scenario: Option<Scenario>) -> String {
+        match (self, scenario) {
+            (Self::Node(devices), _) => {
+                format!("pod network found ({}): observing it", devices.join(", "))
+            }
+            (Self::Lab, None) => format!(
+                "no pod network on this machine (none of {}): showing a lab, sick S1 beside \
+                 healthy H2",
+                DEVICES.join(", ")
+            ),
+            (Self::Lab, Some(scenario)) => {
+                format!(
+                    "showing scenario {} in a lab",
+                    scenario.name().to_uppercase()
+                )
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -44,5 +66,15 @@ mod tests {
             Ground::Node(vec!["cni0"])
         );
         assert_eq!(Ground::of(|_| false), Ground::Lab);
+    }
+
+    #[test]
+    fn a_machine_without_a_pod_network_is_told_so_in_one_line() {
+        let said = Ground::Lab.describe(None);
+        assert!(
+            said.contains("none of flannel.1, cni0, tailscale0, lima0"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1);
     }
 }

@@ -58,7 +58,7 @@ impl Progress {
         if self.bar.is_hidden() && self.spoke.elapsed() >= HEARTBEAT {
             self.spoke = Instant::now();
             let elapsed = report::seconds(self.started.elapsed());
-            report::line(format_args!(
+            report::progress(format_args!(
                 "  ... {} {elapsed}: {}",
                 self.name, self.latest
             ));
@@ -69,6 +69,6 @@ impl Progress {
     pub fn finish(self, ending: &str) {
         self.bar.finish_and_clear();
         let took = report::seconds(self.started.elapsed());
-        report::line(format_args!("  {}: {ending}, {took}", self.name));
+        report::progress(format_args!("  {}: {ending}, {took}", self.name));
     }
 }

@@ -1,0 +1,203 @@
+//! The JSON lines of one agent, collected: the latest object of every path, every finding once.
+//! What it does not know it keeps as text or leaves out; it never refuses a line. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Round trips at one place, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Quantiles {
+    pub(super) count: u64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+}
+
+/// Round trips by observation point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RoundTrips {
+    pub(super) pod: Option<Quantiles>,
+    pub(super) bridge: Option<Quantiles>,
+    pub(super) overlay: Option<Quantiles>,
+    pub(super) tunnel: Option<Quantiles>,
+    pub(super) underlay: Option<Quantiles>,
+}
+
+/// The narrowest device of a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Mtu {
+    pub(super) effective: u32,
+    pub(super) bottleneck: String,
+}
+
+/// Fragments by the layer that was cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Fragments {
+    pub(super) inner: u64,
+    pub(super) vxlan: u64,
+    pub(super) wireguard: u64,
+}
+
+/// One end of a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct End {
+    address: Option<String>,
+}
+
+/// What an agent says of an ordered pair.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Path {
+    pub(super) source: End,
+    pub(super) destination: End,
+    pub(super) class: Option<String>,
+    pub(super) encap: Option<String>,
+    pub(super) mtu: Option<Mtu>,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    pub(super) fragments: Fragments,
+    pub(super) rtt_ms: RoundTrips,
+    /// The object as it came.
+    #[serde(skip)]
+    pub(super) raw: Value,
+}
+
+/// Cause, evidence and the one fix.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Finding {
+    pub(super) cause: String,
+    pub(super) subject: Subject,
+    pub(super) confidence: f64,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) fix: Fix,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Subject {
+    pub(super) nodes: Vec<String>,
+}
+
+/// One fact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Evidence {
+    pub(super) id: String,
+    pub(super) text: String,
+}
+
+/// The one change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Fix {
+    pub(super) id: String,
+    pub(super) text: String,
+    pub(super) side_effects: Vec<String>,
+}
+
+/// Everything one agent has said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Reports {
+    paths: BTreeMap<(String, String), Path>,
+    findings: Vec<Finding>,
+    sweeps: u64,
+    words: String,
+}
+
+impl Reports {
+    /// Takes one line of the agent's output, standard error included.
+    pub(super) fn take(&mut self, line: &str) {
+        let Ok(value) = serde_json::from_str::<Value>(line) else {
+            if !line.trim().is_empty() {
+                self.words = plain(line);
+            }
+            return;
+        };
+        match value.get("type").and_then(Value::as_str) {
+            Some("path") => self.take_path(value),
+            Some("finding") => self.take_finding(value),
+            // The ledger is the last line of every sweep.
+            Some("ledger") => self.sweeps += 1,
+            Some(_) | None => {}
+        }
+    }
+
+    fn take_path(&mut self, raw: Value) {
+        let Ok(path) = Path::deserialize(&raw) else {
+            return;
+        };
+        let (Some(source), Some(destination)) = (
+            path.source.address.clone(),
+            path.destination.address.clone(),
+        ) else {
+            return;
+        };
+        let known = self.paths.entry((source, destination)).or_default();
+        // An idle sweep has seen no packets and so no class; what it was stays true.
+        if path.class.is_some() || known.class.is_none() {
+            *known = Path { raw, ..path };
+        }
+    }
+
+    fn take_finding(&mut self, raw: Value) {
+        let Ok(finding) = Finding::deserialize(raw) else {
+            return;
+        };
+        let same =
+            |known: &&mut Finding| known.cause == finding.cause && known.subject == finding.subject;
+        match self.findings.iter_mut().find(same) {
+            Some(known) => *known = finding,
+            None => self.findings.push(finding),
+        }
+    }
+
+    /// The latest object of an ordered pair of addresses.
+    pub(super) fn path(&self, source: &str, destination: &str) -> Option<&Path> {
+        self.paths.get(&(source.to_owned(), destination.to_owned()))
+    }
+
+    /// Every finding, in the order in which they came up.
+    pub(super) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// How many sweeps were reported.
+    pub(super) fn sweeps(&self) -> u64 {
+        self.sweeps
+    }
+
+    /// The last line that was no report: the agent's own words.
+    pub(super) fn words(&self) -> &str {
+        if self.words.is_empty() {
+            "it said nothing"
+        } else {
+            &self.words
+        }
+    }
+}
+
+/// The line without colours and other orders to a terminal.
+fn plain(line: &str) -> String {
+    let mut text = String::new();
+    let mut letters = line.trim().chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\u{1b}' {
+            // An escape sequence ends with its first letter.
+            letters.find(char::is_ascii_alphabetic);
+        } else if !letter.is_control() {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
