@@ -172,7 +172,9 @@ async fn a_receiver_that_is_away_costs_unreachable_spans() {
 #[tokio::test]
 async fn a_receiver_that_comes_late_is_found_without_a_restart() {
     let address = nowhere().await;
-    let run = start(&address, limits());
+    // It lives longer than its grace, which begins when the handle is gone.
+    let grace = Duration::from_millis(20);
+    let run = start(&address, Limits { grace, ..limits() });
     send(&run.handle, 10);
     run.settled(10).await;
     assert_eq!(run.drops.dropped(Reason::Unreachable), 10);
@@ -226,7 +228,12 @@ async fn a_slow_receiver_costs_timeouts_and_gets_no_second_copy() {
     run.settled(700).await;
     let drops = run.finish().await;
     only(&drops, &[(Reason::Timeout, 700)]);
-    assert_eq!(receiver.spans(), 0);
+    let begun = receiver.arrived.lock().expect("lock").begun;
+    assert_eq!(
+        (receiver.spans(), begun),
+        (0, 2),
+        "two batches, none of them twice"
+    );
 }
 
 #[tokio::test]
@@ -242,7 +249,7 @@ async fn a_receiver_that_refuses_for_good_costs_refused_spans() {
         let trouble = run.drops.trouble().expect("a line");
         assert!(trouble.contains("not \\u{1b}[31mtoday"), "{trouble}");
         only(&run.finish().await, &[(Reason::Refused, 40)]);
-        let refusals = receiver.arrived.lock().expect("lock").refusals;
+        let refusals = receiver.arrived.lock().expect("lock").begun;
         assert_eq!(
             refusals, tries,
             "{code:?}: one retry at most, and only where it may help"

@@ -147,17 +147,11 @@ fn throughput(report: &PathReport, earlier: &Earlier<'_>) -> String {
 
 fn describe(index: usize, finding: &Finding) -> String {
     let mut text = String::new();
-    let nodes: Vec<_> = finding
-        .subject
-        .nodes
-        .iter()
-        .map(|node| printable(node))
-        .collect();
     let title = format!(
         "F{} {} ({}), confidence {:.2}",
         index + 1,
         finding.cause.id(),
-        nodes.join(", "),
+        finding.subject.nodes.join(", "),
         finding.confidence
     );
     text.push_str(&wrap(&title, "", "   ", WIDTH));

@@ -166,6 +166,11 @@ fn counters_never_fall_although_rows_and_findings_go() {
         2
     );
     assert_eq!(
+        numbers(&snapshot, "netpath.path.mtu"),
+        [],
+        "a gauge is of now"
+    );
+    assert_eq!(
         numbers(&snapshot, "netpath.finding")[0].1,
         0,
         "gone is 0, not absent"
