@@ -1,0 +1,238 @@
+//! Whatever is wrong from the start is said in one line with its documented exit code; what comes
+//! later is a number in the ledger.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use xtask::lab::{Scenario, netns};
+use xtask::traffic::{PingPong, Stop, Until};
+
+use super::agent::PATIENCE;
+use super::bench::{agents, lab, options, turn};
+use super::program::observer;
+
+/// An identity that owns nothing.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn wrong_arguments_and_settings_end_in_one_line_and_code_2() {
+    let test = "bad_input::wrong_arguments_and_settings_end_in_one_line_and_code_2";
+    let Some(_turn) = turn(test) else { return };
+    let room = Room::new("args");
+    let file = |name: &str, text: &str| {
+        let path = room.folder.join(name);
+        fs::write(&path, text).expect("settings");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let key = file("key.toml", "interval = \"1s\"\nintervall = \"5s\"\n");
+    let duration = file("duration.toml", "interval = 5\n");
+    let ring = file("ring.toml", "ring_bytes = 2048\n");
+    let text = file("text.toml", "interval = \"1s\n");
+    let missing = room.folder.join("missing.toml");
+    let missing = missing.to_str().expect("UTF-8");
+    let folder = room.folder.to_str().expect("UTF-8");
+    let cases: [(&[&str], &[&str]); 12] = [
+        (&["--nonsense"], &["--nonsense"]),
+        (&["--format", "xml"], &["xml"]),
+        (&["--interval", "5"], &["--interval", "`5`", "unit"]),
+        (&["--for", "1"], &["--for", "`1`", "unit"]),
+        (
+            &["--sample-one-in", "3"],
+            &["sample_one_in", "power of two"],
+        ),
+        (&["--cluster-cidr", "10.42.0.0/33"], &["10.42.0.0/33"]),
+        (&["--config", &key], &[&key, "intervall", "line 2"]),
+        (&["--config", &duration], &[&duration, "unit"]),
+        (&["--config", &ring], &["ring_bytes", "2048", "4,096"]),
+        (&["--config", &text], &[&text, "line 1"]),
+        (&["--config", missing], &[missing, "No such file"]),
+        (&["--config", folder], &[folder, "directory"]),
+    ];
+    for (arguments, words) in cases {
+        let ended = run(&room, &[&["run"], arguments].concat());
+        ended.assert_refused(2, words);
+    }
+    run(&room, &["walk"]).assert_refused(2, &["walk"]);
+    let help = run(&room, &["--help"]);
+    assert_eq!(help.code, Some(0));
+    assert!(help.text.contains("Exit codes"), "{help:?}");
+}
+
+#[test]
+fn missing_rights_end_in_one_line_and_code_3() {
+    let test = "bad_input::missing_rights_end_in_one_line_and_code_3";
+    let Some(_turn) = turn(test) else { return };
+    let room = Room::new("rights");
+    let mut command = Command::new(room.readable_program());
+    command.args(["run", "--format", "json", "--for", "1s"]);
+    command.uid(NOBODY).gid(NOBODY);
+    run_command(&room, command).assert_refused(3, &["CAP_BPF", "root"]);
+    let secret = room.folder.join("secret.toml");
+    fs::write(&secret, "interval = \"1s\"\n").expect("settings");
+    fs::set_permissions(&secret, permissions(0o600)).expect("mode");
+    let secret = secret.to_str().expect("UTF-8");
+    let mut command = Command::new(room.readable_program());
+    command.args(["run", "--config", secret]);
+    command.uid(NOBODY).gid(NOBODY);
+    run_command(&room, command).assert_refused(2, &[secret, "ermission denied"]);
+}
+
+#[test]
+fn absent_collector_costs_counted_spans_only() {
+    let Some(_turn) = turn("bad_input::absent_collector_costs_counted_spans_only") else {
+        return;
+    };
+    let lab = lab(options(Scenario::H2, "otlp"));
+    // Nobody listens there, in no namespace of a lab.
+    let arguments = ["--otlp", "http://127.0.0.1:9", "--sample-one-in", "1"];
+    let mut agents = agents(&lab, &arguments);
+    let [from, to] = [0, 1].map(|place| &lab.nodes()[place].pods[0]);
+    let load = PingPong::new(from.into(), to.into(), Until::Count(100));
+    PingPong {
+        think: Duration::from_millis(5),
+        ..load
+    }
+    .drive(&Stop::default())
+    .expect("exchange");
+    let mut agent = agents.swap_remove(0);
+    agent.await_sweep("dropped spans", |sweep| {
+        sweep.ledger.reason("span_dropped", "unreachable") > 0
+    });
+    assert!(agent.is_alive());
+    let ended = agent.end();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.errors);
+    assert!(!ended.errors.contains("panicked"), "{}", ended.errors);
+    let ledger = &ended.last().ledger;
+    let of_spans = |name: &str| ledger.get(name);
+    assert_eq!(of_spans("span_received"), 0, "{ledger:?}");
+    assert_eq!(
+        of_spans("span_made"),
+        of_spans("span_dropped"),
+        "{ledger:?}"
+    );
+    let printed = u64::try_from(ended.spans.len()).expect("few");
+    assert_eq!(printed, of_spans("span_made"), "{ledger:?}");
+}
+
+/// A namespace without devices and a folder for files; both removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) netns: String,
+    folder: PathBuf,
+}
+
+impl Room {
+    /// Makes them under names of their own.
+    pub(crate) fn new(purpose: &str) -> Self {
+        let netns = format!("np-o{}-{purpose}", process::id());
+        let folder = std::env::temp_dir().join(&netns);
+        fs::create_dir(&folder).expect("folder");
+        fs::set_permissions(&folder, permissions(0o755)).expect("mode");
+        let room = Self { netns, folder };
+        ip(&["netns", "add", &room.netns]);
+        room.ip(&["link set lo up"]);
+        room
+    }
+
+    /// Runs `ip` in the namespace, once per line.
+    pub(crate) fn ip(&self, lines: &[&str]) {
+        for line in lines {
+            let words: Vec<&str> = line.split(' ').collect();
+            ip(&[&["-n", &self.netns][..], &words].concat());
+        }
+    }
+
+    /// The program where everybody may read it.
+    fn readable_program(&self) -> PathBuf {
+        let copy = self.folder.join("observer");
+        if !copy.exists() {
+            fs::copy(observer(), &copy).expect("copy");
+            fs::set_permissions(&copy, permissions(0o755)).expect("mode");
+        }
+        copy
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        ip(&["netns", "delete", &self.netns]);
+        if let Err(cause) = fs::remove_dir_all(&self.folder) {
+            eprintln!("remove {}: {cause}", self.folder.display());
+        }
+    }
+}
+
+/// A run of the program that has ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) text: String,
+    pub(crate) errors: String,
+}
+
+impl Run {
+    /// One line that names the program and everything that helps, nothing on standard output.
+    fn assert_refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.text, "", "{self:?}");
+        assert_eq!(self.errors.lines().count(), 1, "{self:?}");
+        assert!(self.errors.starts_with("observer: "), "{self:?}");
+        for word in words {
+            assert!(self.errors.contains(word), "`{word}` in {self:?}");
+        }
+        for noise in ["panicked", "backtrace", "Error {", "Err("] {
+            assert!(!self.errors.contains(noise), "{self:?}");
+        }
+    }
+}
+
+/// Runs the program in the room to its end.
+pub(crate) fn run(room: &Room, arguments: &[&str]) -> Run {
+    let mut command = Command::new(observer());
+    command.args(arguments);
+    run_command(room, command)
+}
+
+fn run_command(room: &Room, mut command: Command) -> Run {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // Not by `ip netns exec`, which would need root's rights after they are gone.
+    let spawned = netns::within(&room.netns, || command.spawn());
+    let mut child = spawned.expect("namespace").expect("program starts");
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("its state").is_none() {
+        if Instant::now() > deadline {
+            child.kill().expect("kill");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let code = child.wait().expect("its end").code();
+    let read = |from: Option<&mut dyn Read>| {
+        let mut text = String::new();
+        from.expect("a pipe")
+            .read_to_string(&mut text)
+            .expect("text");
+        text
+    };
+    let text = read(child.stdout.as_mut().map(|pipe| pipe as &mut dyn Read));
+    let errors = read(child.stderr.as_mut().map(|pipe| pipe as &mut dyn Read));
+    Run { code, text, errors }
+}
+
+fn ip(arguments: &[&str]) {
+    let status = Command::new("ip").args(arguments).status().expect("ip");
+    assert!(
+        status.success() || std::thread::panicking(),
+        "ip {arguments:?}"
+    );
+}
+
+fn permissions(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
+}

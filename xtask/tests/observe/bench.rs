@@ -1,0 +1,85 @@
+//! What the tests share: whether they can run, one at a time, labs with names of their own and agents
+//! on their nodes.
+
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+
+use xtask::lab::{Lab, Node, Options, Scenario};
+use xtask::traffic::{Load, Stop, drive_all};
+use xtask::{root, skip};
+
+use super::agent::Agent;
+
+/// Guards the clearing of leftovers.
+static SWEPT: Once = Once::new();
+/// Held by the one test that runs: two labs under load disturb each other's times.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits for this test's turn; none, with the skip reported, if it cannot run here.
+pub(crate) fn turn(test: &str) -> Option<MutexGuard<'static, ()>> {
+    let missing = if !root::is_root() {
+        Some("not root")
+    } else if !Path::new("/dev/net/tun").exists() {
+        Some("no /dev/net/tun")
+    } else {
+        None
+    };
+    if let Some(reason) = missing {
+        skip::skip(test, reason);
+        return None;
+    }
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    SWEPT.call_once(|| {
+        Lab::sweep().expect("leftovers of killed runs are removed");
+    });
+    Some(turn)
+}
+
+/// Options with a name that no other test of this or another run has.
+pub(crate) fn options(scenario: Scenario, purpose: &str) -> Options {
+    let name = format!("o{}-{purpose}-{}", process::id(), scenario.name());
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
+    Options {
+        program: Some(program),
+        ..Options::new(scenario).with_name(&name)
+    }
+}
+
+/// Brings a lab up and shows its seed and addresses.
+pub(crate) fn lab(options: Options) -> Lab {
+    let lab = Lab::up(options).expect("lab comes up");
+    eprintln!("{}", lab.status());
+    lab
+}
+
+/// An agent on every node, in the order of the nodes, all of them attached.
+pub(crate) fn agents(lab: &Lab, arguments: &[&str]) -> Vec<Agent> {
+    let start = |node: &Node| Agent::start(&node.netns, &node.name, arguments);
+    let agents: Vec<Agent> = lab.nodes().iter().map(start).collect();
+    for agent in &agents {
+        agent.await_attached();
+    }
+    agents
+}
+
+/// Runs `work` while loads run; they end with it, also when it panics.
+pub(crate) fn with_load<T>(loads: &[Load], work: impl FnOnce() -> T) -> T {
+    struct Ends<'a>(&'a Stop);
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.set();
+        }
+    }
+    let stop = Stop::default();
+    thread::scope(|scope| {
+        let _ends = Ends(&stop);
+        scope.spawn(|| {
+            for report in drive_all(loads, &stop) {
+                report.expect("traffic passes");
+            }
+        });
+        work()
+    })
+}

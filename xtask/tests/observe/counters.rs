@@ -1,0 +1,77 @@
+//! Counters of nftables at every device of a node, grouped by observation point: the second opinion
+//! about what passed there.
+
+use observer_ebpf::abi::point::Point;
+use xtask::lab::Node;
+use xtask::lab::topology::{BRIDGE, TUNNEL, VXLAN};
+use xtask::oracle::{Count, Counter, Hook};
+
+/// Bytes of an Ethernet header, which counters at the egress hook include.
+const ETHERNET: u64 = 14;
+
+/// Counters of one hook of one device.
+struct Place {
+    point: Point,
+    /// Bytes before the IP header that the hook counts.
+    link: u64,
+    ip: Counter,
+    all: Counter,
+}
+
+/// All counters of a node.
+pub(crate) struct Counters(Vec<Place>);
+
+/// What they say per point; the underlays together, at the first underlay's place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Passed {
+    /// IP packets as the hooks see them: an aggregate is one.
+    pub(crate) ip: [Count; 8],
+    /// Frames of any kind, everywhere.
+    pub(crate) frames: u64,
+}
+
+impl Counters {
+    /// Installs them at every device that plays a role.
+    pub(crate) fn install(node: &Node) -> Self {
+        let ports = node
+            .pods
+            .iter()
+            .map(|pod| (Point::Port, pod.host_veth.as_str()));
+        let wires = node
+            .devices
+            .iter()
+            .map(|own| (Point::Underlay0, own.name.as_str()));
+        let own = [
+            (Point::Bridge, BRIDGE),
+            (Point::Overlay, VXLAN),
+            (Point::Tunnel, TUNNEL),
+        ];
+        let install = |(point, device): (Point, &str), hook| {
+            let count = |what: &str| Counter::install(&node.netns, device, hook, what);
+            let has_link = point != Point::Tunnel && hook == Hook::Egress;
+            Place {
+                point,
+                link: if has_link { ETHERNET } else { 0 },
+                ip: count("meta protocol { ip, ip6 }").expect("counter"),
+                all: count("").expect("counter"),
+            }
+        };
+        let devices = ports.chain(own).chain(wires);
+        let places =
+            devices.flat_map(|device| [Hook::Ingress, Hook::Egress].map(|h| install(device, h)));
+        Self(places.collect())
+    }
+
+    /// Reads all of them; bytes from the IP header on.
+    pub(crate) fn read(&self) -> Passed {
+        let mut passed = Passed::default();
+        for place in &self.0 {
+            let count = place.ip.read().expect("count");
+            let sum = &mut passed.ip[place.point as usize];
+            sum.packets += count.packets;
+            sum.bytes += count.bytes - place.link * count.packets;
+            passed.frames += place.all.read().expect("count").packets;
+        }
+        passed
+    }
+}

@@ -1,0 +1,147 @@
+//! What the kernel holds of an agent: programs and links by their ids, programs at a device, and the
+//! agent's own maps. It only reads.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use aya::maps::{Map, MapData, MapInfo, PerCpuArray};
+use aya::programs::tc::TcAttachType;
+use aya::programs::{SchedClassifier, loaded_links, loaded_programs};
+use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::point::{FlowDirection, Point};
+use observer_ebpf::abi::row::Row;
+use observer_ebpf::abi::{FIRST_PATH, PATH_UNKNOWN, PATHS};
+use xtask::lab::netns;
+
+/// Ids of the kernel's objects that a process holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holdings {
+    pub(crate) programs: BTreeSet<u32>,
+    pub(crate) links: BTreeSet<u32>,
+    pub(crate) maps: BTreeSet<u32>,
+}
+
+impl Holdings {
+    /// What the process holds at this moment.
+    pub(crate) fn of(pid: u32) -> Self {
+        let mut found = Self {
+            programs: BTreeSet::new(),
+            links: BTreeSet::new(),
+            maps: BTreeSet::new(),
+        };
+        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("a living process") {
+            // A descriptor may be closed by now.
+            let text = fs::read_to_string(entry.expect("entry").path()).unwrap_or_default();
+            for line in text.lines() {
+                let mut words = line.split_whitespace();
+                let (name, value) = (words.next(), words.next());
+                let id = value.and_then(|value| value.parse().ok());
+                match (name, id) {
+                    // A link names its program too; the program is counted where it is held.
+                    (Some("prog_id:"), Some(id)) => found.programs.insert(id),
+                    (Some("link_id:"), Some(id)) => found.links.insert(id),
+                    (Some("map_id:"), Some(id)) => found.maps.insert(id),
+                    _ => continue,
+                };
+            }
+        }
+        found
+    }
+
+    /// Those of them that the kernel still has.
+    pub(crate) fn left(&self) -> (BTreeSet<u32>, BTreeSet<u32>) {
+        let programs = loaded_programs().filter_map(|found| found.ok()?.id().into());
+        let links = loaded_links().filter_map(|found| found.ok()?.id().into());
+        let (programs, links): (BTreeSet<u32>, BTreeSet<u32>) =
+            (programs.collect(), links.collect());
+        (&self.programs & &programs, &self.links & &links)
+    }
+}
+
+/// Programs at the ingress and the egress of a device.
+pub(crate) fn attached(namespace: &str, device: &str) -> [usize; 2] {
+    let count = |hook| {
+        let found = SchedClassifier::query_tcx(device, hook);
+        found.expect("a device that exists").1.len()
+    };
+    netns::within(namespace, || {
+        [count(TcAttachType::Ingress), count(TcAttachType::Egress)]
+    })
+    .expect("namespace")
+}
+
+/// The traffic rows and the ledger of one agent, read behind its back.
+pub(crate) struct Maps {
+    traffic: PerCpuArray<MapData, [u64; 4]>,
+    counters: PerCpuArray<MapData, u64>,
+}
+
+/// What a group of rows counted at one point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) buffers: u64,
+    pub(crate) bytes: u64,
+    pub(crate) segments: u64,
+}
+
+/// Everything that an agent's programs counted up to a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Per point: pods, paths of their own or not named yet.
+    pub(crate) pods: [Sum; 8],
+    /// Per point: collected traffic of the node itself and of strangers.
+    pub(crate) others: [Sum; 8],
+    /// Frames that a program saw.
+    pub(crate) frames: u64,
+    /// Frames that are not for us or lie.
+    pub(crate) refused: u64,
+}
+
+impl Maps {
+    /// Opens those that the process holds.
+    pub(crate) fn of(pid: u32) -> Self {
+        let maps = Holdings::of(pid).maps;
+        let open = |name: &str| {
+            let is_it = |id: &&u32| {
+                let info = MapInfo::from_id(**id);
+                info.is_ok_and(|info| info.name_as_str() == Some(name))
+            };
+            let id = maps.iter().find(is_it).expect("a map of this name");
+            Map::PerCpuArray(MapData::from_id(*id).expect("map"))
+        };
+        let [traffic, counters] = ["TRAFFIC", "COUNTERS"].map(open);
+        Self {
+            traffic: traffic.try_into().expect("rows of four words"),
+            counters: counters.try_into().expect("cells of one word"),
+        }
+    }
+
+    /// Reads all rows and cells.
+    pub(crate) fn read(&self) -> Counted {
+        let [mut pods, mut others] = [[Sum::default(); 8]; 2];
+        for path in 0..PATHS {
+            let is_pod = path == PATH_UNKNOWN || path >= FIRST_PATH;
+            let sums = if is_pod { &mut pods } else { &mut others };
+            for (point, sum) in Point::ALL.into_iter().zip(sums) {
+                for direction in FlowDirection::ALL {
+                    let row = Row::new(path, point, direction).index();
+                    for [buffers, bytes, segments, _] in
+                        self.traffic.get(&row, 0).expect("row").iter()
+                    {
+                        sum.buffers += buffers;
+                        sum.bytes += bytes;
+                        sum.segments += segments;
+                    }
+                }
+            }
+        }
+        let cell = |cell: u32| -> u64 { self.counters.get(&cell, 0).expect("cell").iter().sum() };
+        let losses = u32::try_from(Loss::ALL.len()).expect("few");
+        Counted {
+            pods,
+            others,
+            frames: cell(Counter::Loss(Loss::Frames).index()),
+            refused: (losses..COUNTERS).map(cell).sum(),
+        }
+    }
+}

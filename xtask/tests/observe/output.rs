@@ -1,0 +1,145 @@
+//! The agent's JSON lines as values, and the sweeps that they make up.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One line of `--format json`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum Line {
+    /// An ordered pair.
+    Path(PathLine),
+    /// A finding.
+    Finding(Finding),
+    /// A span of a round trip.
+    Span(Span),
+    /// What was seen and lost; the last line of a sweep.
+    Ledger(Ledger),
+}
+
+/// What one sweep says of an ordered pair.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PathLine {
+    pub(crate) source: End,
+    pub(crate) destination: End,
+    pub(crate) class: Option<String>,
+    pub(crate) encap: Option<String>,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) rtt_ms: BTreeMap<String, Option<RoundTrip>>,
+}
+
+/// One end of a path.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct End {
+    pub(crate) node: Option<String>,
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Round trips at one point.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct RoundTrip {
+    pub(crate) count: u64,
+    pub(crate) p50: f64,
+}
+
+/// A cause with its evidence and its fix.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Finding {
+    pub(crate) cause: String,
+    pub(crate) subject: Subject,
+    pub(crate) confidence: f64,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) fix: Fix,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Subject {
+    pub(crate) nodes: Vec<String>,
+}
+
+/// A fact.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Evidence {
+    pub(crate) id: String,
+    pub(crate) text: String,
+}
+
+/// What to change.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Fix {
+    pub(crate) id: String,
+    pub(crate) text: String,
+    pub(crate) side_effects: Vec<String>,
+}
+
+/// A span.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Span {
+    #[serde(rename = "trace_id")]
+    pub(crate) trace: String,
+    #[serde(rename = "span_id")]
+    pub(crate) id: String,
+    #[serde(rename = "parent_span_id")]
+    pub(crate) parent: Option<String>,
+    pub(crate) kind: String,
+    pub(crate) duration_ms: f64,
+    pub(crate) attributes: BTreeMap<String, Value>,
+}
+
+/// What was seen and lost.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Ledger(BTreeMap<String, Value>);
+
+impl Ledger {
+    /// An entry, or the sum of an entry's reasons; 0 if there is none.
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        match self.0.get(name) {
+            Some(Value::Object(reasons)) => reasons.values().filter_map(Value::as_u64).sum(),
+            other => other.and_then(Value::as_u64).unwrap_or(0),
+        }
+    }
+
+    /// One reason of an entry.
+    pub(crate) fn reason(&self, name: &str, reason: &str) -> u64 {
+        let group = self.0.get(name).and_then(|group| group.get(reason));
+        group.and_then(Value::as_u64).unwrap_or(0)
+    }
+}
+
+/// All lines of one interval but the spans.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sweep {
+    pub(crate) paths: Vec<PathLine>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) ledger: Ledger,
+}
+
+impl Sweep {
+    /// The line of an ordered pair of addresses.
+    pub(crate) fn path(&self, from: impl Into<IpAddr>, to: impl Into<IpAddr>) -> Option<&PathLine> {
+        let wanted = [Some(from.into()), Some(to.into())];
+        let is_it = |path: &&PathLine| [path.source.address, path.destination.address] == wanted;
+        self.paths.iter().find(is_it)
+    }
+
+    /// Packets of the lines without addresses that bear this class.
+    pub(crate) fn collected(&self, class: &str) -> u64 {
+        let lines = self
+            .paths
+            .iter()
+            .filter(|path| path.source.address.is_none() && path.class.as_deref() == Some(class));
+        lines.map(|path| path.packets).sum()
+    }
+}
+
+impl PathLine {
+    /// Round trips at a point, if it timed any.
+    pub(crate) fn rtt(&self, point: &str) -> Option<RoundTrip> {
+        self.rtt_ms.get(point).copied().flatten()
+    }
+}
