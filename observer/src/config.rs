@@ -42,8 +42,8 @@ pub struct Config {
 /// The exporter, on or off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Otlp {
-    /// Nothing is sent.
-    Disabled,
+    /// Not configured here: the standard `OTEL_EXPORTER_OTLP_*` variables decide.
+    Unset,
     /// Sent by gRPC to this address.
     Endpoint(String),
 }
@@ -117,11 +117,7 @@ impl Config {
             .node
             .or(file.node.take())
             .unwrap_or_else(host_name);
-        let otlp = overrides.otlp.or(file.otlp_endpoint.take()).or_else(|| {
-            std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT")
-                .ok()
-                .filter(|value| !value.is_empty())
-        });
+        let otlp = overrides.otlp.or(file.otlp_endpoint.take());
         Self::check(file, node, otlp)
     }
 
@@ -170,7 +166,7 @@ impl Config {
             rate: u8::try_from(file.sample_one_in.trailing_zeros()).unwrap_or(31),
             interfaces: file.interfaces,
             underlay: file.underlay,
-            otlp: otlp.map_or(Otlp::Disabled, Otlp::Endpoint),
+            otlp: otlp.map_or(Otlp::Unset, Otlp::Endpoint),
         })
     }
 }

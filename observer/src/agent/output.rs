@@ -67,7 +67,7 @@ impl Output {
             cluster: None,
         };
         let endpoint = match &config.otlp {
-            Otlp::Disabled => None,
+            Otlp::Unset => None,
             Otlp::Endpoint(endpoint) => Some(endpoint.as_str()),
         };
         let limits = Limits::default();
