@@ -12,8 +12,8 @@ use crate::lab::{ChildGuard, Lab};
 
 /// How long the last lines of an observer that has ended may take to be there.
 const LAST_WORDS: Duration = Duration::from_millis(50);
-/// Time between two reports: what makes the progress look alive.
-const INTERVAL: &str = "1s";
+/// Time between two reports: a sweep costs about a millisecond, and the first class comes sooner.
+const INTERVAL: &str = "500ms";
 /// One TCP timestamp in so many is followed: a short run needs many samples.
 const SAMPLE_ONE_IN: &str = "4";
 

@@ -52,6 +52,8 @@ pub(super) struct LabOutcome {
 pub(super) struct PodEnd {
     pub(super) pod: String,
     pub(super) node: String,
+    /// The part its node plays in the scenario.
+    pub(super) role: &'static str,
     pub(super) address: String,
 }
 
@@ -140,6 +142,7 @@ fn seen(
     let ends = [(from, &pair.from), (to, &pair.to)].map(|(node, pod)| PodEnd {
         pod: pod.clone(),
         node: node.name.clone(),
+        role: node.role.name(),
         address: topology
             .pod(pod)
             .map_or_else(String::new, |pod| pod.address.to_string()),

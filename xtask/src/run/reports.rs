@@ -116,9 +116,7 @@ impl Reports {
     /// Takes one line of the agent's output, standard error included.
     pub(super) fn take(&mut self, line: &str) {
         let Ok(value) = serde_json::from_str::<Value>(line) else {
-            if !line.trim().is_empty() {
-                self.words = plain(line);
-            }
+            self.take_words(&plain(line));
             return;
         };
         match value.get("type").and_then(Value::as_str) {
@@ -127,6 +125,14 @@ impl Reports {
             // The ledger is the last line of every sweep.
             Some("ledger") => self.sweeps += 1,
             Some(_) | None => {}
+        }
+    }
+
+    /// The latest line counts, but what follows an error only explains it.
+    fn take_words(&mut self, words: &str) {
+        let is_error = |text: &str| text.starts_with("error:") || text.starts_with("observer:");
+        if !words.is_empty() && (is_error(words) || !is_error(&self.words)) {
+            words.clone_into(&mut self.words);
         }
     }
 
@@ -174,7 +180,7 @@ impl Reports {
         self.sweeps
     }
 
-    /// The last line that was no report: the agent's own words.
+    /// Its last error, else its last line that was no report.
     pub(super) fn words(&self) -> &str {
         if self.words.is_empty() {
             "it said nothing"

@@ -3,7 +3,7 @@
 use super::grid::{Align, grid, wrap};
 use super::{LabOutcome, WIDTH, title};
 use crate::run::number::{bits_per_second, figures, grouped};
-use crate::run::outcome::PairOutcome;
+use crate::run::outcome::{PairOutcome, PodEnd};
 use crate::run::reports::Quantiles;
 
 const HEADER: [&str; 11] = [
@@ -37,8 +37,8 @@ fn row(pair: &PairOutcome) -> [String; 11] {
         .iter()
         .map(|position| format!("F{}", position + 1));
     [
-        pair.from.pod.clone(),
-        pair.to.pod.clone(),
+        end(&pair.from),
+        end(&pair.to),
         text(&pair.class),
         text(&pair.encap),
         pair.mtu
@@ -51,6 +51,14 @@ fn row(pair: &PairOutcome) -> [String; 11] {
         bits_per_second(pair.bits_per_second),
         marks.collect::<Vec<_>>().join(" "),
     ]
+}
+
+/// The pod, and what its node is where nodes differ.
+fn end(end: &PodEnd) -> String {
+    match end.role {
+        "" | "member" => end.pod.clone(),
+        role => format!("{} ({role})", end.pod),
+    }
 }
 
 fn median(found: Option<Quantiles>) -> String {

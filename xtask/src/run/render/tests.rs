@@ -67,15 +67,16 @@ fn one_lab_is_a_row_per_pair_that_names_its_finding() {
     let mut lab = sick();
     let mut back = lab.pairs[0].clone();
     (back.from, back.to) = (back.to, back.from);
+    (back.from.role, back.to.role) = ("far", "mixed");
     (back.mtu, back.findings) = (None, Vec::new());
     lab.pairs.push(back);
     lab.findings.clear();
     let expected = "\
 S1  pods over the Tailscale tunnel, though the nodes share a LAN
 
-from  to    class            stack             MTU  packets  pod ms  wire  ping    transfer
-n1-a  n2-a  vxlan-tailscale  wireguard>vxlan  1230   12,345   0.412     -     -  800 Mbit/s  F1
-n2-a  n1-a  vxlan-tailscale  wireguard>vxlan     -   12,345   0.412     -     -  800 Mbit/s
+from        to            class            stack             MTU  packets  pod ms  wire  ping    transfer
+n1-a        n2-a          vxlan-tailscale  wireguard>vxlan  1230   12,345   0.412     -     -  800 Mbit/s  F1
+n2-a (far)  n1-a (mixed)  vxlan-tailscale  wireguard>vxlan     -   12,345   0.412     -     -  800 Mbit/s
 (pod, wire, ping: median round trip in ms; -: does not pass or is encrypted)
 ";
     assert_eq!(pairs::render(&lab), expected);
@@ -157,6 +158,7 @@ fn pair(addresses: [&str; 2], class: &str, stack: &str) -> PairOutcome {
     let [from, to] = [("n1", addresses[0]), ("n2", addresses[1])].map(|(node, address)| PodEnd {
         pod: format!("{node}-a"),
         node: node.to_owned(),
+        role: "member",
         address: address.to_owned(),
     });
     PairOutcome {
