@@ -62,10 +62,12 @@ fn compile(toolchain: &Toolchain, target_dir: &Path) -> Command {
     // BTF of programs and maps comes from debug information; one codegen unit keeps every call
     // inside one module, where it can be inlined. 64-bit atomic or/xchg/cmpxchg need cpu v3.
     // Packet fields are read as words: x86-64 and arm64 kernels allow that at any address.
+    // Expanding memory copies in order makes LLVM call a byte-wise memset for the rest of them.
     let flags = [
         &format!("-Clinker={}", toolchain.linker().display()),
         "-Clink-arg=--btf",
         "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+        "-Clink-arg=--disable-expand-memcpy-in-order",
         "-Ctarget-cpu=v3",
         "-Cdebuginfo=2",
         "-Ccodegen-units=1",

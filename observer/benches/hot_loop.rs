@@ -86,7 +86,8 @@ fn measured(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
             rows.push(ratio(series, look_up, case.has_bar));
         }
     }
-    rows.extend(single.iter().map(net));
+    let alone = |series| net(series).noted("one packet per run");
+    rows.extend(single.iter().map(alone));
     Ok(rows)
 }
 

@@ -6,6 +6,7 @@ use observer_ebpf::abi::PATH_HOST;
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::fixtures::layers::{IPV4, Ipv4, TCP, Tcp, UDP, ethernet, stamped, udp, vxlan};
 use observer_ebpf::fixtures::{NODE_A, NODE_B, POD_A, POD_B};
+use observer_ebpf::parse::TCP_ACK;
 
 use super::stage::PATH;
 
@@ -74,10 +75,25 @@ pub(super) fn with_new_stamp(number: u32) -> Vec<u8> {
     segment(POD_A, POD_B, 1 + number, 1_000 + 100 * number)
 }
 
+/// The pure acknowledgement that answers it.
+pub(super) fn reply(number: u32) -> Vec<u8> {
+    let segment = Tcp {
+        source: Tcp::default().destination,
+        destination: Tcp::default().source,
+        flags: TCP_ACK,
+        options: &stamped(7, 1 + number),
+        ..Tcp::default()
+    };
+    ethernet(
+        IPV4,
+        &Ipv4::new(POD_B, POD_A, TCP).around(&segment.around(&[])),
+    )
+}
+
 fn segment(source: [u8; 4], destination: [u8; 4], stamp: u32, sequence: u32) -> Vec<u8> {
     let segment = Tcp {
         sequence,
-        options: &stamped(stamp, 7),
+        options: &stamped(stamp, 0),
         ..Tcp::default()
     };
     let packet = Ipv4::new(source, destination, TCP).around(&segment.around(&PAYLOAD));

@@ -1,6 +1,7 @@
 //! Test runs: interleaved between programs per round, each round net of its own empty reading.
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
+use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
 use observer_ebpf::abi::point::Site;
 
 use super::cases::{self, Case};
@@ -106,25 +107,56 @@ pub(super) fn new_stamps(
     effort: Effort,
 ) -> Result<Vec<Series>, Failure> {
     let ours = Program::Ours(case.site);
-    let mut look_up = Vec::new();
-    let mut known = Vec::new();
-    let mut new = Vec::new();
+    let names = [
+        "single_look_up",
+        "single_new_tsval",
+        "single_known_tsval",
+        "single_reply",
+    ];
+    let mut net = [const { Vec::new() }; 4];
+    // What the steady state left armed is answered first.
+    run(stage, ours, &cases::reply(0), 1)?;
+    let sampled = samples(stage)?;
     for number in 1..=effort.stamps {
-        let frame = cases::with_new_stamp(number);
-        let empty = run(stage, Program::Yardstick(EMPTY), &frame, 1)?;
-        look_up.push(run(stage, Program::Yardstick(LOOK_UP), &frame, 1)? - empty);
-        new.push(run(stage, ours, &frame, 1)? - empty);
-        known.push(run(stage, ours, &frame, 1)? - empty);
+        let data = cases::with_new_stamp(number);
+        let reply = cases::reply(number);
+        let empty = run(stage, Program::Yardstick(EMPTY), &data, 1)?;
+        let look_up = run(stage, Program::Yardstick(LOOK_UP), &data, 1)?;
+        // Our own program runs once before it is measured, as it would in traffic.
+        run(stage, ours, &cases::with_new_stamp(number - 1), 1)?;
+        let new = run(stage, ours, &data, 1)?;
+        let known = run(stage, ours, &data, 1)?;
+        let answered = run(stage, ours, &reply, 1)?;
+        for (series, gross) in net.iter_mut().zip([look_up, new, known, answered]) {
+            series.push(gross - empty);
+        }
     }
-    let series = |name, net: Vec<f64>| Series {
-        name,
-        net: net.chunks_exact(GROUP).filter_map(middle).collect(),
-    };
-    Ok(vec![
-        series("single_look_up", look_up),
-        series("single_known_tsval", known),
-        series("single_new_tsval", new),
-    ])
+    let sampled = samples(stage)? - sampled;
+    if sampled != u64::from(effort.stamps) {
+        let sent = effort.stamps;
+        return Err(format!("answer {sent} new TSvals: {sampled} round trips were timed").into());
+    }
+    let series = names.into_iter().zip(net);
+    Ok(series
+        .map(|(name, net)| Series {
+            name,
+            net: net.chunks_exact(GROUP).filter_map(middle).collect(),
+        })
+        .collect())
+}
+
+/// Round trips that were timed so far.
+fn samples(stage: &mut Stage) -> Result<u64, Failure> {
+    let mut sum = 0;
+    stage
+        .object
+        .counters
+        .for_each_below(COUNTERS, |cell, cpus| {
+            if cell == Counter::from(Loss::Samples).index() {
+                sum = cpus.iter().sum();
+            }
+        })?;
+    Ok(sum)
 }
 
 fn middle(group: &[f64]) -> Option<f64> {
