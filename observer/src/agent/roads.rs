@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use observer_ebpf::abi::point::Point;
 
@@ -12,12 +13,18 @@ use crate::path::{Device, PathReport, UnderlayKind};
 use crate::routing::{BYPASS_MARK, RouteQuestion, Routing, UnderlayRules, underlay_kind};
 use crate::sweep::OuterFlows;
 
+/// How long a WireGuard session may be used (`REJECT_AFTER_TIME`, WireGuard paper section 6.1): its
+/// endpoint counts as active that long, so that a silent peer behind a router still forbids a fix
+/// that would cut it off.
+const SESSION: Duration = Duration::from_mins(3);
+
 /// Answers of the kernel about this sweep's peers.
 pub(super) struct Roads {
     routing: Routing,
     rules: UnderlayRules,
     underlays: HashMap<(Point, IpAddr), UnderlayKind>,
     endpoints: Vec<Endpoint>,
+    active: BTreeMap<IpAddr, Instant>,
 }
 
 impl Roads {
@@ -28,6 +35,7 @@ impl Roads {
             rules,
             underlays,
             endpoints,
+            active: BTreeMap::new(),
         })
     }
 
@@ -66,24 +74,29 @@ impl Roads {
                 self.underlays.insert((point, peer), kind);
             }
         }
+        let now = Instant::now();
+        let busy = outer.busy_sessions().into_keys();
+        self.active
+            .extend(busy.map(|session| (session.endpoint, now)));
+        self.active
+            .retain(|_, used| now.duration_since(*used) < SESSION);
         self.endpoints.clear();
-        for session in outer.busy_sessions().into_keys() {
+        for &address in self.active.keys() {
             let question = RouteQuestion {
                 mark: BYPASS_MARK,
-                ..RouteQuestion::to(session.endpoint)
+                ..RouteQuestion::to(address)
             };
             let answer = self.routing.route(question)?;
             let device = answer.device.and_then(|ifindex| devices.device(ifindex));
             let Some(device) = device.map(|device| device.name.clone()) else {
                 continue;
             };
-            let Some(underlay) = underlay_kind(&answer, &device, session.endpoint, &self.rules)
-            else {
+            let Some(underlay) = underlay_kind(&answer, &device, address, &self.rules) else {
                 continue;
             };
             let on_link = answer.is_on_link();
             self.endpoints.push(Endpoint {
-                address: session.endpoint,
+                address,
                 device,
                 on_link,
                 underlay,

@@ -29,7 +29,7 @@ pub struct PairFacts<'a> {
     pub path: &'a PathReport,
     /// The peer node's VTEP as seen in the tunnel, or its name.
     pub peer: &'a str,
-    /// Every WireGuard endpoint with traffic in the last sweep, this node's whole tailnet.
+    /// Every WireGuard endpoint with a session that may be alive, this node's whole tailnet.
     pub endpoints: &'a [Endpoint],
 }
 
