@@ -82,6 +82,9 @@ pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
     };
     following.abort();
     agent.take_events()?;
+    for trip in agent.intake.rest() {
+        agent.output.round_trip(trip)?;
+    }
     agent.sweep()?;
     agent.attachments.clear();
     agent.output.finish().await?;

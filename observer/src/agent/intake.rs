@@ -120,6 +120,11 @@ impl Intake {
         self.joiner.settled(now)
     }
 
+    /// All round trips that are left, at the end of a run: no sibling will come.
+    pub(super) fn rest(&mut self) -> Vec<RoundTrip> {
+        self.joiner.settled(u64::MAX)
+    }
+
     /// Frees the numbers of pairs without entries.
     pub(super) fn retire(
         &mut self,
