@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::agent::{self, Ending, Format, Task};
@@ -60,10 +61,30 @@ struct RunArgs {
 /// Runs the verb of the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().verb {
-        Verb::Run(args) => run(args),
-        Verb::Config => config(),
+    match Cli::try_parse() {
+        Ok(Cli {
+            verb: Verb::Run(args),
+        }) => run(args),
+        Ok(Cli { verb: Verb::Config }) => config(),
+        Err(error) => usage(&error),
     }
+}
+
+/// Help and version as they are; a wrong argument in one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_pointer = |line: &str| line.starts_with("Usage:") || line.starts_with("For more ");
+    let said: Vec<_> = lines.take_while(|line| !is_pointer(line)).collect();
+    let said = said.join("; ");
+    eprintln!(
+        "observer: {}; see `observer --help`",
+        said.trim_start_matches("error: ")
+    );
+    ExitCode::from(2)
 }
 
 fn run(args: RunArgs) -> ExitCode {
