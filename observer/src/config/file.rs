@@ -66,7 +66,7 @@ impl File {
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::Parse {
             path: path.to_owned(),
-            reason: error.to_string().trim_end().replace('\n', "\n  "),
+            reason: one_line(&error, text),
         })
     }
 
@@ -167,6 +167,15 @@ impl File {
             ),
         ]
     }
+}
+
+/// Where in `text` and what, without the drawing.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().trim_end().replace('\n', "; ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return message;
+    };
+    format!("line {}: {message}", before.matches('\n').count() + 1)
 }
 
 fn section(text: &mut String, name: &str, keys: Vec<(&'static str, String, &'static str)>) {
