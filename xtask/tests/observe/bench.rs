@@ -1,12 +1,13 @@
 //! What the tests share: whether they can run, one at a time, labs with names of their own and agents
 //! on their nodes.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 
-use xtask::lab::{Lab, Node, Options, Scenario};
+use xtask::lab::{Lab, Node, Options, Scenario, netns};
 use xtask::traffic::{Load, Stop, drive_all};
 use xtask::{root, skip};
 
@@ -52,6 +53,20 @@ pub(crate) fn lab(options: Options) -> Lab {
     let lab = Lab::up(options).expect("lab comes up");
     eprintln!("{}", lab.status());
     lab
+}
+
+/// Keeps nodes and pods from soliciting IPv6 routers: nothing passes but what the test sends.
+pub(crate) fn silence(lab: &Lab) {
+    const SWITCH: &str = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+    let nodes = lab.nodes().iter();
+    let places = nodes.flat_map(|node| {
+        let pods = node.pods.iter().map(|pod| &pod.netns);
+        pods.chain([&node.netns])
+    });
+    for place in places {
+        let written = netns::within(place, || fs::write(SWITCH, "1"));
+        written.expect("namespace").expect("switch");
+    }
 }
 
 /// An agent on every node, in the order of the nodes, all of them attached.

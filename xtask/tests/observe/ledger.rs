@@ -1,15 +1,14 @@
 //! Nothing passes uncounted: at every point, the packets that nftables counts are the sum of the
 //! agent's rows there, and what is in no row is in the ledger.
 
-use std::fs;
 use std::time::Duration;
 
 use observer_ebpf::abi::point::Point;
-use xtask::lab::{Lab, Node, Scenario, netns};
+use xtask::lab::{Lab, Node, Scenario};
 use xtask::traffic::{Bulk, Datagrams, Ping, Place, Stop, Volume};
 
 use super::agent::Agent;
-use super::bench::{agents, lab, options, turn};
+use super::bench::{agents, lab, options, silence, turn};
 use super::counters::{Counters, Passed};
 use super::kernel::{Counted, Maps, Sum};
 
@@ -48,6 +47,7 @@ fn rows_add_up_to_what_nft_counts_at_every_point_of_s1() {
 fn check(test: &str, scenario: Scenario, carries_vxlan: Point) {
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(scenario, "sum"));
+    // Hairpin sends a pod's multicast back by the same port, where the agent counts a packet once.
     silence(&lab);
     let agents = agents(&lab, &[]);
     let sender = fastrand::usize(..3);
@@ -265,16 +265,6 @@ fn exact(packets: u64, bytes: u64) -> Sum {
         buffers: packets,
         bytes,
         segments: packets,
-    }
-}
-
-/// Keeps pods from soliciting IPv6 routers: the bridge's hairpin sends that back by the same port,
-/// where the agent counts a packet once.
-fn silence(lab: &Lab) {
-    const SWITCH: &str = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
-    for pod in lab.nodes().iter().flat_map(|node| &node.pods) {
-        let written = netns::within(&pod.netns, || fs::write(SWITCH, "1"));
-        written.expect("namespace").expect("switch");
     }
 }
 

@@ -11,7 +11,7 @@ use xtask::oracle::{Counter, Hook};
 use xtask::traffic::{Load, PingPong, Place, Until};
 
 use super::agent::Agent;
-use super::bench::{agents, lab, options, turn, with_load};
+use super::bench::{agents, lab, options, silence, turn, with_load};
 use super::output::{Finding, Sweep};
 
 /// Longer than any test waits; loads are told to stop.
@@ -24,6 +24,7 @@ fn mixed_node_has_every_pair_right_in_one_sweep_and_host_traffic_apart() {
     let test = "paths::mixed_node_has_every_pair_right_in_one_sweep_and_host_traffic_apart";
     let Some(_turn) = turn(test) else { return };
     let lab = pairs_lab(Scenario::Mixed);
+    silence(&lab);
     let agents = agents(&lab, &[]);
     let [mixed, near] = [Role::Mixed, Role::Near].map(|role| {
         let found = lab.nodes().iter().find(|node| node.role == role);
