@@ -3,6 +3,8 @@
 //!
 //! `NETPATH_OBSERVER` names another binary to test than the one of this workspace.
 
+#[path = "observe/account.rs"]
+mod account;
 #[path = "observe/agent.rs"]
 mod agent;
 #[path = "observe/bad_input.rs"]

@@ -12,7 +12,7 @@ use xtask::lab::{Scenario, netns};
 use xtask::traffic::{PingPong, Stop, Until};
 
 use super::agent::PATIENCE;
-use super::bench::{agents, lab, options, turn};
+use super::bench::{agents_on, lab, options, turn};
 use super::program::observer;
 
 /// An identity that owns nothing.
@@ -89,7 +89,7 @@ fn absent_collector_costs_counted_spans_only() {
     let lab = lab(options(Scenario::H2, "otlp"));
     // Nobody listens there, in no namespace of a lab.
     let arguments = ["--otlp", "http://127.0.0.1:9", "--sample-one-in", "1"];
-    let mut agents = agents(&lab, &arguments);
+    let mut agents = agents_on(lab.nodes().iter().take(1), &arguments);
     let [from, to] = [0, 1].map(|place| &lab.nodes()[place].pods[0]);
     let load = PingPong::new(from.into(), to.into(), Until::Count(100));
     PingPong {
@@ -98,7 +98,7 @@ fn absent_collector_costs_counted_spans_only() {
     }
     .drive(&Stop::default())
     .expect("exchange");
-    let mut agent = agents.swap_remove(0);
+    let mut agent = agents.remove(0);
     agent.await_sweep("dropped spans", |sweep| {
         sweep.ledger.reason("span_dropped", "unreachable") > 0
     });

@@ -71,8 +71,16 @@ pub(crate) fn silence(lab: &Lab) {
 
 /// An agent on every node, in the order of the nodes, all of them attached.
 pub(crate) fn agents(lab: &Lab, arguments: &[&str]) -> Vec<Agent> {
+    agents_on(lab.nodes().iter(), arguments)
+}
+
+/// An agent on each of these nodes, in their order, all of them attached.
+pub(crate) fn agents_on<'a>(
+    nodes: impl Iterator<Item = &'a Node>,
+    arguments: &[&str],
+) -> Vec<Agent> {
     let start = |node: &Node| Agent::start(&node.netns, &node.name, arguments);
-    let agents: Vec<Agent> = lab.nodes().iter().map(start).collect();
+    let agents: Vec<Agent> = nodes.map(start).collect();
     for agent in &agents {
         agent.await_attached();
     }

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use xtask::lab::{Options, Pod, Scenario};
+use xtask::lab::{Pod, Scenario};
 use xtask::traffic::{Ping, PingPong, Place, Stop, Until};
 
-use super::bench::{agents, lab, options, turn};
+use super::bench::{agents_on, lab, options, turn};
 use super::output::Span;
 
 /// Exchanges; one round trip each way.
@@ -37,15 +37,13 @@ fn spans_of_both_nodes_make_one_trace_in_the_tunnel() {
 
 fn check(test: &str, scenario: Scenario, one_in: u32) {
     let Some(_turn) = turn(test) else { return };
-    let lab = lab(Options {
-        pods_per_node: 1,
-        ..options(scenario, "trace")
-    });
-    let agents = agents(&lab, &["--sample-one-in", &one_in.to_string()]);
-    let nodes = lab.nodes();
-    let mut places = [0, 1, 2];
-    fastrand::shuffle(&mut places);
-    let [client, server, _] = places.map(|place| &nodes[place].pods[0]);
+    let lab = lab(options(scenario, "trace"));
+    let mut nodes: Vec<_> = lab.nodes().iter().collect();
+    fastrand::shuffle(&mut nodes);
+    nodes.truncate(2);
+    let sampled = ["--sample-one-in", &one_in.to_string()];
+    let agents = agents_on(nodes.iter().copied(), &sampled);
+    let [client, server] = [0, 1].map(|place| &nodes[place].pods[0]);
     PingPong {
         think: Duration::from_millis(8),
         ..PingPong::new(client.into(), server.into(), Until::Count(EXCHANGES))
