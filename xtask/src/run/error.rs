@@ -28,7 +28,7 @@ pub enum RunError {
     #[error("wait for Ctrl-C and SIGTERM: {0}")]
     Signals(#[source] io::Error),
     /// The time is too short to measure anything.
-    #[error("measure in {given}: too short for a lab; use --for 2s or more")]
+    #[error("measure for {given}: too short for a lab; use --for 2s or more")]
     TooShort {
         /// What was asked for.
         given: String,

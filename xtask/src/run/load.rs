@@ -11,9 +11,6 @@ use crate::traffic::{
 
 /// Pause between two pings or two datagrams.
 const GAP: Duration = Duration::from_millis(5);
-/// Pause between two requests: TCP timestamps tick once in a millisecond, so that the observer can
-/// follow each of them and TCP and observer speak of the same round trips.
-const THINK: Duration = Duration::from_millis(1);
 /// Payload of a datagram: fits every MTU of the lab.
 const DATAGRAM: usize = 512;
 
@@ -22,6 +19,11 @@ const DATAGRAM: usize = 512;
 pub(super) struct Route {
     pub(super) from: Place,
     pub(super) to: Place,
+    /// Pause between two light requests. The observer follows one request per tick of TCP's
+    /// timestamps, a millisecond: with a pause as long it follows each, and TCP and observer speak of
+    /// the same round trips. But what the server sends is confirmed after the pause only: none where
+    /// both ends are clients in turn.
+    pub(super) think: Duration,
 }
 
 /// What one round of full load has measured.
@@ -44,7 +46,7 @@ impl Route {
     pub(super) fn light(&self, time: Duration, stop: &Stop) -> Result<Light, TrafficError> {
         let [from, to] = [&self.from, &self.to].map(Clone::clone);
         let tcp = PingPong {
-            think: THINK,
+            think: self.think,
             ..PingPong::new(from.clone(), to.clone(), Until::Elapsed(time.mul_f64(0.6)))
         };
         let count = echoes(time.mul_f64(0.2));

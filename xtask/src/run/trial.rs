@@ -213,20 +213,28 @@ fn pairs(sites: &[Site], watched: Watched) -> Vec<Measured> {
     let mut pairs = Vec::new();
     for (index, site) in sites.iter().enumerate() {
         let topology = site.topology();
-        let count = match watched {
-            Watched::ClientAndServer => 1,
-            Watched::All => usize::MAX,
+        let (count, think) = match watched {
+            Watched::ClientAndServer => (1, Duration::from_millis(1)),
+            Watched::All => (usize::MAX, Duration::ZERO),
         };
         let ordered = topology.expected().into_iter().take(count);
-        pairs.extend(ordered.filter_map(|pair| measured(index, topology, &pair.from, &pair.to)));
+        pairs.extend(
+            ordered.filter_map(|pair| measured(index, topology, [&pair.from, &pair.to], think)),
+        );
     }
     pairs
 }
 
-fn measured(site: usize, topology: &Topology, from: &str, to: &str) -> Option<Measured> {
+fn measured(
+    site: usize,
+    topology: &Topology,
+    [from, to]: [&str; 2],
+    think: Duration,
+) -> Option<Measured> {
     let route = Route {
         from: topology.pod(from)?.into(),
         to: topology.pod(to)?.into(),
+        think,
     };
     Some(Measured {
         site,

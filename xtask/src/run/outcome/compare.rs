@@ -50,9 +50,9 @@ fn sentence([one, other]: [String; 2], slower: f64, share: f64, mtu_lost: u32) -
     };
     let lost = match mtu_lost {
         0 => String::new(),
-        bytes => format!(", {bytes} bytes less per packet"),
+        bytes => format!(" and {bytes} bytes less per packet"),
     };
-    format!("{one} costs {slower} times the round trip of {other}: {share} throughput{lost}.")
+    format!("{one} costs {slower} times the round trip of {other}, for {share} throughput{lost}.")
 }
 
 /// The median at the pod as observed, else as TCP says.
@@ -75,8 +75,8 @@ mod tests {
         let found = compare(&labs[0], &labs[1]).expect("a comparison");
         assert_eq!(
             found.conclusion,
-            "S1 costs 4.2 times the round trip of H2: 1/12 of its throughput, 220 bytes less per \
-             packet."
+            "S1 costs 4.2 times the round trip of H2, for 1/12 of its throughput and 220 bytes less \
+             per packet."
         );
         assert_eq!(found.mtu_lost, 220);
     }

@@ -57,7 +57,7 @@ fn row(pair: &PairOutcome) -> [String; 11] {
 fn end(end: &PodEnd) -> String {
     match end.role {
         "" | "member" => end.pod.clone(),
-        role => format!("{} ({role})", end.pod),
+        role => format!("{} {role}", end.pod),
     }
 }
 

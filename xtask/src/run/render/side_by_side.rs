@@ -15,7 +15,7 @@ const ROWS: [Row; 22] = [
     ("stack, outer first", |_, pair| known(pair.encap.as_ref())),
     ("MTU, narrowest device", |_, pair| mtu(pair)),
     ("", |_, _| String::new()),
-    ("round trip in ms, p50 / p99", |_, _| String::new()),
+    ("round trip in ms, median / p99", |_, _| String::new()),
     ("  at the pod", |_, pair| quantiles(pair.rtt_ms.pod)),
     ("  at the bridge, cni0", |_, pair| {
         quantiles(pair.rtt_ms.bridge)

@@ -22,29 +22,29 @@ fn two_labs_stand_side_by_side_with_finding_fix_and_difference_below() {
 S1  pods over the Tailscale tunnel, though the nodes share a LAN
 H2  pods over the virtual machines' own network: healthy
 
-                             S1                      H2
-from pod                     n1-a 10.42.1.5          n1-a 10.42.3.5
-to pod                       n2-a 10.42.2.7          n2-a 10.42.4.7
-class                        vxlan-tailscale         vxlan-vmnet
-stack, outer first           wireguard>vxlan         vxlan
-MTU, narrowest device        1230 bytes, tailscale0  1450 bytes, lima0
+                                S1                      H2
+from pod                        n1-a 10.42.1.5          n1-a 10.42.3.5
+to pod                          n2-a 10.42.2.7          n2-a 10.42.4.7
+class                           vxlan-tailscale         vxlan-vmnet
+stack, outer first              wireguard>vxlan         vxlan
+MTU, narrowest device           1230 bytes, tailscale0  1450 bytes, lima0
 
-round trip in ms, p50 / p99
-  at the pod                 0.412 / 0.980           0.100 / 0.200
-  at the bridge, cni0        -                       -
-  at the overlay, flannel.1  -                       -
-  at the tunnel, tailscale0  0.400 / 0.970           -
-  at the wire                -                       0.090 / 0.190
-  as TCP itself says         0.420 / 1.00            0.110 / 0.210
-  ping                       -                       -
-  UDP echo                   -                       -
+round trip in ms, median / p99
+  at the pod                    0.412 / 0.980           0.100 / 0.200
+  at the bridge, cni0           -                       -
+  at the overlay, flannel.1     -                       -
+  at the tunnel, tailscale0     0.400 / 0.970           -
+  at the wire                   -                       0.090 / 0.190
+  as TCP itself says            0.420 / 1.00            0.110 / 0.210
+  ping                          -                       -
+  UDP echo                      -                       -
 
-TCP requests per second      2345                    9876
-TCP transfer                 800 Mbit/s              9.60 Gbit/s
-packets there                12,345                  98,765
-pings and datagrams lost     1 of 180                0 of 180
-fragments                    4 VXLAN                 none
-finding                      double_encapsulation    none: healthy
+TCP requests per second         2345                    9876
+TCP transfer                    800 Mbit/s              9.60 Gbit/s
+packets there                   12,345                  98,765
+pings and datagrams lost        1 of 180                0 of 180
+fragments                       4 VXLAN                 none
+finding                         double_encapsulation    none: healthy
 (-: the packet does not pass there, or is encrypted there)
 
 F1 in S1: double_encapsulation between s1-n1 and 100.64.0.2, confidence 0.90
@@ -74,9 +74,9 @@ fn one_lab_is_a_row_per_pair_that_names_its_finding() {
     let expected = "\
 S1  pods over the Tailscale tunnel, though the nodes share a LAN
 
-from        to            class            stack             MTU  packets  pod ms  wire  ping    transfer
-n1-a        n2-a          vxlan-tailscale  wireguard>vxlan  1230   12,345   0.412     -     -  800 Mbit/s  F1
-n2-a (far)  n1-a (mixed)  vxlan-tailscale  wireguard>vxlan     -   12,345   0.412     -     -  800 Mbit/s
+from      to          class            stack             MTU  packets  pod ms  wire  ping    transfer
+n1-a      n2-a        vxlan-tailscale  wireguard>vxlan  1230   12,345   0.412     -     -  800 Mbit/s  F1
+n2-a far  n1-a mixed  vxlan-tailscale  wireguard>vxlan     -   12,345   0.412     -     -  800 Mbit/s
 (pod, wire, ping: median round trip in ms; -: does not pass or is encrypted)
 ";
     assert_eq!(pairs::render(&lab), expected);
