@@ -6,8 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::row::Row;
-use super::{Bench, BenchError, NODES, exchange};
+use super::{Bench, BenchError, NODES};
 use crate::lab::ChildGuard;
+use crate::traffic::Stop;
 
 /// A running agent; ended when dropped.
 pub(super) struct Agent {
@@ -87,7 +88,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let agent = Agent::start(bench, node, &["--format", "none"])?;
     thread::sleep(SETTLE);
     let (begun, busy) = (Instant::now(), agent.busy()?);
-    exchange::drive(&bench.together(), bench.effort.watch)?;
+    bench.trickle(bench.effort.watch, &Stop::default())?;
     let spent = agent.busy()?.saturating_sub(busy).as_secs_f64();
     let share = 100.0 * spent / begun.elapsed().as_secs_f64();
     let (resident, peak) = (agent.megabytes("VmRSS")?, agent.megabytes("VmHWM")?);

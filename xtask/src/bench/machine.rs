@@ -1,7 +1,27 @@
-//! What a number belongs to: machine, kernel and how busy both are.
+//! What a number belongs to: machine, kernel and how busy both are; and how a measured thread gets
+//! its processor.
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::thread;
+
+use rustix::process::setpriority_process;
+
+/// The best place in the queue of a processor.
+const FIRST: i32 = -20;
+
+/// Runs `work` on a thread that others have to wait for, and with it all threads that it starts: a
+/// build beside a benchmark must not decide it.
+pub(super) fn preferred<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let preferred = move || {
+        if let Err(refused) = setpriority_process(None, FIRST) {
+            eprintln!("raise the priority of a measured thread: {refused}; going on without");
+        }
+        work()
+    };
+    let joined = thread::scope(|scope| scope.spawn(preferred).join());
+    joined.unwrap_or_else(|panic| resume_unwind(panic))
+}
 
 /// Processors that this process may use.
 pub(super) fn cpus() -> usize {

@@ -12,6 +12,9 @@ use crate::lab::topology::BRIDGE;
 const BAR: f64 = 0.98;
 const GOAL: f64 = 0.985;
 
+/// Blocks of a variant that make its second in a round.
+const SLICES: u32 = 8;
+
 /// What hangs on a device of the first node.
 struct Variant {
     name: &'static str,
@@ -62,21 +65,32 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let mut other = Hook::start(bench, second)?;
     other.tell_and_check("list", &[])?;
     let variants = variants();
-    let mut rates = vec![Vec::new(); variants.len()];
+    let mut done = vec![Vec::new(); variants.len()];
     for round in 0..bench.effort.rounds {
-        for turn in order(round, variants.len()) {
-            if let (Some(variant), Some(rates)) = (variants.get(turn), rates.get_mut(turn)) {
-                rates.push(block(bench, &mut hook, variant)?.rate);
-            }
+        for (series, sum) in done
+            .iter_mut()
+            .zip(self::round(bench, &mut hook, &variants, round)?)
+        {
+            series.push(sum);
         }
     }
     other.tell_and_check("list", &[])?;
-    let [none, with @ ..] = rates.as_slice() else {
+    let [none, with @ ..] = done.as_slice() else {
         return Ok(Vec::new());
     };
-    let mut rows = vec![Row::of("ping_pong_none", "1/s", "no program", none)];
-    for (variant, rates) in variants.iter().skip(1).zip(with) {
-        let ratios = ratios(rates, none);
+    let rates = |series: &[Exchanges]| series.iter().map(Exchanges::rate).collect::<Vec<_>>();
+    let busy = |series: &[Exchanges]| series.iter().map(Exchanges::busy_nanos).collect::<Vec<_>>();
+    let mut rows = vec![
+        Row::of("ping_pong_none", "1/s", "no program", &rates(none)),
+        Row::of(
+            "exchange_none",
+            "ns",
+            "no program: processor time",
+            &busy(none),
+        ),
+    ];
+    for (variant, series) in variants.iter().skip(1).zip(with) {
+        let ratios = ratios(&rates(series), &rates(none));
         let name = format!("ping_pong_{}", variant.name);
         let row = Row::of(&name, "1", "the rate of the same round with none", &ratios);
         rows.push(if variant.is_ours {
@@ -84,14 +98,44 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
         } else {
             row
         });
+        let added: Vec<f64> = busy(series)
+            .iter()
+            .zip(busy(none))
+            .map(|(with, none)| with - none)
+            .collect();
+        let name = format!("exchange_{}_added", variant.name);
+        rows.push(Row::of(
+            &name,
+            "ns",
+            "none: processor time per exchange, two packets",
+            &added,
+        ));
     }
     Ok(rows)
+}
+
+/// One round: every variant in turn, in slices, so that a slow second meets all of them.
+fn round(
+    bench: &Bench,
+    hook: &mut Hook,
+    variants: &[Variant],
+    round: usize,
+) -> Result<Vec<Exchanges>, BenchError> {
+    let mut sums = vec![Exchanges::default(); variants.len()];
+    for slice in 0..SLICES as usize {
+        for turn in order(round + slice, variants.len()) {
+            if let (Some(variant), Some(sum)) = (variants.get(turn), sums.get_mut(turn)) {
+                *sum += block(bench, hook, variant)?;
+            }
+        }
+    }
+    Ok(sums)
 }
 
 /// One block; fails if other programs than expected hang there, or ours did not see its packets.
 fn block(bench: &Bench, hook: &mut Hook, variant: &Variant) -> Result<Exchanges, BenchError> {
     let before = hook.tell_and_check(&variant.command, &variant.hooks)?;
-    let done = exchange::drive(&bench.together(), bench.effort.block)?;
+    let done = exchange::drive(&bench.together(), bench.effort.block / SLICES)?;
     let after = hook.tell_and_check("list", &variant.hooks)?;
     let seen = (variant.counted)(&after) - (variant.counted)(&before);
     let least = 2 * u64::from(done.count);

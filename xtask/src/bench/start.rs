@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::agent::Agent;
 use super::row::{Better, Row};
-use super::{Bench, BenchError, NODES, exchange};
+use super::{Bench, BenchError, NODES};
 use crate::traffic::Stop;
 
 const BAR: f64 = 5.0;
@@ -16,8 +16,6 @@ const GOAL: f64 = 2.0;
 
 /// After this long there is no first path.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Length of a connection.
-const TURN: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Seconds to the first classed path, one run per start.
@@ -56,7 +54,7 @@ fn first_path(bench: &Bench) -> Result<Option<Duration>, BenchError> {
     let ends = bench.pods.each_ref().map(|pod| pod.address.to_string());
     let stop = Stop::default();
     thread::scope(|scope| {
-        let traffic = scope.spawn(|| trickle(bench, &stop));
+        let traffic = scope.spawn(|| bench.trickle(PATIENCE, &stop));
         let found = watch(bench, &ends, class);
         stop.set();
         match traffic.join() {
@@ -82,14 +80,6 @@ fn watch(bench: &Bench, ends: &[String; 2], class: &str) -> Result<Option<Durati
     }
     agent.end()?;
     Ok(found)
-}
-
-/// Short connections one after the other, until it is told to stop.
-fn trickle(bench: &Bench, stop: &Stop) -> Result<(), BenchError> {
-    while !stop.is_set() {
-        exchange::drive(&bench.together(), TURN)?;
-    }
-    Ok(())
 }
 
 /// Whether a line of the agent names the class of the path between these ends.

@@ -7,7 +7,7 @@ use super::devices::is_agents;
 use super::hook::{Hook, shown};
 use super::rounds::{order, ratios};
 use super::row::{Better, Row};
-use super::{Bench, BenchError, NODES, exchange};
+use super::{Bench, BenchError, NODES, exchange, machine};
 use crate::traffic::{Bulk, Stop, Volume};
 
 const BAR: f64 = 0.97;
@@ -78,9 +78,9 @@ fn block(
     let bulk = Bulk::new(client, server, Volume::Elapsed(bench.effort.block));
     rates
         .bulk
-        .push(bulk.drive(&Stop::default())?.bits_per_second / 1e9);
+        .push(machine::preferred(|| bulk.drive(&Stop::default()))?.bits_per_second / 1e9);
     let exchanges = exchange::drive(&bench.together(), bench.effort.block)?;
-    rates.ping_pong.push(exchanges.rate);
+    rates.ping_pong.push(exchanges.rate());
     await_hooks(hooks, variant)?;
     for agent in agents {
         agent.end()?;
