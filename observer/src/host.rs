@@ -121,11 +121,7 @@ impl HostObserver {
     /// Parses a frame and takes the step with it, as the kernel's entry point does.
     pub fn observe_frame(&self, seen: &Seen<'_>) {
         self.now.set(seen.time);
-        let expand = if seen.site.point.carries_host_traffic() {
-            Expand::Vxlan
-        } else {
-            Expand::No
-        };
+        let expand = Expand::at(seen.site.point);
         match parse(&Captured(seen.bytes), seen.framing, expand, seen.length) {
             Ok(packet) => {
                 let frame = Frame {

@@ -1,6 +1,7 @@
 //! The parser's entry: a frame, through at most one VXLAN header, to its innermost flow.
 
 use crate::abi::biflow::Carriage;
+use crate::abi::point::Point;
 
 use super::ip::{self, Version};
 use super::transport::{Load, OnVxlanPort, UDP_HEADER, transport};
@@ -23,6 +24,36 @@ pub enum Expand {
     No,
     /// One VXLAN header is followed to the inner flow.
     Vxlan,
+}
+
+impl Framing {
+    /// What frames of a point's devices begin with.
+    #[inline(always)]
+    #[must_use]
+    pub const fn at(point: Point) -> Self {
+        match point {
+            Point::Tunnel | Point::FlannelWg => Self::Ip,
+            Point::Port
+            | Point::Bridge
+            | Point::Overlay
+            | Point::Underlay0
+            | Point::Underlay1
+            | Point::Underlay2 => Self::Ethernet,
+        }
+    }
+}
+
+impl Expand {
+    /// Whether VXLAN is opened at a point.
+    #[inline(always)]
+    #[must_use]
+    pub const fn at(point: Point) -> Self {
+        if point.carries_host_traffic() {
+            Self::Vxlan
+        } else {
+            Self::No
+        }
+    }
 }
 
 /// Parses a frame of `length` bytes on the wire, of which `bytes` can read all or the head.

@@ -49,7 +49,7 @@ fn pass(ctx: &TcContext, site: Site) {
     let Some(Scratch { packet, head }) = scratch() else {
         return;
     };
-    let (framing, expand) = (framing(site.point), expand(site.point));
+    let (framing, expand) = (Framing::at(site.point), Expand::at(site.point));
     let linear = Linear::of(ctx);
     let mut parsed = parse_into(&linear, framing, expand, length, packet);
     if parsed.is_err() && linear.is_part_of(length) {
@@ -95,28 +95,6 @@ fn parse_copy<const IP: bool, const VXLAN: bool>(
             Kernel.count(Loss::HeadersUnreadable.into(), 1);
             Err(Malformed::Empty.into())
         }
-    }
-}
-
-#[inline(always)]
-const fn framing(point: Point) -> Framing {
-    match point {
-        Point::Tunnel | Point::FlannelWg => Framing::Ip,
-        Point::Port
-        | Point::Bridge
-        | Point::Overlay
-        | Point::Underlay0
-        | Point::Underlay1
-        | Point::Underlay2 => Framing::Ethernet,
-    }
-}
-
-#[inline(always)]
-const fn expand(point: Point) -> Expand {
-    if point.carries_host_traffic() {
-        Expand::Vxlan
-    } else {
-        Expand::No
     }
 }
 
