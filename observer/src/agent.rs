@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::Config;
+use crate::export::Ledger;
 use crate::interfaces::{self, Snapshot as Devices};
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
 use crate::sweep::{Context, Snapshot, assemble, read};
@@ -76,19 +77,18 @@ pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
         };
         match done {
             Ok(()) => {}
-            Err(error) if error.is_reader_gone() => return Ok(Ending::ReaderGone),
+            Err(error) if error.is_reader_gone() => break Ending::ReaderGone,
             Err(error) => return Err(error),
         }
     };
     following.abort();
-    agent.take_events()?;
-    for trip in agent.intake.rest() {
-        agent.output.round_trip(trip)?;
-    }
-    agent.sweep()?;
+    let drained = agent.drain();
     agent.attachments.clear();
-    agent.output.finish().await?;
-    Ok(ending)
+    match (drained, agent.output.finish().await) {
+        (Ok(()), Ok(())) => Ok(ending),
+        (Err(error), _) | (Ok(()), Err(error)) if error.is_reader_gone() => Ok(Ending::ReaderGone),
+        (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+    }
 }
 
 struct Agent {
@@ -102,6 +102,8 @@ struct Agent {
     output: Output,
     remembered: Remembered,
     last_sweep: Instant,
+    expiry: u32,
+    deleted: u64,
 }
 
 type Remembered = HashMap<(u16, observer_ebpf::abi::point::FlowDirection), crate::sweep::Direction>;
@@ -129,6 +131,8 @@ impl Agent {
             snapshot: Snapshot::default(),
             remembered: HashMap::new(),
             last_sweep: Instant::now(),
+            expiry: config.expiry_windows(jiffy_nanos()),
+            deleted: 0,
             config,
             object,
             devices,
@@ -158,15 +162,22 @@ impl Agent {
         Ok(())
     }
 
+    /// Hands out what is under way: events, round trips that wait for siblings, the open epoch.
+    fn drain(&mut self) -> Result<(), AgentError> {
+        self.take_events()?;
+        for trip in self.intake.rest() {
+            self.output.round_trip(trip)?;
+        }
+        self.sweep()
+    }
+
     /// Ends an epoch: reads what it saw, names it, judges it and hands it out.
     fn sweep(&mut self) -> Result<(), AgentError> {
         let mut control = self.object.control.get();
         let epoch = control.epoch;
         control.epoch = epoch.wrapping_add(1);
         self.object.control.set(control);
-        for path in self.intake.begun() {
-            self.snapshot.rows.begin(path);
-        }
+        self.begin_paths();
         read(
             &mut self.object,
             &mut self.snapshot,
@@ -175,6 +186,7 @@ impl Agent {
         )?;
         self.intake
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
+        self.begin_paths();
         let devices = self.devices.borrow().clone();
         let points = self.attachments.devices(&devices.devices);
         self.roads
@@ -187,9 +199,7 @@ impl Agent {
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
         let findings = self.roads.findings(&self.config.node, &paths);
-        let mut ledger = self.snapshot.ledger.clone();
-        self.intake.add_to(&mut ledger, &self.object);
-        self.attachments.add_to(&mut ledger);
+        let ledger = self.ledger();
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();
         self.output.report(Report {
@@ -201,10 +211,41 @@ impl Agent {
         })?;
         self.intake
             .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
+        self.clear_out()?;
+        self.follow_devices()
+    }
+
+    /// What a number's rows hold when it is given away is not its new pair's.
+    fn begin_paths(&mut self) {
+        for path in self.intake.begun() {
+            self.snapshot.rows.begin(path);
+        }
+    }
+
+    /// Removes what was silent for long: flow entries, and outer flows that no entry refers to.
+    fn clear_out(&mut self) -> Result<(), AgentError> {
         let Snapshot { seen, outer, .. } = &mut self.snapshot;
+        for key in seen.expired(self.expiry) {
+            self.deleted += u64::from(self.object.biflows.remove(key)?);
+        }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
             self.object.outer_flows.remove(&key)?;
         }
-        self.follow_devices()
+        Ok(())
+    }
+
+    /// The whole ledger: what the kernel, the intake and the attachments lost.
+    fn ledger(&self) -> Ledger {
+        let mut ledger = self.snapshot.ledger.clone();
+        self.intake.add_to(&mut ledger, &self.object);
+        self.attachments.add_to(&mut ledger);
+        let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
+        let gone = inserted.saturating_sub(self.snapshot.seen.entries);
+        ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));
+        ledger.insert(
+            "outer_fragments.later".to_owned(),
+            self.snapshot.outer.fragments(),
+        );
+        ledger
     }
 }

@@ -20,7 +20,7 @@ pub enum Loss {
     RoundTripBudget = 5,
     /// Events that found the ring full.
     RingFull = 6,
-    /// Outer flows that found `outer_flows` full.
+    /// Packets whose outer flow got no entry: `outer_flows` was full or the insert budget spent.
     OuterFlowsFull = 7,
     /// Encapsulations deeper than the parser follows; the flow is counted as its outer one.
     TooDeep = 8,

@@ -58,18 +58,6 @@ fn create<T: Tables>(scene: &Scene<'_, T>, site: Site) -> u16 {
         }
         Inserted::New => {
             tables.count(Loss::Inserted.into(), 1);
-            if let (Some(entry), false) = (tables.biflow(key), low && high) {
-                let path = if low || high {
-                    PATH_EXTERNAL
-                } else {
-                    PATH_HOST
-                };
-                let reserved = Assignment {
-                    path,
-                    rate: scene.control.rate,
-                };
-                entry.assignment.store(reserved.word());
-            }
             CREATED
         }
     }
@@ -94,17 +82,26 @@ pub(super) fn ask<T: Tables>(scene: Scene<'_, T>, entry: &Biflow<T::W32, T::W64>
     Assignment::from_word(look_up(&scene, entry))
 }
 
+/// The pair's assignment; without one the reserved path that its ends call for.
 #[inline(never)]
 fn look_up<T: Tables>(scene: &Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> u32 {
+    let (tables, key) = (scene.tables, &scene.packet.key);
     entry.pairs_version.store(scene.control.pairs_version);
-    let unknown = Assignment {
-        path: PATH_UNKNOWN,
-        rate: scene.control.rate,
-    };
-    let found = scene
-        .tables
-        .pair(&scene.packet.key.pair())
-        .unwrap_or(unknown.word());
+    let found = tables.pair(&key.pair()).unwrap_or_else(|| {
+        let path = match (
+            tables.is_networked(&key.low),
+            tables.is_networked(&key.high),
+        ) {
+            (true, true) => PATH_UNKNOWN,
+            (true, false) | (false, true) => PATH_EXTERNAL,
+            (false, false) => PATH_HOST,
+        };
+        Assignment {
+            path,
+            rate: scene.control.rate,
+        }
+        .word()
+    });
     entry.assignment.store(found);
     found
 }

@@ -54,7 +54,9 @@ pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet)
     match entry::place(scene, site) {
         Ok(entry) => with_entry(scene, site, entry, size),
         Err(path) => {
-            add_traffic(tables, Row::new(path, site.point, packet.direction), size);
+            let row = Row::new(path, site.point, packet.direction);
+            add_traffic(tables, row, size);
+            add_fragments(tables, row, packet);
             if path == PATH_HOST && packet.carriage == Carriage::Plain {
                 opaque::count(scene, site, frame.mark, &size);
             }

@@ -45,7 +45,7 @@ fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, size: &Size) {
     let (source, destination) = packet.key.ends(packet.direction);
     let mut key = OuterKey::new(site, kind, source, destination);
     key.session = session;
-    let Some(flow) = outer::find_or_insert(scene.tables, &key) else {
+    let Some(flow) = outer::find_or_insert(*scene, &key) else {
         return;
     };
     let window = u64::from(scene.window());

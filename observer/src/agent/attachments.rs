@@ -16,7 +16,8 @@ pub(super) struct Attachments {
     rules: Rules,
     roles: Roles,
     present: Vec<(Place, [Attachment; 2])>,
-    failed: BTreeMap<String, String>,
+    failed: BTreeMap<String, (&'static str, String)>,
+    told: BTreeMap<String, (&'static str, String)>,
     said_empty: bool,
 }
 
@@ -27,6 +28,7 @@ impl Attachments {
             roles: Roles::default(),
             present: Vec::new(),
             failed: BTreeMap::new(),
+            told: BTreeMap::new(),
             said_empty: false,
         }
     }
@@ -38,6 +40,7 @@ impl Attachments {
         devices: &[Interface],
         wanted: &WantedUnderlays,
     ) {
+        self.told = std::mem::take(&mut self.failed);
         let up: Vec<_> = devices.iter().filter(|device| device.up).cloned().collect();
         self.roles = assign(&up, &self.rules, wanted, &self.roles);
         let present: Vec<_> = self
@@ -57,7 +60,7 @@ impl Attachments {
             .flat_map(|place| Hook::ALL.map(|hook| (place, hook)))
         {
             if let Err(error) = object.program(place.point, hook) {
-                self.name_blind_spot(&place.name, error.to_string());
+                self.name_blind_spot(&place.name, "program_refused", error.to_string());
             }
         }
         for place in plan.attach {
@@ -78,7 +81,7 @@ impl Attachments {
             tracing::info!(devices = devices.join(" "), "observing");
         }
         for blind in self.roles.not_attached.clone() {
-            self.name_blind_spot(&blind.device, blind.reason.to_string());
+            self.name_blind_spot(&blind.device, blind.reason.name(), blind.reason.to_string());
         }
     }
 
@@ -86,7 +89,6 @@ impl Attachments {
         let mut both =
             Hook::ALL.map(|hook| Attachment::new(object, &place.name, place.point, hook));
         if let [Ok(_), Ok(_)] = both {
-            self.failed.remove(&place.name);
             let [Ok(ingress), Ok(egress)] = both else {
                 return;
             };
@@ -94,17 +96,19 @@ impl Attachments {
         } else {
             for result in &mut both {
                 if let Err(error) = result {
-                    self.name_blind_spot(&place.name, error.to_string());
+                    self.name_blind_spot(&place.name, "attach_refused", error.to_string());
                 }
             }
         }
     }
 
-    fn name_blind_spot(&mut self, device: &str, reason: String) {
-        if self.failed.get(device) != Some(&reason) {
-            tracing::warn!(device, reason, "blind spot");
-            self.failed.insert(device.to_owned(), reason);
+    /// Says it once, until it is over or has another reason.
+    fn name_blind_spot(&mut self, device: &str, reason: &'static str, why: String) {
+        let is_known = |(_, known): &(&'static str, String)| *known == why;
+        if !self.told.get(device).is_some_and(is_known) {
+            tracing::warn!(device, reason, why, "blind spot");
         }
+        self.failed.insert(device.to_owned(), (reason, why));
     }
 
     /// True if pod ports are observed.
@@ -131,8 +135,8 @@ impl Attachments {
 
     /// Adds the blind spots to the ledger.
     pub(super) fn add_to(&self, ledger: &mut BTreeMap<String, u64>) {
-        for device in self.failed.keys() {
-            ledger.insert(format!("not_attached.{device}"), 1);
+        for (reason, _) in self.failed.values() {
+            *ledger.entry(format!("not_attached.{reason}")).or_default() += 1;
         }
     }
 

@@ -19,7 +19,8 @@ use crate::export::table::{Earlier, Table, render};
 use crate::export::{Ledger, finding_about, json};
 use crate::kernel::{monotonic_nanos, wall_nanos};
 use crate::latency::RoundTrip;
-use crate::path::{Device, PathReport};
+use crate::path::{Class, Device, PathReport};
+use observer_ebpf::abi::PATH_EXTERNAL;
 use observer_ebpf::abi::point::Point;
 
 /// Round trips that may wait for the first report of their path.
@@ -114,7 +115,7 @@ impl Output {
         report.ledger.extend(self.drops.entries());
         report
             .ledger
-            .insert("span_dropped.no_path".to_owned(), self.overflowed);
+            .insert("round_trip_dropped.no_path".to_owned(), self.overflowed);
         self.sums.update(&report.paths);
         self.tell_trouble();
         let earlier = std::mem::replace(&mut self.last, report);
@@ -163,11 +164,7 @@ impl Output {
             path,
             finding: path.and_then(|path| finding_about(&self.last.findings, path)),
             interfaces: &self.last.devices,
-            other_end: if path.is_some() {
-                OtherEnd::Observed
-            } else {
-                OtherEnd::NotKnown
-            },
+            other_end: other_end(path),
             clock: ClockOffset::new(wall_nanos(), monotonic_nanos()),
         };
         let spans = spans(trip, &context);
@@ -198,10 +195,14 @@ impl Output {
         }
     }
 
-    /// The report of the path from the data's source to its destination.
+    /// The report of the path from the data's source to its destination; for a flow that leaves the
+    /// cluster that of all such flows.
     fn path(&self, trip: &RoundTrip) -> Option<&PathReport> {
         let is = |end: Option<IpAddr>, address| end == Some(address);
         self.last.paths.iter().find(|path| {
+            if trip.path == PATH_EXTERNAL {
+                return path.class == Some(Class::External);
+            }
             is(path.source.address, trip.source.0)
                 && is(path.destination.address, trip.destination.0)
         })
@@ -240,6 +241,16 @@ impl Output {
             ""
         };
         print(&format!("{clear}{table}\n{}", footer(ledger)))
+    }
+}
+
+/// Whether the far end reports too: this agent knows of no other.
+fn other_end(path: Option<&PathReport>) -> OtherEnd {
+    match path {
+        Some(path) if path.source.node.is_some() && path.destination.node.is_some() => {
+            OtherEnd::Observed
+        }
+        Some(_) | None => OtherEnd::NotKnown,
     }
 }
 

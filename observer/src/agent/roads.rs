@@ -18,6 +18,9 @@ use crate::sweep::OuterFlows;
 /// that would cut it off.
 const SESSION: Duration = Duration::from_mins(3);
 
+/// Sweeps without a packet after which a path has no findings.
+const LIVE: u16 = 6;
+
 /// Answers of the kernel about this sweep's peers.
 pub(super) struct Roads {
     routing: Routing,
@@ -88,18 +91,17 @@ impl Roads {
             };
             let answer = self.routing.route(question)?;
             let device = answer.device.and_then(|ifindex| devices.device(ifindex));
-            let Some(device) = device.map(|device| device.name.clone()) else {
-                continue;
-            };
-            let Some(underlay) = underlay_kind(&answer, &device, address, &self.rules) else {
-                continue;
-            };
-            let on_link = answer.is_on_link();
+            let device = device.map_or_else(String::new, |device| device.name.clone());
+            // An endpoint that is not reached as a neighbour on an observed underlay counts as far.
+            let is_underlay = points
+                .iter()
+                .any(|(point, held)| point.is_underlay() && held.name == device);
+            let underlay = underlay_kind(&answer, &device, address, &self.rules);
             self.endpoints.push(Endpoint {
                 address,
                 device,
-                on_link,
-                underlay,
+                on_link: answer.is_on_link() && is_underlay && underlay.is_some(),
+                underlay: underlay.unwrap_or(UnderlayKind::Wan),
             });
         }
         Ok(())
@@ -113,7 +115,8 @@ impl Roads {
     /// Runs the rules over the paths that leave a pod of this node; one finding per peer node.
     pub(super) fn findings(&self, node: &str, paths: &[PathReport]) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
-        for path in paths.iter().filter(|path| path.source_is_local) {
+        let is_live = |path: &&PathReport| path.source_is_local && path.idle <= LIVE;
+        for path in paths.iter().filter(is_live) {
             let peer = peer(path);
             let facts = PairFacts {
                 node,

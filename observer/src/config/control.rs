@@ -4,7 +4,7 @@ use observer_ebpf::abi::control::Control;
 
 use super::{Config, Network};
 
-/// Length of an accounting window, about: a quarter of a second, nanoseconds.
+/// An accounting window is the largest power of two of jiffies within this, nanoseconds.
 const WINDOW: u64 = 250_000_000;
 /// New flow entries per second.
 const INSERTS: u64 = 4_000;
@@ -15,7 +15,17 @@ const ROUND_TRIPS: u64 = 1_000;
 /// Events per second that wake the agent.
 const WAKEUPS: u64 = 20;
 
+/// Silence after which a flow entry is removed, nanoseconds.
+const EXPIRY: u64 = 300_000_000_000;
+
 impl Config {
+    /// The same silence in accounting windows.
+    #[must_use]
+    pub fn expiry_windows(&self, jiffy: u64) -> u32 {
+        let window = jiffy << self.control(jiffy).window_shift;
+        u32::try_from(EXPIRY / window.max(1)).unwrap_or(u32::MAX)
+    }
+
     /// The first control entry on a kernel whose jiffy takes `jiffy` nanoseconds.
     #[must_use]
     pub fn control(&self, jiffy: u64) -> Control {

@@ -42,7 +42,7 @@ impl Default for File {
         Self {
             node: None,
             cluster_cidr: Network::v4([10, 42, 0, 0], 16),
-            networks: vec![Network::v4([10, 43, 0, 0], 16)],
+            networks: Vec::new(),
             interval: Duration::from_secs(5),
             flow_entries: default_flow_entries(),
             ring_bytes: 262_144,

@@ -1,7 +1,10 @@
 //! S1: pod packets ride in VXLAN inside WireGuard although every peer is a neighbour on the LAN, so
 //! that the tunnel buys nothing but CPU, latency and 220 bytes of MTU.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use observer_ebpf::abi::point::Point;
 
 use crate::path::{Class, PathReport, UnderlayKind};
 
@@ -40,6 +43,11 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
     if facts.path.class != Some(Class::VxlanTailscale) {
         return None;
     }
+    // One packet proves nothing: it may be forged, or counted for an entry's last owner.
+    let entering = facts.path.points.get(&Point::Tunnel)?.packets;
+    if entering < 2 {
+        return None;
+    }
     let first = facts.endpoints.first()?;
     if !facts.endpoints.iter().all(|endpoint| endpoint.on_link) {
         return None;
@@ -51,7 +59,7 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
             nodes: vec![facts.node.to_owned(), facts.peer.to_owned()],
         },
         confidence: 0.9,
-        evidence: evidence(facts, first),
+        evidence: evidence(facts, entering),
         fix: Fix {
             id: "flannel-iface-lan",
             text: format!(
@@ -73,29 +81,21 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
     })
 }
 
-fn evidence(facts: &PairFacts<'_>, first: &Endpoint) -> Vec<Evidence> {
+fn evidence(facts: &PairFacts<'_>, entering: u64) -> Vec<Evidence> {
     let path = facts.path;
-    let addresses: Vec<_> = facts
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.address.to_string())
-        .collect();
     let mut evidence = vec![
         Evidence {
             id: "stack_observed",
             text: format!(
-                "{} packets were seen as VXLAN entering the tunnel: stack {}",
-                path.packets, path.encapsulation
+                "{entering} packets were seen as VXLAN at the tunnel: stack {}",
+                path.encapsulation
             ),
         },
         Evidence {
             id: "endpoints_on_link",
             text: format!(
-                "all {} active WireGuard endpoints are neighbours on {} ({}): {}",
-                facts.endpoints.len(),
-                first.device,
-                first.underlay,
-                addresses.join(", ")
+                "every active WireGuard endpoint is a neighbour: {}",
+                endpoints(facts)
             ),
         },
     ];
@@ -108,9 +108,25 @@ fn evidence(facts: &PairFacts<'_>, first: &Endpoint) -> Vec<Evidence> {
     evidence
 }
 
+/// The endpoints by device: `eth0 (lan): 10.0.0.2, 10.0.0.3`.
+fn endpoints(facts: &PairFacts<'_>) -> String {
+    let mut devices: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for endpoint in facts.endpoints {
+        let device = format!("{} ({})", endpoint.device, endpoint.underlay);
+        devices
+            .entry(device)
+            .or_default()
+            .push(endpoint.address.to_string());
+    }
+    let devices = devices
+        .iter()
+        .map(|(device, held)| format!("{device}: {}", held.join(", ")));
+    devices.collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::path::{Encapsulation, End, Layer, RelayMode};
+    use crate::path::{Encapsulation, End, Layer, PointReport, RelayMode};
 
     use super::*;
 
@@ -128,7 +144,14 @@ mod tests {
         }
     }
 
-    fn path(class: Class) -> PathReport {
+    fn at_tunnel(packets: u64) -> PointReport {
+        PointReport {
+            packets,
+            ..PointReport::default()
+        }
+    }
+
+    fn path(class: Class, packets: u64) -> PathReport {
         let end = |node: &str| End {
             node: Some(node.to_owned()),
             address: None,
@@ -144,15 +167,16 @@ mod tests {
             packets: 12,
             bytes: 1200,
             fragments: crate::path::Fragments::default(),
-            points: std::collections::BTreeMap::new(),
+            points: BTreeMap::from([(Point::Tunnel, at_tunnel(packets))]),
             mtu: Some((1230, "flannel.1".to_owned())),
             peer: None,
+            idle: 0,
             source_is_local: true,
         }
     }
 
     fn find(class: Class, endpoints: &[Endpoint]) -> Option<Finding> {
-        let path = path(class);
+        let path = path(class, 12);
         double_encapsulation(&PairFacts {
             node: "n1",
             path: &path,
@@ -190,5 +214,21 @@ mod tests {
     #[test]
     fn without_a_known_endpoint_nothing_is_claimed() {
         assert_eq!(find(Class::VxlanTailscale, &[]), None);
+    }
+
+    #[test]
+    fn one_packet_at_the_tunnel_proves_nothing() {
+        let endpoints = [endpoint("10.0.0.2", true)];
+        let find = |packets| {
+            let path = path(Class::VxlanTailscale, packets);
+            double_encapsulation(&PairFacts {
+                node: "n1",
+                path: &path,
+                peer: "n2",
+                endpoints: &endpoints,
+            })
+        };
+        assert_eq!(find(1), None);
+        assert!(find(2).is_some());
     }
 }

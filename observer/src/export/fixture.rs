@@ -41,7 +41,7 @@ pub(super) fn report() -> PathReport {
         fragments: Fragments {
             inner: 0,
             vxlan: 4,
-            wireguard: 0,
+            wireguard: None,
         },
         points: BTreeMap::from([
             (Point::Port, at(421_000)),
@@ -50,6 +50,7 @@ pub(super) fn report() -> PathReport {
         ]),
         mtu: Some((1450, "flannel.1".to_owned())),
         peer: None,
+        idle: 0,
         source_is_local: true,
     }
 }

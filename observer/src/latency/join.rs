@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
 
 use super::{Identity, RoundTrip, Side, Sighting};
@@ -106,8 +107,12 @@ fn identity(event: &Event) -> Option<Identity> {
     Hook::from_index(event.hook)?;
     FlowDirection::from_index(event.direction)?;
     let protocol = event.key.protocol;
-    // An echo's answer and probe are one token.
-    let probe = if protocol == 6 { event.probe } else { 0 };
+    // An echo's answer and probe are one token, and a small one: the ends tell echoes apart.
+    let probe = if protocol == 6 {
+        event.probe
+    } else {
+        fold(&event.key)
+    };
     Some(Identity {
         answer: event.answer,
         probe,
@@ -116,8 +121,18 @@ fn identity(event: &Event) -> Option<Identity> {
     })
 }
 
+/// 32 bits of the two addresses, the same for both directions.
+fn fold(key: &FlowKey) -> u32 {
+    let words = key.low.octets().into_iter().chain(key.high.octets());
+    words.fold(0x811c_9dc5, |hash: u32, octet| {
+        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
+    })
+}
+
 fn round_trip(identity: Identity, mut events: Vec<Event>) -> Option<RoundTrip> {
-    events.sort_by_key(|event| (std::cmp::Reverse(event.rtt.0), event.time.0));
+    // The reply passes the points in the reverse order of the data. Its times are exact to the
+    // nanosecond; round-trip times are rounded to ticks.
+    events.sort_by_key(|event| std::cmp::Reverse(event.time));
     let nearest_pod = *events.iter().min_by_key(|event| event.point)?;
     let sightings = events.iter().filter_map(sighting).collect();
     let ((source, destination), side) = ends(&nearest_pod)?;
@@ -171,7 +186,7 @@ fn ends(event: &Event) -> Option<(Ends, Side)> {
 
 #[cfg(test)]
 mod tests {
-    use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKey, FlowKind};
+    use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKind};
     use observer_ebpf::units::{Monotonic, Ticks};
 
     use super::*;

@@ -58,8 +58,8 @@ pub struct Fragments {
     pub inner: u64,
     /// Fragments of VXLAN packets.
     pub vxlan: u64,
-    /// Fragments of WireGuard packets.
-    pub wireguard: u64,
+    /// Fragments of WireGuard packets, where they can be told to belong to the path.
+    pub wireguard: Option<u64>,
 }
 
 /// One ordered pair and class. Counts are since the agent's start.
@@ -89,6 +89,8 @@ pub struct PathReport {
     pub mtu: Option<(u32, String)>,
     /// The peer node's VTEP as the outer packets show it, where there are any.
     pub peer: Option<IpAddr>,
+    /// Sweeps since a packet passed: 0 = it is busy.
+    pub idle: u16,
     /// True if this node's pod is the source.
     pub source_is_local: bool,
 }

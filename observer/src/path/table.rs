@@ -1,12 +1,13 @@
-//! Gives path numbers to pairs of addresses. A number is reused only after two sweeps in a row found
-//! no entry that carries it, so that no late packet counts for a stranger.
+//! Gives path numbers to pairs of addresses. A pair without an entry in two sweeps loses its number;
+//! the number is free only after a further sweep, begun when nothing could take it any more, found no
+//! entry that carries it: no late packet counts for a stranger.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use observer_ebpf::abi::key::PairKey;
 use observer_ebpf::abi::{FIRST_PATH, PATHS};
 
-/// Sweeps without an entry before a number is free again.
+/// Sweeps without an entry before a pair loses its number.
 const IDLE_SWEEPS: u8 = 2;
 
 /// Path numbers and their pairs.
@@ -15,14 +16,18 @@ pub struct PathTable {
     numbers: HashMap<PairKey, u16>,
     slots: Vec<Slot>,
     free: Vec<u16>,
-    refused: u64,
+    refused: HashSet<PairKey>,
 }
 
 #[derive(Debug)]
-struct Slot {
-    pair: Option<PairKey>,
-    idle: u8,
+enum Slot {
+    Used { pair: PairKey, idle: u8 },
+    Leaving,
+    Free,
 }
+
+/// Refused pairs told apart; further ones are not counted.
+const REFUSED: usize = 65_536;
 
 impl PathTable {
     /// The number of a pair; a new one if it has none; `None`, counted, if all are taken. The flag
@@ -33,15 +38,14 @@ impl PathTable {
         }
         let number = self.free.pop().or_else(|| self.grow());
         let Some(number) = number else {
-            self.refused += 1;
+            if self.refused.len() < REFUSED {
+                self.refused.insert(pair);
+            }
             return None;
         };
         self.numbers.insert(pair, number);
         if let Some(slot) = self.slots.get_mut(index(number)) {
-            *slot = Slot {
-                pair: Some(pair),
-                idle: 0,
-            };
+            *slot = Slot::Used { pair, idle: 0 };
         }
         Some((number, true))
     }
@@ -51,7 +55,7 @@ impl PathTable {
     pub fn pair(&self, number: u16) -> Option<PairKey> {
         self.slots
             .get(number.checked_sub(FIRST_PATH).map(usize::from)?)?
-            .pair
+            .pair()
     }
 
     /// The highest number given so far.
@@ -64,7 +68,7 @@ impl PathTable {
     pub fn iter(&self) -> impl Iterator<Item = (u16, PairKey)> + '_ {
         (FIRST_PATH..)
             .zip(&self.slots)
-            .filter_map(|(number, slot)| slot.pair.map(|pair| (number, pair)))
+            .filter_map(|(number, slot)| slot.pair().map(|pair| (number, pair)))
     }
 
     /// Ends a sweep that found entries with the numbers for which `is_carried` holds. Returns the
@@ -72,13 +76,21 @@ impl PathTable {
     pub fn retire(&mut self, is_carried: impl Fn(u16) -> bool) -> Vec<(u16, PairKey)> {
         let mut retired = Vec::new();
         for (number, slot) in (FIRST_PATH..).zip(&mut self.slots) {
-            let Some(pair) = slot.pair else { continue };
-            slot.idle = if is_carried(number) { 0 } else { slot.idle + 1 };
-            if slot.idle >= IDLE_SWEEPS {
-                slot.pair = None;
-                self.numbers.remove(&pair);
-                self.free.push(number);
-                retired.push((number, pair));
+            let carried = is_carried(number);
+            match slot {
+                Slot::Free => {}
+                Slot::Leaving if carried => {}
+                Slot::Leaving => {
+                    *slot = Slot::Free;
+                    self.free.push(number);
+                }
+                Slot::Used { idle, .. } if carried => *idle = 0,
+                Slot::Used { idle, .. } if *idle + 1 < IDLE_SWEEPS => *idle += 1,
+                Slot::Used { pair, .. } => {
+                    self.numbers.remove(pair);
+                    retired.push((number, *pair));
+                    *slot = Slot::Leaving;
+                }
             }
         }
         retired
@@ -86,8 +98,8 @@ impl PathTable {
 
     /// Pairs that found no number.
     #[must_use]
-    pub const fn refused(&self) -> u64 {
-        self.refused
+    pub fn refused(&self) -> u64 {
+        self.refused.len() as u64
     }
 
     fn grow(&mut self) -> Option<u16> {
@@ -97,11 +109,17 @@ impl PathTable {
         if number >= PATHS {
             return None;
         }
-        self.slots.push(Slot {
-            pair: None,
-            idle: 0,
-        });
+        self.slots.push(Slot::Free);
         Some(number)
+    }
+}
+
+impl Slot {
+    const fn pair(&self) -> Option<PairKey> {
+        match self {
+            Self::Used { pair, .. } => Some(*pair),
+            Self::Leaving | Self::Free => None,
+        }
     }
 }
 
@@ -134,14 +152,26 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_reused_after_two_sweeps_without_an_entry() {
+    fn a_number_is_reused_a_sweep_after_its_pair_lost_it() {
         let mut table = PathTable::default();
         table.assign(pair(1));
         table.assign(pair(2));
         assert_eq!(table.retire(|number| number == 5), []);
         assert_eq!(table.retire(|number| number == 5), [(4, pair(1))]);
         assert_eq!(table.pair(4), None);
-        assert_eq!(table.assign(pair(3)), Some((4, true)));
+        assert_eq!(
+            table.assign(pair(3)),
+            Some((6, true)),
+            "an entry may still take 4"
+        );
+        table.retire(|_| true);
+        assert_eq!(
+            table.assign(pair(4)),
+            Some((7, true)),
+            "an entry does carry 4"
+        );
+        table.retire(|number| number > 4);
+        assert_eq!(table.assign(pair(5)), Some((4, true)));
     }
 
     #[test]
@@ -160,6 +190,7 @@ mod tests {
             assert!(table.assign(pair(last)).is_some());
         }
         assert_eq!(table.assign(pair(5000)), None);
-        assert_eq!(table.refused(), 1);
+        assert_eq!(table.assign(pair(5000)), None);
+        assert_eq!(table.refused(), 1, "pairs, not attempts");
     }
 }

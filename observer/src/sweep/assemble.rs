@@ -11,7 +11,7 @@ use observer_ebpf::abi::row::Row;
 use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
-    Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport,
+    Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport, Quantiles,
     UnderlayKind, classify,
 };
 
@@ -72,6 +72,8 @@ fn pair_report(
     let key = (number, direction);
     if let Some(seen) = snapshot.seen.direction(number, direction) {
         context.remembered.insert(key, seen.clone());
+    } else if let Some(held) = context.remembered.get_mut(&key) {
+        held.idle = held.idle.saturating_add(1);
     }
     let seen = context.remembered.get(&key).cloned().unwrap_or_default();
     let evidence = classify(&Observation {
@@ -96,6 +98,7 @@ fn pair_report(
         },
         mtu: mtu(seen.bits, context.devices),
         peer: peer(snapshot, &seen),
+        idle: seen.idle,
         source_is_local,
         ..report(snapshot, number, direction, evidence, points)
     })
@@ -114,6 +117,11 @@ fn collected(snapshot: &Snapshot, number: u16, context: &mut Context<'_>) -> Opt
         let merged = sum.points.entry(point).or_default();
         merged.packets += report.packets;
         merged.bytes += report.bytes;
+        merged.rtt_samples.extend(report.rtt_samples);
+        let samples = |rtt: Option<Quantiles>| rtt.map_or(0, |rtt| rtt.count);
+        if samples(report.rtt) > samples(merged.rtt) {
+            merged.rtt = report.rtt;
+        }
     }
     sum.packets += other.packets;
     sum.bytes += other.bytes;
@@ -157,6 +165,7 @@ fn report(
         points,
         mtu: None,
         peer: None,
+        idle: 0,
         source_is_local: false,
     }
 }
@@ -189,7 +198,7 @@ fn fragments(rows: &RowStore, number: u16, direction: FlowDirection) -> Fragment
     Fragments {
         inner: most(|row| row.inner_fragments),
         vxlan: most(|row| row.first_outer_fragments),
-        wireguard: 0,
+        wireguard: None,
     }
 }
 

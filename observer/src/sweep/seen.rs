@@ -14,6 +14,8 @@ pub struct Direction {
     pub bits: u32,
     /// (point, hash of the outer flow there).
     pub outer: BTreeSet<(Point, u32)>,
+    /// Sweeps since a packet passed.
+    pub idle: u16,
 }
 
 /// All paths of one sweep.
@@ -22,10 +24,10 @@ pub struct Seen {
     directions: HashMap<(u16, FlowDirection), Direction>,
     unnamed: BTreeSet<(Address, Address)>,
     held: HashSet<(Point, u32)>,
+    silent: Vec<(FlowKey, u32)>,
+    newest: u32,
     /// Entries in the flow table.
     pub entries: u64,
-    /// Segments seen again, over all flows.
-    pub retransmitted: u64,
 }
 
 impl Seen {
@@ -36,10 +38,12 @@ impl Seen {
         if path == PATH_UNKNOWN && self.unnamed.len() < usize::from(PATHS) {
             self.unnamed.insert((key.low, key.high));
         }
+        self.newest = self.newest.max(flow.last_seen);
+        let mut is_silent = true;
         for direction in FlowDirection::ALL {
-            self.retransmitted += u64::from(direction.of(&flow.tcp).retransmitted);
             let bits = bits(direction.of(&flow.trajectory), epoch);
             let seen = self.directions.entry((path, direction)).or_default();
+            is_silent &= bits == 0;
             seen.bits |= bits;
             for (point, state) in Point::ALL.into_iter().zip(&flow.points) {
                 let hash = *direction.of(&state.outer);
@@ -51,6 +55,19 @@ impl Seen {
                 }
             }
         }
+        if is_silent {
+            self.silent.push((*key, flow.last_seen));
+        }
+    }
+
+    /// Flows that were silent for more than `windows` accounting windows before the newest packet.
+    pub fn expired(&self, windows: u32) -> impl Iterator<Item = &FlowKey> {
+        let newest = self.newest;
+        let is_old = move |last: u32| newest.wrapping_sub(last) > windows;
+        self.silent
+            .iter()
+            .filter(move |(_, last)| is_old(*last))
+            .map(|(key, _)| key)
     }
 
     /// What was seen of a direction; `None` if nothing passed in the epoch.
@@ -128,6 +145,33 @@ mod tests {
     fn the_bits_of_an_epoch_are_found_on_both_sides_of_its_end() {
         assert_eq!(low_bits(&flow((5, 0b11), (4, 0b1)), 5), Some(0b11));
         assert_eq!(low_bits(&flow((6, 0b10), (5, 0b1)), 5), Some(0b1));
+    }
+
+    #[test]
+    fn a_flow_expires_by_its_distance_from_the_newest_packet() {
+        let mut seen = Seen::default();
+        let old = FlowKey {
+            protocol: 6,
+            ..FlowKey::default()
+        };
+        seen.add(
+            &old,
+            &BiflowRecord {
+                last_seen: 10,
+                ..flow((3, 1), (2, 1))
+            },
+            9,
+        );
+        seen.add(
+            &FlowKey::default(),
+            &BiflowRecord {
+                last_seen: 111,
+                ..flow((9, 1), (8, 1))
+            },
+            9,
+        );
+        assert_eq!(seen.expired(100).collect::<Vec<_>>(), [&old]);
+        assert_eq!(seen.expired(101).count(), 0);
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn report() -> PathReport {
         points: BTreeMap::from([(Point::Port, seen)]),
         mtu: None,
         peer: None,
+        idle: 0,
         source_is_local: true,
     }
 }

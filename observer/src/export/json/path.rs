@@ -45,7 +45,7 @@ struct Mtu<'a> {
 struct Fragments {
     inner: u64,
     vxlan: u64,
-    wireguard: u64,
+    wireguard: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -120,7 +120,8 @@ fn round_trips(report: &PathReport) -> RoundTrips {
         })
     };
     RoundTrips {
-        pod: of(&[Point::Port]),
+        // Without ports the bridge is where a pod is first seen.
+        pod: of(&[Point::Port]).or_else(|| of(&[Point::Bridge])),
         bridge: of(&[Point::Bridge]),
         overlay: of(&[Point::Overlay]),
         tunnel: of(TUNNELS),

@@ -29,7 +29,11 @@ impl Counts {
         Self {
             packets: report.packets,
             bytes: report.bytes,
-            fragments: [fragments.inner, fragments.vxlan, fragments.wireguard],
+            fragments: [
+                fragments.inner,
+                fragments.vxlan,
+                fragments.wireguard.unwrap_or(0),
+            ],
         }
     }
 
