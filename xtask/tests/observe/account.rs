@@ -130,6 +130,12 @@ impl Step {
                 "bytes at {point:?}: {self:#?}"
             );
         }
+        self.assert_frames();
+    }
+
+    /// Every frame is in a row or refused.
+    pub(crate) fn assert_frames(&self) {
+        let Self { counted, passed } = self;
         assert_eq!(counted.frames, passed.frames, "frames: {self:#?}");
         let rows = counted.pods.iter().chain(&counted.others);
         let rows: u64 = rows.map(|sum| sum.buffers).sum();

@@ -1,10 +1,14 @@
 //! Nothing passes uncounted: at every point, the packets that nftables counts are the sum of the
 //! agent's rows there, and what is in no row is in the ledger.
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::thread;
 use std::time::Duration;
 
 use observer_ebpf::abi::point::Point;
-use xtask::lab::{Pod, Scenario};
+use socket2::{Domain, Protocol, Socket, Type};
+use xtask::lab::{Pod, Scenario, netns};
 use xtask::oracle::Counters;
 use xtask::traffic::{Bulk, BulkReport, Datagrams, Ping, Place, Stop, Volume};
 
@@ -18,6 +22,7 @@ const DATAGRAMS: u32 = 400;
 const DATAGRAM: usize = 500;
 const PINGS: u32 = 25;
 const BULK: u64 = 3_000_000;
+const LIES: u64 = 10;
 /// What a transfer carries beside its bytes: the receiver's confirmation, and in both SYNs 8 bytes
 /// of options more than in other headers.
 const BESIDE: u64 = 8 + 2 * 8;
@@ -90,6 +95,20 @@ fn check(test: &str, scenario: Scenario, carries_vxlan: Point) {
             assert_eq!(payload, BULK + BESIDE, "payload at {point:?}: {sum:?}");
         }
     }
+    let pod = &nodes[0].pods[0];
+    let nobody = if pod.address == nodes[0].pod_address(254) {
+        253
+    } else {
+        254
+    };
+    let nobody = nodes[0].pod_address(nobody);
+    let strange = || send_strange(nobody, pod, &to);
+    let [own, others] = steps(&watched, strange);
+    for step in [&own, &others] {
+        step.assert_frames();
+    }
+    assert!(own.counted.refused > 4 * LIES, "ARP is a stranger too");
+    assert!(others.counted.refused >= 4 * LIES, "{others:#?}");
     for (agent, watched) in agents.into_iter().zip(&watched) {
         assert_lines(agent, watched, [&from, &to]);
     }
@@ -113,8 +132,16 @@ fn assert_lines(agent: Agent, watched: &Watched, [one, other]: [&Place; 2]) {
     assert!(bytes <= row.bytes && bytes > BULK, "{lines:?} of {row:?}");
     let ledger = &last.ledger;
     assert!(ledger.get("frames") >= rows.frames, "{ledger:?}");
+    // At the port, the bridge, the overlay and where VXLAN is opened.
+    assert_eq!(
+        ledger.reason("parse_rejected", "udp_length"),
+        4 * LIES,
+        "{ledger:?}"
+    );
+    assert_eq!(ledger.get("parse_rejected"), 4 * LIES, "{ledger:?}");
+    let refused = ledger.get("parse_rejected") + ledger.get("not_ours");
+    assert!(refused >= rows.refused, "{ledger:?}");
     for loss in [
-        "parse_rejected",
         "flow_refused_budget",
         "flow_refused_map",
         "unattributed",
@@ -137,6 +164,24 @@ fn send_datagrams(from: &Place, to: &Place) {
     };
     let report = load.drive(&Stop::default()).expect("datagrams");
     assert_eq!((report.sent, report.received), (DATAGRAMS, DATAGRAMS));
+}
+
+/// Frames that are no packets for us (ARP) and datagrams that say they are shorter than their header.
+fn send_strange(nobody: Ipv4Addr, from: &Pod, to: &Place) {
+    let sent = netns::within(&from.netns, || {
+        // Nobody answers there, so the pod asks in vain who has it.
+        UdpSocket::bind((from.address, 0))?.send_to(b"?", (nobody, 9))?;
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP))?;
+        let target = SocketAddrV4::new(to.address, 0).into();
+        // Ports 1 and 9, length 4, no checksum.
+        let lie = [0, 1, 0, 9, 0, 4, 0, 0];
+        for _ in 0..LIES {
+            socket.send_to(&lie, &target)?;
+            thread::sleep(Duration::from_millis(5));
+        }
+        io::Result::Ok(())
+    });
+    sent.expect("namespace").expect("raw socket");
 }
 
 fn ping(from: &Place, to: &Place, count: u32) {
