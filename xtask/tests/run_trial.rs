@@ -38,6 +38,12 @@ fn sick_and_healthy_lab_are_told_apart_in_one_document() {
             );
         }
         assert_eq!(pair["path"]["type"], "path", "the observer's own object");
+        let samples = |object: &Value| object["rtt_ms"]["pod"]["count"].as_u64();
+        let [light, all] = [samples(pair), samples(&pair["path"])];
+        assert!(
+            light < all,
+            "round trips are those of light load: {light:?} of {all:?}"
+        );
         assert!(pair["bits_per_second"].as_f64() > Some(1e6), "{pair}");
     }
     assert!(sick["pairs"][0]["rtt_ms"]["tunnel"]["count"].as_u64() > Some(0));

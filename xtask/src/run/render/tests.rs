@@ -1,3 +1,5 @@
+//! The outcome as text, letter by letter.
+
 use super::*;
 use crate::run::outcome::{Comparison, PairOutcome, PodEnd, Timing};
 use crate::run::reports::{Evidence, Finding, Fix, Fragments, Mtu, RoundTrips, Subject};

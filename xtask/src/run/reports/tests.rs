@@ -1,3 +1,5 @@
+//! What is kept of an agent's lines, and what is passed over.
+
 use super::*;
 
 const PATH: &str = r#"{"type":"path","source":{"node":"s1-n1","address":"10.42.1.5","pod":null},
