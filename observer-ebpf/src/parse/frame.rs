@@ -6,7 +6,7 @@ use crate::abi::point::Point;
 use super::ip::{self, Version};
 use super::transport::{Load, OnVxlanPort, UDP_HEADER, transport};
 use super::tunnel::VXLAN_HEADER;
-use super::{Bytes, Fragment, Malformed, NotOurs, Packet, Rejected, ethernet};
+use super::{Bytes, Fragment, Malformed, NotOurs, Opaque, Packet, Rejected, Timing, ethernet};
 
 /// What a frame begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,10 @@ pub fn parse_into(
     };
     packet.carriage = Carriage::Plain;
     packet.too_deep = false;
+    // A packet that hides another one in sight leaves these as they are.
+    packet.timing = Timing::NONE;
+    packet.opaque = Opaque::None;
+    packet.session = 0;
     let network = ip::network(bytes, version, offset, length, packet)?;
     let on_port = match expand {
         Expand::No => OnVxlanPort::Datagram,
@@ -106,7 +110,7 @@ pub fn parse_into(
     if transport(bytes, &network, packet, on_port)? == Load::Plain {
         return Ok(());
     }
-    (packet.outer.source, packet.outer.destination) = packet.key.ends(packet.direction);
+    (packet.outer.source, packet.outer.destination) = (network.source, network.destination);
     packet.outer.fragment = packet.fragment;
     packet.outer.payload_offset = packet.payload_offset;
     packet.carriage = Carriage::Vxlan;

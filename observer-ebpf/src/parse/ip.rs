@@ -12,12 +12,25 @@ pub(super) enum Version {
     V6,
 }
 
-/// Where the network layer's load lies.
+/// The two ends of a packet, and where its load lies.
 pub(super) struct Network {
+    /// Source address.
+    pub(super) source: Address,
+    /// Destination address.
+    pub(super) destination: Address,
     /// Offset of the transport header in the frame.
     pub(super) transport: usize,
     /// Offset behind the packet's last byte.
     pub(super) end: usize,
+}
+
+impl Network {
+    /// Stores both ends in the key's order.
+    #[inline(always)]
+    pub(super) fn set_ends(&self, packet: &mut Packet, source: u16, destination: u16) {
+        let direction = packet.key.set_addresses(self.source, self.destination);
+        packet.direction = packet.key.set_ports(direction, source, destination);
+    }
 }
 
 const IPV4_HEADER: usize = 20;
@@ -25,8 +38,8 @@ const IPV6_HEADER: usize = 40;
 const IPV6_FRAGMENT: u8 = 44;
 const FRAGMENT_HEADER: usize = 8;
 
-/// Reads the header at `offset` of a frame of `frame_length` bytes: addresses, protocol, family,
-/// fragmentation and length of `packet`.
+/// Reads the header at `offset` of a frame of `frame_length` bytes: protocol, family, fragmentation
+/// and length of `packet`. The transport stores the ends, unless another packet lies within.
 #[inline(always)]
 pub(super) fn network(
     bytes: &impl Bytes,
@@ -74,15 +87,13 @@ fn ipv4(
         }
         length => offset + length,
     };
-    packet.direction = packet.key.set_addresses(
-        Address::v4([header[12], header[13], header[14], header[15]]),
-        Address::v4([header[16], header[17], header[18], header[19]]),
-    );
     packet.key.protocol = header[9];
     packet.key.family = Family::V4 as u8;
     let fragmentation = u16::from_be_bytes([header[6], header[7]]);
     packet.fragment = fragment(fragmentation & 0x1fff, fragmentation & 0x2000 != 0);
     Ok(Network {
+        source: Address::v4([header[12], header[13], header[14], header[15]]),
+        destination: Address::v4([header[16], header[17], header[18], header[19]]),
         transport: offset + header_length,
         end,
     })
@@ -109,7 +120,6 @@ fn ipv6(
         length => transport + length,
     };
     let (source, destination) = addresses(header).ok_or(Malformed::Ipv6Short)?;
-    packet.direction = packet.key.set_addresses(source, destination);
     packet.key.family = Family::V6 as u8;
     if header[6] == IPV6_FRAGMENT {
         let fragmented = bytes
@@ -122,13 +132,20 @@ fn ipv6(
         packet.key.protocol = fragmented[0];
         packet.fragment = fragment(word >> 3, word & 1 != 0);
         return Ok(Network {
+            source,
+            destination,
             transport: transport + FRAGMENT_HEADER,
             end,
         });
     }
     packet.key.protocol = header[6];
     packet.fragment = Fragment::None;
-    Ok(Network { transport, end })
+    Ok(Network {
+        source,
+        destination,
+        transport,
+        end,
+    })
 }
 
 /// Source and destination of an IPv6 header. Both out of the one window: a second one has a bound

@@ -35,11 +35,9 @@ pub(super) fn segment(
     if header_length < HEADER || payload > network.end {
         return Err(Malformed::TcpDataOffset);
     }
-    packet.direction = packet.key.set_ports(
-        packet.direction,
-        u16::from_be_bytes([header[0], header[1]]),
-        u16::from_be_bytes([header[2], header[3]]),
-    );
+    let source = u16::from_be_bytes([header[0], header[1]]);
+    let destination = u16::from_be_bytes([header[2], header[3]]);
+    network.set_ends(packet, source, destination);
     packet.payload_offset = word(payload);
     let flags = header[13];
     let control = u32::from(flags & TCP_SYN != 0) + u32::from(flags & TCP_FIN != 0);

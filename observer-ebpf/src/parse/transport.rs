@@ -2,7 +2,7 @@
 
 use super::ip::{Network, word};
 use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, wireguard};
-use super::{Bytes, Fragment, Malformed, Opaque, Packet, Timing, TimingKind, tcp};
+use super::{Bytes, Fragment, Malformed, Opaque, Packet, TimingKind, tcp};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -30,7 +30,8 @@ pub(super) enum OnVxlanPort {
     Vxlan,
 }
 
-/// Reads the transport header: ports, payload offset, timing and opacity of `packet`.
+/// Reads the transport header: ends, payload offset, timing and opacity of `packet`. Of VXLAN that is
+/// opened it reads no ends.
 #[inline(always)]
 pub(super) fn transport(
     bytes: &impl Bytes,
@@ -38,12 +39,9 @@ pub(super) fn transport(
     packet: &mut Packet,
     on_port: OnVxlanPort,
 ) -> Result<Load, Malformed> {
-    packet.timing = Timing::NONE;
-    packet.opaque = Opaque::None;
-    packet.session = 0;
     packet.payload_offset = word(network.transport);
-    (packet.key.low_port, packet.key.high_port) = ([0; 2], [0; 2]);
     if packet.fragment == Fragment::Later {
+        network.set_ends(packet, 0, 0);
         if packet.key.protocol == UDP {
             packet.opaque = Opaque::LaterFragment;
         }
@@ -57,7 +55,7 @@ pub(super) fn transport(
         UDP => return udp(bytes, network, packet, on_port),
         ICMP => echo(bytes, network, packet, (8, 0))?,
         ICMPV6 => echo(bytes, network, packet, (128, 129))?,
-        _ => {}
+        _ => network.set_ends(packet, 0, 0),
     }
     Ok(Load::Plain)
 }
@@ -86,7 +84,6 @@ fn udp(
     };
     let destination = u16::from_be_bytes([header[2], header[3]]);
     let source = u16::from_be_bytes([header[0], header[1]]);
-    packet.direction = packet.key.set_ports(packet.direction, source, destination);
     packet.payload_offset = word(payload);
     if destination == VXLAN_PORT {
         let is_vxlan = match on_port {
@@ -95,9 +92,13 @@ fn udp(
             OnVxlanPort::Vxlan => is_vxlan(bytes, payload, end)?,
         };
         if is_vxlan {
+            if on_port == OnVxlanPort::Maybe {
+                network.set_ends(packet, source, destination);
+            }
             return Ok(Load::Vxlan);
         }
     }
+    network.set_ends(packet, source, destination);
     (packet.opaque, packet.session) = wireguard(bytes, payload, end)?;
     Ok(Load::Plain)
 }
@@ -118,6 +119,7 @@ fn echo(
         return Err(Malformed::IcmpShort);
     }
     packet.payload_offset = word(offset + ECHO_HEADER);
+    network.set_ends(packet, 0, 0);
     let kind = match header[0] {
         kind if kind == request => TimingKind::EchoRequest,
         kind if kind == reply => TimingKind::EchoReply,
