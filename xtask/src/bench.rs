@@ -148,7 +148,7 @@ const FULL: Effort = Effort {
     pairs: 20,
     block: Duration::from_secs(1),
     starts: 5,
-    watch: Duration::from_secs(60),
+    watch: Duration::from_mins(1),
 };
 const QUICK: Effort = Effort {
     is_quick: true,

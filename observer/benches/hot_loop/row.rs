@@ -200,7 +200,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             (against, "") => format!("{}, {against}", row.unit),
             (against, note) => format!("{}, {against}; {note}", row.unit),
         };
-        text += &format!(
+        let line = format!(
             "{:<widest$} {:>9} {:>9} {:>9} {:>9} {:>5} {:>7} {:>7}  {:<7} {against}\n",
             row.name,
             number(row.value),
@@ -212,6 +212,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             number(row.goal),
             row.verdict,
         );
+        text.push_str(&line);
     }
     text
 }

@@ -23,14 +23,12 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let against = "a warm start under ping-pong, default settings";
     let mut runs = Vec::new();
     for _ in 0..bench.effort.starts {
-        match first_path(bench)? {
-            Some(took) => runs.push(took.as_secs_f64()),
-            None => {
-                let reason = format!("no right class within {} s", PATIENCE.as_secs());
-                let void = Row::void("first_classed_path", "s", &reason);
-                return Ok(vec![void.with_bar(Better::Lower, BAR, GOAL, &[])]);
-            }
-        }
+        let Some(took) = first_path(bench)? else {
+            let reason = format!("no right class within {} s", PATIENCE.as_secs());
+            let void = Row::void("first_classed_path", "s", &reason);
+            return Ok(vec![void.with_bar(Better::Lower, BAR, GOAL, &[])]);
+        };
+        runs.push(took.as_secs_f64());
     }
     let row = Row::of("first_classed_path", "s", against, &runs);
     // The bar is for every start, not for the median.

@@ -40,7 +40,7 @@ pub(super) struct Mtu {
 pub(super) struct Fragments {
     pub(super) inner: u64,
     pub(super) vxlan: u64,
-    pub(super) wireguard: u64,
+    pub(super) wireguard: Option<u64>,
 }
 
 /// One end of a path.

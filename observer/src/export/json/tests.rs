@@ -1,3 +1,5 @@
+//! The lines of JSON, letter by letter.
+
 use observer_ebpf::abi::point::Point;
 
 use super::*;

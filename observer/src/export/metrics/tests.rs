@@ -1,3 +1,5 @@
+//! The sums of the metrics, and that their labels are bounded.
+
 use std::collections::{BTreeMap, HashSet};
 
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};

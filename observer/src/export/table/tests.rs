@@ -1,3 +1,5 @@
+//! The table as text, letter by letter.
+
 use super::*;
 use crate::export::fixture;
 use crate::path::{Encapsulation, Layer};

@@ -98,13 +98,13 @@ fn lost(pair: &PairOutcome) -> String {
 
 fn fragments(pair: &PairOutcome) -> String {
     let cut = pair.fragments;
-    if cut.inner + cut.vxlan + cut.wireguard == 0 {
+    if cut.inner + cut.vxlan + cut.wireguard.unwrap_or(0) == 0 {
         return "none".to_owned();
     }
     let layers = [
         ("inner", cut.inner),
         ("VXLAN", cut.vxlan),
-        ("WireGuard", cut.wireguard),
+        ("WireGuard", cut.wireguard.unwrap_or(0)),
     ];
     let layers = layers.into_iter().filter(|(_, count)| *count > 0);
     let layers: Vec<String> = layers

@@ -1,3 +1,5 @@
+//! What the settings and the standard variables amount to.
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
 use super::*;

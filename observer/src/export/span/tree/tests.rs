@@ -1,3 +1,5 @@
+//! The spans of one round trip: parents, times, names.
+
 use std::collections::HashSet;
 
 use observer_ebpf::abi::point::Point;
