@@ -45,7 +45,8 @@ fn check(test: &str, scenario: Scenario, one_in: u32) {
     let agents = agents_on(nodes.iter().copied(), &sampled);
     let [client, server] = [0, 1].map(|place| &nodes[place].pods[0]);
     PingPong {
-        think: Duration::from_millis(8),
+        // Well below 1,000 records a second, the budget of all points together.
+        think: Duration::from_millis(14),
         ..PingPong::new(client.into(), server.into(), Until::Count(EXCHANGES))
     }
     .drive(&Stop::default())
@@ -56,7 +57,9 @@ fn check(test: &str, scenario: Scenario, one_in: u32) {
         .into_iter()
         .flat_map(|agent| {
             let node = agent.node().to_owned();
-            let spans = agent.end().spans.into_iter();
+            let ended = agent.end();
+            assert_eq!(ended.last().ledger.get("round_trip_budget"), 0);
+            let spans = ended.spans.into_iter();
             spans
                 .map(move |span| (node.clone(), span))
                 .collect::<Vec<_>>()
