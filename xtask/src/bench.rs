@@ -7,10 +7,12 @@
 mod agent;
 mod binaries;
 mod devices;
+mod error;
 mod exchange;
 mod hook;
 mod hot_loop;
 mod machine;
+mod options;
 mod overhead;
 mod rounds;
 #[path = "../../observer/benches/hot_loop/row.rs"]
@@ -18,146 +20,17 @@ mod row;
 mod start;
 mod whole;
 
-use std::io;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-
 use crate::cli::exit::Exit;
-use crate::command::CommandError;
-use crate::lab::{Lab, LabError, Options, Pod, Scenario};
+use crate::lab::{Lab, Options, Pod, Scenario};
 use crate::report;
-use crate::traffic::{PingPong, Place, Stop, TrafficError, Until};
+use crate::traffic::{PingPong, Place, Stop, Until};
 use binaries::Binaries;
+pub use error::BenchError;
+pub use options::{BenchArgs, Format, Part};
+use options::{Effort, FULL, PARTS, QUICK};
 use row::{Row, Verdict};
-
-/// Options of `cargo xtask bench`.
-#[derive(Debug, Args)]
-pub struct BenchArgs {
-    /// Shorter and fewer rounds: under a minute, less sure
-    #[arg(long)]
-    pub quick: bool,
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Fail if a bar is missed or a row with a bar could not be measured
-    #[arg(long)]
-    pub strict: bool,
-    /// Only these parts; all without it
-    #[arg(long, value_enum, value_delimiter = ',')]
-    pub only: Vec<Part>,
-}
-
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A table for a person.
-    Table,
-    /// One JSON object per row.
-    Json,
-}
-
-/// A part of the benchmark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// One packet through one program, by test run
-    Hot,
-    /// Ping-pong with programs on one device
-    Overhead,
-    /// Bulk and ping-pong with the whole agent in both nodes
-    Whole,
-    /// From the agent's start to the first classed path
-    Start,
-    /// Memory and processor time of the agent
-    Agent,
-}
-
-const PARTS: [Part; 5] = [
-    Part::Hot,
-    Part::Overhead,
-    Part::Whole,
-    Part::Start,
-    Part::Agent,
-];
-
-/// Why there are no numbers.
-#[derive(Debug, thiserror::Error)]
-pub enum BenchError {
-    /// A build or a program failed.
-    #[error("prepare the benchmark: {0}")]
-    Command(#[from] CommandError),
-    /// Cargo did not say where it put something.
-    #[error("find {what} among cargo's artifacts: it is not there")]
-    Missing {
-        /// Name of the binary.
-        what: &'static str,
-    },
-    /// The lab failed.
-    #[error(transparent)]
-    Lab(#[from] LabError),
-    /// Traffic failed.
-    #[error(transparent)]
-    Traffic(#[from] TrafficError),
-    /// A helper process failed.
-    #[error("{action}: {source}")]
-    Io {
-        /// What was attempted, on what.
-        action: String,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// A measurement would have been of something else.
-    #[error("{action}: found {found}, expected {expected}; the block would measure something else")]
-    Unexpected {
-        /// What was checked.
-        action: String,
-        /// What was found.
-        found: String,
-        /// What should be there.
-        expected: String,
-    },
-}
-
-impl BenchError {
-    fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        let action = action.into();
-        move |source| Self::Io { action, source }
-    }
-}
-
-/// How long and how often the live parts measure.
-#[derive(Clone, Copy, Debug)]
-struct Effort {
-    /// Less of everything.
-    is_quick: bool,
-    /// Rounds of ping-pong with programs on one device.
-    rounds: usize,
-    /// Rounds with and without the whole agent.
-    pairs: usize,
-    /// Length of a block.
-    block: Duration,
-    /// Starts of the agent.
-    starts: usize,
-    /// How long the agent's own cost is watched.
-    watch: Duration,
-}
-
-const FULL: Effort = Effort {
-    is_quick: false,
-    rounds: 12,
-    pairs: 20,
-    block: Duration::from_secs(1),
-    starts: 5,
-    watch: Duration::from_mins(1),
-};
-const QUICK: Effort = Effort {
-    is_quick: true,
-    rounds: 6,
-    pairs: 6,
-    block: Duration::from_millis(400),
-    starts: 2,
-    watch: Duration::from_secs(8),
-};
 
 /// The lab with the two pods that talk, and what is measured with.
 struct Bench {
