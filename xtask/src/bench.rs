@@ -23,7 +23,7 @@ mod whole;
 use std::time::Duration;
 
 use crate::cli::exit::Exit;
-use crate::lab::{Lab, Options, Pod, Scenario};
+use crate::lab::{Lab, Options, Pod, Scenario, netns};
 use crate::report;
 use crate::traffic::{PingPong, Place, Stop, Until};
 use binaries::Binaries;
@@ -130,10 +130,16 @@ fn measure(
     rows(bench)
 }
 
+/// One congestion control for every run: BBR's start takes a good part of a block.
+const CONGESTION: (&str, &str) = ("net.ipv4.tcp_congestion_control", "cubic");
+
 /// Brings the lab up: H2, VXLAN on lima0 between the nodes.
 fn up(binaries: Binaries, effort: Effort) -> Result<Bench, BenchError> {
     let lab = Lab::up(Options::new(Scenario::H2).with_name("bench"))?;
     let pods = [lab.pod("n1-a")?.clone(), lab.pod("n2-a")?.clone()];
+    for pod in &pods {
+        netns::write_sysctl(&pod.netns, CONGESTION.0, CONGESTION.1)?;
+    }
     Ok(Bench {
         lab,
         binaries,
@@ -160,3 +166,6 @@ fn print(header: &str, rows: &[Row], format: Format) {
 fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");
 }
+
+#[cfg(test)]
+mod tests;

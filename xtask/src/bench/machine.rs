@@ -40,13 +40,12 @@ pub(super) fn describe() -> String {
     let load = read("/proc/loadavg");
     let load: Vec<&str> = load.split_whitespace().take(3).collect();
     format!(
-        "machine: {model}, {} CPUs; load {} before\nkernel: Linux {}; clock {}; JIT {}; TCP {}",
+        "machine: {model}, {} CPUs; load {} before\nkernel: Linux {}; clock {}; JIT {}; TCP cubic in the pods",
         cpus(),
         load.join(" "),
         read("/proc/sys/kernel/osrelease"),
         read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         read("/proc/sys/net/core/bpf_jit_enable"),
-        read("/proc/sys/net/ipv4/tcp_congestion_control"),
     )
 }
 

@@ -83,9 +83,9 @@ pub(super) const FULL: Effort = Effort {
 /// Under a minute.
 pub(super) const QUICK: Effort = Effort {
     is_quick: true,
-    rounds: 6,
-    pairs: 6,
+    rounds: 5,
+    pairs: 5,
     block: Duration::from_millis(400),
-    starts: 2,
-    watch: Duration::from_secs(8),
+    starts: 1,
+    watch: Duration::from_secs(6),
 };
