@@ -40,7 +40,7 @@ pub(super) fn describe() -> String {
     let load = read("/proc/loadavg");
     let load: Vec<&str> = load.split_whitespace().take(3).collect();
     format!(
-        "machine: {model}, {} CPUs; load {} before\nkernel: Linux {}; clock {}; JIT {}; TCP cubic in the pods",
+        "machine: {model}, {} CPUs; load {} before\nkernel: Linux {}; clock {}; JIT {}; TCP reno in the pods",
         cpus(),
         load.join(" "),
         read("/proc/sys/kernel/osrelease"),
