@@ -5,7 +5,7 @@
 use crate::abi::biflow::{Assignment, Biflow};
 use crate::abi::point::{Hook, Point, Site};
 use crate::cell::Cell64;
-use crate::parse::{TCP_ACK, Timing, TimingKind};
+use crate::parse::{TCP_ACK, TimingKind};
 use crate::units::{Ticks, low_word};
 
 use super::announce::{entrance, is_announced};
@@ -14,8 +14,6 @@ use super::{Tables, is_selected, sample};
 
 /// An armed packet that nobody answered for 4 s is given up. In ticks.
 pub(super) const STALE: u32 = 3_906_250;
-/// A second, rounded down. In ticks.
-const SECOND: u32 = STALE / 4;
 /// For 2 s an unselected packet leaves a selected one armed. In ticks.
 const SELECTED_HOLDS: u32 = STALE / 2;
 
@@ -130,13 +128,9 @@ fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64
     if held.probe() == packet.timing.probe && held.word != 0 {
         return;
     }
-    let hold = holds(held.probe(), packet.timing.probe, rate);
-    if held.is_armed() && oldest(held, &packet.timing) <= hold {
-        return;
-    }
     let now = scene.tables.monotonic().ticks();
     let age = now.since(held.since()).0;
-    if held.is_armed() && age < hold {
+    if held.is_armed() && age < holds(held.probe(), packet.timing.probe, rate) {
         return;
     }
     if held.is_armed() && age >= STALE {
@@ -148,22 +142,6 @@ fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64
         held.word,
         (u64::from(packet.timing.probe) << 32) | u64::from(ticks),
     );
-}
-
-/// How old the held probe can be at most by the packet's own clock, ticks: of bulk in flight this
-/// tells enough. The clock of `TSval` ticks at least once a second (RFC 7323, 5.4).
-#[inline(always)]
-const fn oldest(held: Armed, timing: &Timing) -> u32 {
-    match timing.kind {
-        TimingKind::TcpStamped => {
-            let passed = timing.probe.wrapping_sub(held.probe());
-            passed.saturating_add(1).saturating_mul(SECOND)
-        }
-        TimingKind::None
-        | TimingKind::TcpPlain
-        | TimingKind::EchoRequest
-        | TimingKind::EchoReply => u32::MAX,
-    }
 }
 
 /// For how long the held probe stays armed against a new one, ticks.

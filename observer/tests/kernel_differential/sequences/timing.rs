@@ -280,9 +280,9 @@ fn a_probe_without_answer_is_stale_after_4_s_on_the_host() {
                 (100, true)
             );
             pair.wait_on_host(200_000_000);
-            see(pair, OURS.at(1_020).data(10).stamped(4_200, 0));
+            see(pair, OURS.at(1_020).data(10).stamped(102, 0));
             let state = State::of_host(&pair.host);
-            assert_eq!(only_flow(&state).armed[0][0], (4_200, true));
+            assert_eq!(only_flow(&state).armed[0][0], (102, true));
             assert_eq!(state.counter("probes_stale"), 1);
         },
     );
