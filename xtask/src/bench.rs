@@ -20,9 +20,11 @@ mod row;
 mod start;
 mod whole;
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::cli::exit::Exit;
+use crate::command::CommandError;
 use crate::lab::{Lab, Options, Pod, Scenario, netns};
 use crate::report;
 use crate::traffic::{PingPong, Place, Stop, Until};
@@ -166,6 +168,29 @@ fn print(header: &str, rows: &[Row], format: Format) {
 /// Tells a waiting person what happens; results alone go to standard output.
 fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");
+}
+
+/// Runs a command, shown as typed, and returns what it prints; its complaints pass through.
+fn capture(command: &mut Command) -> Result<String, BenchError> {
+    let typed = report::typed(command);
+    progress(format_args!("$ {typed}"));
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output();
+    let output = output.map_err(|source| CommandError::Start {
+        command: typed.clone(),
+        source,
+    })?;
+    let status = output.status;
+    if !status.success() {
+        return Err(CommandError::Failed {
+            command: typed,
+            status,
+        }
+        .into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

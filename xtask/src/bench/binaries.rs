@@ -1,13 +1,11 @@
 //! Builds the agent and its benchmarks as they are released, and learns from cargo where they are.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use serde::Deserialize;
 
-use super::{BenchError, progress};
-use crate::command::{self, CommandError};
-use crate::report;
+use super::{BenchError, capture};
+use crate::command;
 
 /// What is measured and what it is measured with.
 #[derive(Clone, Debug)]
@@ -38,25 +36,7 @@ impl Binaries {
         cargo.args(["bench", "--no-run", "--locked", "--package", "observer"]);
         cargo.args(["--bench", "hot_loop", "--bench", "hook"]);
         cargo.arg("--message-format=json-render-diagnostics");
-        let typed = report::typed(&cargo);
-        progress(format_args!("$ {typed}"));
-        let output = cargo
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|source| CommandError::Start {
-                command: typed.clone(),
-                source,
-            })?;
-        if !output.status.success() {
-            let status = output.status;
-            return Err(CommandError::Failed {
-                command: typed,
-                status,
-            }
-            .into());
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = capture(&mut cargo)?;
         let made = executables(&text);
         let find = |what| {
             let own = made.iter().find(|(name, _)| name == what);
