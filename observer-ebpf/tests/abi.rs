@@ -11,6 +11,7 @@ use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::{Address, Family, FlowKey, FlowKind, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
+use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRecord};
 use observer_ebpf::parse::{Malformed, NotOurs};
 
@@ -34,8 +35,9 @@ fn keys_have_their_layout() {
     layout!(PairKey, 32, { low: 0, high: 16 });
     layout!(NetworkKey, 20, { length: 0, octets: 4 });
     layout!(OuterKey, 40, {
-        source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, reserved: 39,
+        source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, marked: 39,
     });
+    layout!(RelayKey, 24, { address: 0, port: 16, reserved: 20 });
     assert_eq!(
         (
             align_of::<FlowKey>(),
@@ -68,7 +70,7 @@ fn control_and_events_have_their_layout() {
     layout!(Prefix, 32, { value: 0, mask: 16 });
     layout!(Control, 96, {
         cover: 0, epoch: 64, pairs_version: 68, limits: 72, window_shift: 88, rate: 89,
-        echo_rate: 90, ports_attached: 91, reserved: 92,
+        echo_rate: 90, ports_attached: 91, relays: 92,
     });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,
@@ -130,8 +132,13 @@ fn numbers_in_records_are_these() {
         OuterKind::WireGuardHandshake,
         OuterKind::MarkedTcp,
         OuterKind::LaterFragment,
+        OuterKind::RelayTcp,
+        OuterKind::PeerRelay,
+        OuterKind::PeerRelayControl,
+        OuterKind::Disco,
     ];
-    assert_eq!(kinds.map(|kind| kind as u8), [1, 2, 3, 4, 5]);
+    assert_eq!(kinds.map(|kind| kind as u8), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(RELAYS, 256);
     let budgets = [
         Budget::Inserts,
         Budget::Announcements,

@@ -122,6 +122,9 @@ impl Agent {
         for network in &config.networks {
             object.networks.put(&network.key(), &1)?;
         }
+        for key in config.relay_keys() {
+            object.relays.put(&key, &1)?;
+        }
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
             attachments: Attachments::new(config.interfaces.clone()),

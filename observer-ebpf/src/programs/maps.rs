@@ -12,6 +12,8 @@ use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter};
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
+use observer_ebpf::abi::point::Hook;
+use observer_ebpf::abi::relay::{RELAYS as RELAY_COUNT, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRow};
 use observer_ebpf::parse::Packet;
 use observer_ebpf::step::{Inserted, Tables};
@@ -49,6 +51,12 @@ static FRAGMENT_COUNTS: Array<FragmentRow<Atomic64>, ROW_COUNT> = Array::new();
 /// entries.
 #[btf_map]
 static OUTER_FLOWS: HashMap<OuterKey, OuterFlow<u64>, 4096> = HashMap::new();
+/// Where DERP relays listen. 256 entries, written by user space; 16 KB.
+#[btf_map]
+static RELAYS: HashMap<RelayKey, u32, { RELAY_COUNT as usize }> = HashMap::new();
+/// WireGuard bytes predicted for what crosses the tunnel, by hook; per CPU, 2 sums of 8 bytes.
+#[btf_map]
+static TUNNEL: PerCpuArray<Own64, 2> = PerCpuArray::new();
 /// Window words of the budgets; 4 entries.
 #[btf_map]
 static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
@@ -153,6 +161,17 @@ impl Tables for Kernel {
             ..OuterFlow::default()
         };
         inserted(OUTER_FLOWS.insert(key, &flow, u64::from(BPF_NOEXIST)))
+    }
+
+    #[inline(always)]
+    fn is_relay(&self, key: &RelayKey) -> bool {
+        // SAFETY: see above.
+        unsafe { RELAYS.get(key) }.is_some()
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, hook: Hook) -> Option<&Own64> {
+        TUNNEL.get(hook as u32)
     }
 
     #[inline(always)]

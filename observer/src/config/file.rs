@@ -20,6 +20,8 @@ pub struct File {
     pub cluster_cidr: Network,
     /// Further networks whose flows are followed: services, a second family.
     pub networks: Vec<Network>,
+    /// Where DERP relays listen, as address:port.
+    pub relays: Vec<String>,
     /// Time between two sweeps.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
@@ -43,6 +45,7 @@ impl Default for File {
             node: None,
             cluster_cidr: Network::v4([10, 42, 0, 0], 16),
             networks: Vec::new(),
+            relays: Vec::new(),
             interval: Duration::from_secs(5),
             flow_entries: default_flow_entries(),
             ring_bytes: 262_144,
@@ -96,6 +99,11 @@ impl File {
                 "networks",
                 list(&self.networks),
                 "Further networks whose flows are followed: services, a second family.",
+            ),
+            (
+                "relays",
+                list(&self.relays),
+                "Where DERP relays listen, as \"192.0.2.1:443\": their traffic is known both ways.",
             ),
             (
                 "interval",

@@ -7,6 +7,7 @@ use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
 
 use super::{ControlPage, EventError, Events, PerCpuTable, Table, chain};
@@ -84,6 +85,10 @@ pub struct Object {
     pub fragments: Table<u32, FragmentRow<u64>>,
     /// Outer flows.
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
+    /// Where DERP relays listen.
+    pub relays: Table<RelayKey, u32>,
+    /// WireGuard bytes predicted for what crosses the tunnel, by hook.
+    pub tunnel: PerCpuTable<u64>,
     /// The loss ledger.
     pub counters: PerCpuTable<u64>,
     /// The event ring.
@@ -115,6 +120,8 @@ impl Object {
             rtt: Table::new(take("RTT")?, "RTT"),
             fragments: Table::new(take("FRAGMENT_COUNTS")?, "FRAGMENT_COUNTS"),
             outer_flows: Table::new(take("OUTER_FLOWS")?, "OUTER_FLOWS"),
+            relays: Table::new(take("RELAYS")?, "RELAYS"),
+            tunnel: PerCpuTable::new(take("TUNNEL")?, "TUNNEL", cpus),
             counters: PerCpuTable::new(take("COUNTERS")?, "COUNTERS", cpus),
             events: Events::new(take("EVENTS")?)?,
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,

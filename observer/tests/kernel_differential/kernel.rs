@@ -21,6 +21,7 @@ use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -82,6 +83,8 @@ impl Kernel {
             "RTT",
             "FRAGMENT_COUNTS",
             "OUTER_FLOWS",
+            "RELAYS",
+            "TUNNEL",
             "BUDGET_WORDS",
             "COUNTERS",
             "CONTROL",
@@ -116,6 +119,7 @@ impl Kernel {
         self.map::<u32, RttRow<u32>>("RTT", 1).clear_array(ROWS);
         self.map::<u32, FragmentRow<u64>>("FRAGMENT_COUNTS", 1)
             .clear_array(ROWS);
+        self.map::<u32, u64>("TUNNEL", self.cpus).clear_array(2);
         let budgets = u32::try_from(BUDGETS).expect("few budgets");
         self.map::<u32, u64>("BUDGET_WORDS", 1).clear_array(budgets);
         self.map::<u32, u64>("COUNTERS", self.cpus)
@@ -140,6 +144,14 @@ impl Kernel {
         map.clear_hash(ENTRIES);
         for (pair, assignment) in pairs {
             map.put(pair.as_bytes(), &assignment.word().to_ne_bytes());
+        }
+    }
+
+    pub(crate) fn set_relays<'a>(&self, relays: impl Iterator<Item = &'a RelayKey>) {
+        let map = self.map::<RelayKey, u32>("RELAYS", 1);
+        map.clear_hash(ENTRIES);
+        for relay in relays {
+            map.put(relay.as_bytes(), &1_u32.to_ne_bytes());
         }
     }
 
@@ -176,6 +188,12 @@ impl Kernel {
                 .read(COUNTERS as usize),
         ) {
             state.add_counter(index, sum(&cell, 0, 8));
+        }
+        for (hook, (_, sum_of)) in Hook::ALL
+            .into_iter()
+            .zip(self.map::<u32, u64>("TUNNEL", self.cpus).read(2))
+        {
+            state.tunnel[hook as usize] = sum(&sum_of, 0, 8);
         }
         for (key, value) in self
             .map::<FlowKey, BiflowRecord>("BIFLOWS", 1)

@@ -7,6 +7,7 @@ use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::control::{Control, Prefix};
 use observer_ebpf::abi::key::{Address, NetworkKey, PairKey};
 use observer_ebpf::abi::point::{Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::parse::Framing;
 use observer_ebpf::units::Monotonic;
 
@@ -83,7 +84,7 @@ pub(crate) fn control() -> Control {
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
-        reserved: 0,
+        relays: 0,
     }
 }
 
@@ -113,6 +114,7 @@ impl Pair<'_> {
         let mut host = HostObserver::new(Sizes::default(), self.host.control);
         host.networks = std::mem::take(&mut self.host.networks);
         host.pairs = std::mem::take(&mut self.host.pairs);
+        host.relays = std::mem::take(&mut self.host.relays);
         self.host = host;
         self.tell();
     }
@@ -121,6 +123,7 @@ impl Pair<'_> {
     pub(crate) fn tell(&mut self) {
         self.kernel.set_control(&self.host.control);
         self.kernel.set_pairs(self.host.pairs.iter());
+        self.kernel.set_relays(self.host.relays.iter());
     }
 
     /// Changes what user space says, in both.
@@ -138,6 +141,14 @@ impl Pair<'_> {
         };
         self.host.pairs.insert(PairKey { low, high }, assignment);
         self.host.control.pairs_version += 1;
+        self.tell();
+    }
+
+    /// Tells both where a relay listens.
+    pub(crate) fn add_relay(&mut self, address: Address, port: u16) {
+        let key = RelayKey::new(address, port);
+        self.host.relays.insert(key);
+        self.host.control.relays += 1;
         self.tell();
     }
 
