@@ -3,6 +3,7 @@
 //! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
 
 mod attachments;
+mod detours;
 mod error;
 mod intake;
 mod lock;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::export::Ledger;
 use crate::interfaces::{self, Snapshot as Devices};
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
+use crate::path::RelayModes;
 use crate::sweep::{Context, Snapshot, assemble, read};
 
 use attachments::Attachments;
@@ -101,6 +103,7 @@ struct Agent {
     snapshot: Snapshot,
     output: Output,
     remembered: Remembered,
+    relay: RelayModes,
     last_sweep: Instant,
     expiry: u32,
     deleted: u64,
@@ -133,6 +136,7 @@ impl Agent {
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
             remembered: HashMap::new(),
+            relay: RelayModes::default(),
             last_sweep: Instant::now(),
             expiry: config.expiry_windows(jiffy_nanos()),
             deleted: 0,
@@ -192,16 +196,20 @@ impl Agent {
         self.begin_paths();
         let devices = self.devices.borrow().clone();
         let points = self.attachments.devices(&devices.devices);
+        let numbers = self.intake.paths();
+        self.relay
+            .advance(&self.snapshot.legs, |path| numbers.pair(path).is_some());
         self.roads
-            .refresh(&self.snapshot.outer, &points, &devices)?;
+            .refresh(&self.snapshot, &self.relay, &points, &devices)?;
         let mut context = Context {
             node: &self.config.node,
             devices: &points,
             underlays: self.roads.underlays(),
             remembered: &mut self.remembered,
+            relay: &mut self.relay,
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
-        let findings = self.roads.findings(&self.config.node, &paths);
+        let findings = self.roads.findings(&self.config.node, &paths, &self.relay);
         let ledger = self.ledger();
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();

@@ -3,6 +3,7 @@
 //! Never: an export, a route look-up, a write to a map.
 
 mod assemble;
+mod legs;
 mod outer;
 mod read;
 mod rows;

@@ -173,6 +173,11 @@ impl File {
                 list(&rules.vmnet_networks),
                 "Addresses of such a network.",
             ),
+            (
+                "user_mode_addresses",
+                list(&rules.user_mode_addresses),
+                "Addresses that a virtual machine has in a user-mode network of its own.",
+            ),
         ]
     }
 }

@@ -12,13 +12,16 @@ use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
     Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport, Quantiles,
-    UnderlayKind, classify,
+    RelayMode, RelayModes, UnderlayKind, classify,
 };
 
 use super::{Direction, RowStore, Snapshot};
 
 /// L3 bytes that VXLAN puts around an inner packet over IPv4 (RFC 7348: IP, UDP, VXLAN, Ethernet).
 const VXLAN_OVERHEAD: u32 = 50;
+
+/// Bytes that a WireGuard message has beside the packet, padding left out.
+const WIREGUARD_OVERHEAD: u32 = 32;
 
 /// What the agent knows beside the maps.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Context<'a> {
     pub underlays: &'a HashMap<(Point, IpAddr), UnderlayKind>,
     /// What earlier sweeps saw of directions that were idle in this one.
     pub remembered: &'a mut HashMap<(u16, FlowDirection), Direction>,
+    /// How tailscaled carries each path.
+    pub relay: &'a mut RelayModes,
 }
 
 /// Makes the reports of all paths.
@@ -80,6 +85,7 @@ fn pair_report(
         path: number,
         bits: seen.bits,
         underlay: underlay(snapshot, &seen, context),
+        relay: relay(&snapshot.rows, key, seen.bits, context.relay),
     });
     let source_is_local = leaves_a_pod(seen.bits);
     let destination_is_local = reaches_a_pod(seen.bits);
@@ -102,6 +108,37 @@ fn pair_report(
         source_is_local,
         ..report(snapshot, number, direction, evidence, points)
     })
+}
+
+/// How tailscaled carries the direction, by what it moved in the tunnel since the last sweep.
+fn relay(
+    rows: &RowStore,
+    (path, direction): (u16, FlowDirection),
+    bits: u32,
+    modes: &mut RelayModes,
+) -> RelayMode {
+    let passed = |hook, carriage| {
+        let site = Site {
+            point: Point::Tunnel,
+            hook,
+        };
+        bits & (1 << trajectory_bit(site, carriage)) != 0
+    };
+    let through = |hook| passed(hook, Carriage::Plain) || passed(hook, Carriage::Vxlan);
+    let hook = match Hook::ALL.map(through) {
+        [true, false] => Hook::Ingress,
+        [false, true] => Hook::Egress,
+        // What comes by the tunnel and leaves by it again is two paths of tailscaled.
+        [true, true] | [false, false] => return RelayMode::Unknown,
+    };
+    let around = if passed(hook, Carriage::Vxlan) {
+        VXLAN_OVERHEAD + WIREGUARD_OVERHEAD
+    } else {
+        WIREGUARD_OVERHEAD
+    };
+    let recent = rows.recent(Row::new(path, Point::Tunnel, direction));
+    let bytes = recent.bytes + recent.segments * u64::from(around);
+    modes.of((path, direction), hook, bytes)
 }
 
 /// Both directions of a reserved path as one report: the order of strangers' addresses says nothing.

@@ -82,7 +82,14 @@ fn every_pair_has_the_class_of_its_scenario() {
         classes(Scenario::H2),
         [same, ("vxlan-vmnet", "vxlan", None, 24)]
     );
-    let over = |on_link, count| ("vxlan-tailscale", "wireguard>vxlan", Some(on_link), count);
+    let over = |on_link, count| {
+        (
+            "vxlan-tailscale-direct",
+            "wireguard>vxlan",
+            Some(on_link),
+            count,
+        )
+    };
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);
     let mixed = [same, over(false, 16), ("vxlan-vmnet", "vxlan", None, 8)];

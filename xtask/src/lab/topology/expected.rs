@@ -12,7 +12,7 @@ pub struct ExpectedPath {
     pub from: String,
     /// Name of the receiving pod.
     pub to: String,
-    /// Class without relay mode, from the closed set.
+    /// Class, from the closed set.
     pub class: &'static str,
     /// Encapsulation stack, outer first; `none` within a node.
     pub encap: &'static str,
@@ -62,7 +62,7 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
     let wire = road.endpoint_device.as_str();
     match road.vtep_device.as_str() {
         TUNNEL => path(
-            "vxlan-tailscale",
+            "vxlan-tailscale-direct",
             "wireguard>vxlan",
             &[VXLAN, TUNNEL, wire],
             Some(road.endpoint_on_link),
