@@ -5,6 +5,7 @@
 //! [`Lab::up`] builds a [`Topology`] from [`Options`] and returns a guard; dropping it, also on an
 //! error half way, removes everything. See `docs/lab.md` for the drawings.
 
+mod bridge_netfilter;
 mod children;
 mod deal;
 pub mod delay;
@@ -29,6 +30,7 @@ pub mod wireguard;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::bridge_netfilter::BridgeNetfilter;
 pub use self::children::ChildGuard;
 pub use self::error::LabError;
 pub use self::options::{Options, WireId};

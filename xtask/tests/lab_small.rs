@@ -5,6 +5,8 @@
 mod bench;
 #[path = "lab_small/life.rs"]
 mod life;
+#[path = "lab_small/services.rs"]
+mod services;
 #[path = "lab_small/steering.rs"]
 mod steering;
 

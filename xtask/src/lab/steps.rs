@@ -5,6 +5,7 @@ mod flannel;
 mod nodes;
 mod pods;
 mod router;
+mod services;
 mod tailnet;
 
 use std::path::Path;
@@ -118,7 +119,7 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
         .collect();
     steps.extend(router::switches(topology));
     for node in &nodes {
-        steps.extend(nodes::wires(node, &topology.router));
+        steps.extend(nodes::wires(node, topology));
     }
     steps.extend(router::ports(topology, &nodes, directory));
     for node in &nodes {
@@ -133,6 +134,7 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
         steps.extend(pods::bridge(node));
         steps.extend(flannel::remotes(node, &nodes));
         steps.push(flannel::masquerade(node));
+        steps.extend(services::rules(node, &topology.services));
         steps.extend(pods::inside(node));
     }
     steps

@@ -2,14 +2,16 @@
 //! Pure: nothing here looks at or changes the machine.
 
 mod expected;
+mod service;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
-use super::Scenario;
+use super::{BridgeNetfilter, Scenario};
 
 pub use self::expected::ExpectedPath;
+pub use self::service::{Backend, Service, Source};
 
 /// A whole lab, before or after it is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +28,10 @@ pub struct Topology {
     pub segments: Vec<Segment>,
     /// The nodes, by name.
     pub nodes: Vec<Node>,
+    /// Services, translated on every node.
+    pub services: Vec<Service>,
+    /// Whether the nodes' bridges hand their frames to netfilter.
+    pub bridge_netfilter: BridgeNetfilter,
     /// Order in which nodes are built, as positions in `nodes`.
     pub order: Vec<usize>,
 }
@@ -61,6 +67,8 @@ pub struct Segment {
 pub enum Role {
     /// One of several equal nodes.
     Member,
+    /// The node whose pods call Services of the others.
+    Client,
     /// The node with three paths at once.
     Mixed,
     /// Its neighbour on the vmnet.
@@ -184,6 +192,7 @@ impl Role {
     pub fn name(self) -> &'static str {
         match self {
             Self::Member => "member",
+            Self::Client => "client",
             Self::Mixed => "mixed",
             Self::Near => "near",
             Self::Far => "far",
@@ -205,6 +214,12 @@ impl Topology {
             .iter()
             .flat_map(|node| &node.pods)
             .find(|pod| pod.name == name)
+    }
+
+    /// The Service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
     }
 
     /// Every namespace, router first.
