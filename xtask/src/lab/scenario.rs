@@ -4,6 +4,7 @@
 mod build;
 mod h2;
 mod h2c;
+mod h6;
 mod mixed;
 mod s1;
 mod s1d;
@@ -26,6 +27,8 @@ pub enum Scenario {
     H2,
     /// As H2, with Services: one over two nodes, one behind a masquerading receiver.
     H2c,
+    /// Healthy: pods of one node.
+    H6,
     /// Fault: VXLAN over tailscale0 although all peers share a LAN.
     S1,
     /// As S1, but every peer is behind the router: no fault.
@@ -36,7 +39,14 @@ pub enum Scenario {
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 5] = [Self::H2, Self::H2c, Self::S1, Self::S1d, Self::Mixed];
+    pub const ALL: [Self; 6] = [
+        Self::H2,
+        Self::H2c,
+        Self::H6,
+        Self::S1,
+        Self::S1d,
+        Self::Mixed,
+    ];
 
     /// Its name in lower case, also the default name of a lab.
     #[must_use]
@@ -44,6 +54,7 @@ impl Scenario {
         match self {
             Self::H2 => "h2",
             Self::H2c => "h2c",
+            Self::H6 => "h6",
             Self::S1 => "s1",
             Self::S1d => "s1d",
             Self::Mixed => "mixed",
@@ -56,6 +67,7 @@ impl Scenario {
         match self {
             Self::H2 | Self::S1 | Self::S1d | Self::Mixed => 1,
             Self::H2c => 2,
+            Self::H6 => 3,
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct Node {
     pub vtep: Ipv4Addr,
     /// MAC address of flannel.1.
     pub vtep_mac: String,
+    /// MAC address of cni0.
+    pub bridge_mac: String,
     /// The device flannel is bound to (`--flannel-iface`).
     pub flannel_device: String,
     /// Whether flannel.1 is created with `local`; without it every VTEP address answers.
@@ -142,7 +144,7 @@ pub struct Tailnet {
 }
 
 /// A pod: a network namespace behind cni0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// `n1-a`, `n1-b`, ...
     pub name: String,

@@ -85,6 +85,7 @@ fn every_pair_has_the_class_of_its_scenario() {
             [same, ("vxlan-vmnet", "vxlan", None, 24)]
         );
     }
+    assert_eq!(classes(Scenario::H6), [("same-node", "none", None, 2)]);
     let over = |on_link, count| ("vxlan-tailscale", "wireguard>vxlan", Some(on_link), count);
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);

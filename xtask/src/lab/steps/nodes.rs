@@ -32,11 +32,19 @@ pub(super) fn addresses(node: &Node) -> Vec<Step> {
             device.address, device.prefix
         ));
         script.ip(format!("link set {name} up"));
-        if let Some((gateway, metric)) = device.default_route {
-            script.ip(format!(
-                "route add default via {gateway} dev {name} metric {metric}"
-            ));
-        }
+        script.steps.extend(default_route(node, name));
+    }
+    script.steps
+}
+
+/// The default route through an underlay device, if it has one.
+pub(super) fn default_route(node: &Node, device: &str) -> Vec<Step> {
+    let mut script = Script::new(&node.netns);
+    let own = node.devices.iter().find(|own| own.name == device);
+    if let Some((gateway, metric)) = own.and_then(|own| own.default_route) {
+        script.ip(format!(
+            "route replace default via {gateway} dev {device} metric {metric}"
+        ));
     }
     script.steps
 }
