@@ -2,6 +2,7 @@
 //! Pure: nothing here looks at or changes the machine.
 
 mod expected;
+mod relay;
 mod service;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{BridgeNetfilter, Scenario};
 
 pub use self::expected::ExpectedPath;
+pub use self::relay::{Mode, Relay, RelaySession};
 pub use self::service::{Backend, Service, Source};
 
 /// A whole lab, before or after it is built.
@@ -30,6 +32,8 @@ pub struct Topology {
     pub nodes: Vec<Node>,
     /// Services, translated on every node.
     pub services: Vec<Service>,
+    /// The relay between the nodes, which then do not reach each other by UDP.
+    pub relay: Option<Relay>,
     /// Whether the nodes' bridges hand their frames to netfilter.
     pub bridge_netfilter: BridgeNetfilter,
     /// Order in which nodes are built, as positions in `nodes`.
@@ -171,6 +175,8 @@ pub struct Road {
     pub endpoint: SocketAddrV4,
     /// The device WireGuard packets leave by.
     pub endpoint_device: String,
+    /// How WireGuard goes there: where not direct, only as long as the endpoint does not answer.
+    pub mode: Mode,
     /// Whether the endpoint is a neighbour on that device.
     pub endpoint_on_link: bool,
 }
@@ -233,7 +239,9 @@ impl Topology {
             .flat_map(|node| &node.pods)
             .map(|pod| &pod.netns);
         let nodes = self.nodes.iter().map(|node| &node.netns);
+        let relay = self.relay.as_ref().map(|relay| &relay.netns);
         std::iter::once(&self.router)
+            .chain(relay)
             .chain(nodes)
             .chain(pods)
             .cloned()

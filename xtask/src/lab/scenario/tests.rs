@@ -89,6 +89,12 @@ fn every_pair_has_the_class_of_its_scenario() {
     let over = |on_link, count| ("vxlan-tailscale", "wireguard>vxlan", Some(on_link), count);
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);
+    let relayed = |class| {
+        let few = ("same-node", "none", None, 4);
+        [few, (class, "wireguard>vxlan", Some(false), 8)]
+    };
+    assert_eq!(classes(Scenario::S5), relayed("vxlan-tailscale-derp"));
+    assert_eq!(classes(Scenario::H8), relayed("vxlan-tailscale-peer-relay"));
     let mixed = [same, over(false, 16), ("vxlan-vmnet", "vxlan", None, 8)];
     assert_eq!(classes(Scenario::Mixed), mixed);
 }

@@ -35,7 +35,8 @@ pub(super) fn switches(topology: &Topology) -> Vec<Step> {
 /// The router ends of all wires, with a delay box where one is wanted.
 pub(super) fn ports(topology: &Topology, nodes: &[&Node], directory: &Path) -> Vec<Step> {
     let mut script = Script::new(&topology.router);
-    for device in nodes.iter().flat_map(|node| &node.devices) {
+    let relay = topology.relay.iter().map(|relay| &relay.device);
+    for device in nodes.iter().flat_map(|node| &node.devices).chain(relay) {
         let segment = topology
             .segments
             .iter()
