@@ -44,7 +44,7 @@ pub use self::record::{ROOT, Record};
 pub use self::scenario::Scenario;
 pub use self::status::Status;
 pub use self::steering::DirectUdp;
-pub use self::topology::{ExpectedPath, Node, Pod, Topology};
+pub use self::topology::{ExpectedPath, Node, Outcome, Pod, Topology};
 
 use self::children::Children;
 use self::record::Ledger;

@@ -13,6 +13,8 @@ mod relay;
 mod same_node;
 #[path = "lab_small/services.rs"]
 mod services;
+#[path = "lab_small/stale.rs"]
+mod stale;
 #[path = "lab_small/steering.rs"]
 mod steering;
 

@@ -10,6 +10,7 @@ mod mixed;
 mod relay;
 mod s1;
 mod s1d;
+mod s3;
 mod s5;
 
 use std::net::Ipv4Addr;
@@ -36,6 +37,8 @@ pub enum Scenario {
     S1,
     /// As S1, but every peer is behind the router: no fault.
     S1d,
+    /// Fault: peers have the old address of a node.
+    S3,
     /// Fault: tunnels through a DERP relay.
     S5,
     /// Healthy: tunnels through a peer relay.
@@ -46,12 +49,13 @@ pub enum Scenario {
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::H2,
         Self::H2c,
         Self::H6,
         Self::S1,
         Self::S1d,
+        Self::S3,
         Self::S5,
         Self::H8,
         Self::Mixed,
@@ -66,6 +70,7 @@ impl Scenario {
             Self::H6 => "h6",
             Self::S1 => "s1",
             Self::S1d => "s1d",
+            Self::S3 => "s3",
             Self::S5 => "s5",
             Self::H8 => "h8",
             Self::Mixed => "mixed",
@@ -76,7 +81,7 @@ impl Scenario {
     #[must_use]
     pub fn least_pods(self) -> usize {
         match self {
-            Self::H2 | Self::S1 | Self::S1d | Self::S5 | Self::H8 | Self::Mixed => 1,
+            Self::H2 | Self::S1 | Self::S1d | Self::S3 | Self::S5 | Self::H8 | Self::Mixed => 1,
             Self::H2c => 2,
             Self::H6 => 3,
         }
@@ -164,6 +169,17 @@ fn vmnet() -> Segment {
         name: "vmnet".into(),
         kind: SegmentKind::Switch,
         gateway: Ipv4Addr::new(192, 168, 105, 1),
+        prefix: 24,
+    }
+}
+
+/// A LAN with a dealt network.
+fn lan(deal: &mut Deal) -> Segment {
+    Segment {
+        name: "lan".into(),
+        kind: SegmentKind::Switch,
+        // Above Lima's networks 104, 105 and 106, which would change the class.
+        gateway: Ipv4Addr::new(192, 168, deal.number("lan", 110, 250), 1),
         prefix: 24,
     }
 }

@@ -1,6 +1,7 @@
 //! What can be done with a lab that is up: run something in a place, change a delay or an MTU.
 //! A place is a node, a pod or `wan`, the router between the nodes.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -104,6 +105,13 @@ impl Lab {
             &self.delay_file(&format!("delay-{}", device.router_port)),
             delay,
         )
+    }
+
+    /// Changes where a node sends what is for the pods of a peer: its forwarding entry, as flanneld
+    /// writes it when the peer's address has changed, or keeps it when flanneld has missed that.
+    pub fn set_vtep(&self, node: &str, peer: &str, vtep: Ipv4Addr) -> Result<(), LabError> {
+        let entry = steps::forwarding(self.node(node)?, self.node(peer)?, vtep);
+        self.execute(&[entry], &self.ledger.record().options.program()?)
     }
 
     /// Changes the MTU of a device as an operator would by hand.

@@ -9,6 +9,7 @@ mod router;
 mod services;
 mod tailnet;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use super::delay;
@@ -90,14 +91,6 @@ impl<'a> Script<'a> {
         });
     }
 
-    /// A line for `bridge`.
-    fn bridge(&mut self, line: impl Into<String>) {
-        self.steps.push(Step::Bridge {
-            netns: self.netns.to_owned(),
-            line: line.into(),
-        });
-    }
-
     /// A sysctl.
     fn sysctl(&mut self, key: &'static str, value: &'static str) {
         self.steps.push(Step::Sysctl {
@@ -128,6 +121,11 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
         steps.extend(relay::host(relay, &topology.router));
     }
     steps.extend(router::ports(topology, &nodes, directory));
+    steps.extend(
+        nodes
+            .iter()
+            .flat_map(|node| router::silent_host(node, topology)),
+    );
     for node in &nodes {
         steps.extend(nodes::addresses(node));
     }
@@ -161,6 +159,11 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
 /// Name of the process behind tailscale0.
 pub(crate) fn tunnel_process(node: &Node) -> String {
     tailnet::process_name(node)
+}
+
+/// Where a node sends what is for the pods of a peer: one entry of its forwarding database.
+pub(crate) fn forwarding(node: &Node, peer: &Node, vtep: Ipv4Addr) -> Step {
+    flannel::forwarding(node, peer, vtep)
 }
 
 /// What makes one more pod on a node that is up.

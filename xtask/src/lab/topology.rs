@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BridgeNetfilter, Scenario};
 
-pub use self::expected::ExpectedPath;
+pub use self::expected::{ExpectedPath, Outcome};
 pub use self::relay::{Mode, Relay, RelaySession};
 pub use self::service::{Backend, Service, Source};
 
@@ -73,6 +73,8 @@ pub enum Role {
     Member,
     /// The node whose pods call Services of the others.
     Client,
+    /// The node whose peers have its old address.
+    Moved,
     /// The node with three paths at once.
     Mixed,
     /// Its neighbour on the vmnet.
@@ -90,6 +92,8 @@ pub struct Node {
     pub netns: String,
     /// The part it plays.
     pub role: Role,
+    /// The underlay address that its peers still have, although a silent host has it by now.
+    pub former: Option<Ipv4Addr>,
     /// Network address of its /24 pod CIDR, which is also the address of flannel.1.
     pub pod_network: Ipv4Addr,
     /// The address flannel would announce as public-ip: its own end of the VXLAN.
@@ -201,6 +205,7 @@ impl Role {
         match self {
             Self::Member => "member",
             Self::Client => "client",
+            Self::Moved => "moved",
             Self::Mixed => "mixed",
             Self::Near => "near",
             Self::Far => "far",

@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::{NodeSketch, Scenario, Sketch, Wire, h2, h2c, h6, h8, mixed, relay, s1, s1d, s5};
+use super::{NodeSketch, Scenario, Sketch, Wire, h2, h2c, h6, h8, mixed, relay, s1, s1d, s3, s5};
 use crate::lab::deal::Deal;
-use crate::lab::topology::{Device, Node, Pod, Road, Segment, Tailnet, Topology};
+use crate::lab::topology::{Device, Node, Pod, Road, Role, Segment, Tailnet, Topology};
 use crate::lab::{Options, WireId};
 
 /// WireGuard port of every node, tailscaled's default.
@@ -20,6 +20,7 @@ pub(crate) fn topology(options: &Options) -> Topology {
         Scenario::H6 => h6::sketch(),
         Scenario::S1 => s1::sketch(&mut deal),
         Scenario::S1d => s1d::sketch(&mut deal),
+        Scenario::S3 => s3::sketch(&mut deal),
         Scenario::S5 => s5::sketch(&mut deal),
         Scenario::H8 => h8::sketch(&mut deal),
         Scenario::Mixed => mixed::sketch(&mut deal),
@@ -82,6 +83,7 @@ fn build_node(
     let mut built = Node {
         name: name.to_owned(),
         role: node.role,
+        former: None,
         pod_network: Ipv4Addr::new(10, 42, deal.number("pod network", 1, 254), 0),
         vtep: tailnet.address,
         vtep_mac: deal.mac(),
@@ -95,6 +97,11 @@ fn build_node(
         roads: Vec::new(),
         netns,
     };
+    if let (Role::Moved, Some(device)) = (node.role, built.devices.first()) {
+        let network = device.address.to_bits() & !0xff;
+        let host = u32::from(deal.number("host", 10, 250));
+        built.former = Some(Ipv4Addr::from_bits(network | host));
+    }
     built.vtep = built.address_of(node.flannel_device).unwrap_or(built.vtep);
     let letters = ('a'..='z').take(options.pods_per_node);
     built.pods = letters
@@ -150,7 +157,7 @@ fn build_roads(node: &Node, nodes: &[Node], sketch: &Sketch) -> Vec<Road> {
             };
             Some(Road {
                 to: other.name.clone(),
-                vtep: other.address_of(vtep_device)?,
+                vtep: other.former.or(other.address_of(vtep_device))?,
                 vtep_device: vtep_device.to_owned(),
                 endpoint: SocketAddrV4::new(endpoint, other.tailnet.port),
                 endpoint_device: endpoint_device.to_owned(),

@@ -40,6 +40,7 @@ fn addresses_never_repeat() {
                     .filter(|device| device.segment != "user");
                 let wires = devices.map(|device| device.address);
                 pods.chain(wires)
+                    .chain(node.former)
                     .chain([node.tailnet.address, node.pod_network])
             });
             let all: Vec<_> = own.collect();
@@ -89,6 +90,8 @@ fn every_pair_has_the_class_of_its_scenario() {
     let over = |on_link, count| ("vxlan-tailscale", "wireguard>vxlan", Some(on_link), count);
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);
+    let lan = ("vxlan-lan", "vxlan", None, 24);
+    assert_eq!(classes(Scenario::S3), [same, lan]);
     let relayed = |class| {
         let few = ("same-node", "none", None, 4);
         [few, (class, "wireguard>vxlan", Some(false), 8)]

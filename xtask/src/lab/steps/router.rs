@@ -88,3 +88,27 @@ fn insert_delay_box(script: &mut Script<'_>, device: &Device, directory: &Path) 
     }
     outside
 }
+
+/// The host that has got the former address of a node: it answers ARP, and drops VXLAN silently.
+pub(super) fn silent_host(node: &Node, topology: &Topology) -> Vec<Step> {
+    let mut script = Script::new(&topology.router);
+    let switches = topology.segments.iter().filter(|segment| {
+        let is_its = |device: &Device| device.segment == segment.name;
+        segment.kind == SegmentKind::Switch && node.devices.iter().any(is_its)
+    });
+    for (former, Segment { name, prefix, .. }) in node.former.into_iter().zip(switches) {
+        script.ip(format!("addr add {former}/{prefix} brd + dev {name}"));
+        script.steps.push(Step::Nft {
+            netns: topology.router.clone(),
+            ruleset: format!(
+                "table ip silent-host {{
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    ip daddr {former} udp dport 8472 drop
+  }}
+}}"
+            ),
+        });
+    }
+    script.steps
+}

@@ -18,10 +18,22 @@ pub struct ExpectedPath {
     pub encap: &'static str,
     /// Devices of the sending node in the order in which a packet leaves by them.
     pub devices: Vec<String>,
+    /// Whether answers come.
+    pub outcome: Outcome,
     /// How WireGuard goes; none where it has no part.
     pub mode: Option<Mode>,
     /// Whether the WireGuard endpoint is a neighbour; none where WireGuard has no part.
     pub endpoint_on_link: Option<bool>,
+}
+
+/// What becomes of what a pod sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is answered.
+    Reply,
+    /// It leaves, and nothing comes back.
+    NoReply,
 }
 
 impl Topology {
@@ -56,6 +68,7 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
         class,
         encap,
         devices: devices.iter().map(|&device| device.to_owned()).collect(),
+        outcome: outcome(from, to),
         mode: None,
         endpoint_on_link,
     };
@@ -89,5 +102,18 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
             };
             path(class, "vxlan", &[VXLAN, device], None)
         }
+    }
+}
+
+/// Answers come when both nodes send to where the other one is.
+fn outcome(from: &Node, to: &Node) -> Outcome {
+    let finds = |node: &Node, peer: &Node| {
+        let road = node.road(&peer.name);
+        road.is_none_or(|road| peer.address_of(&road.vtep_device) == Some(road.vtep))
+    };
+    if finds(from, to) && finds(to, from) {
+        Outcome::Reply
+    } else {
+        Outcome::NoReply
     }
 }
