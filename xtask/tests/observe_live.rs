@@ -27,6 +27,8 @@ mod output;
 mod paths;
 #[path = "observe/program.rs"]
 mod program;
+#[path = "observe/relay.rs"]
+mod relay;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
 #[path = "observe/traces.rs"]
