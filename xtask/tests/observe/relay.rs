@@ -112,6 +112,48 @@ fn a_machine_with_a_user_mode_network_alone_gets_a_shared_one_until_the_relay_is
 }
 
 #[test]
+fn a_neighbour_that_is_asked_in_vain_makes_a_relay_a_detour() {
+    let test = "relay::a_neighbour_that_is_asked_in_vain_makes_a_relay_a_detour";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::S5, "neighbour"));
+    for node in lab.nodes() {
+        put_on_link(&lab, node, &peer(&lab, node).devices[0].address.to_string());
+    }
+    let agents = agents(&lab, &[]);
+    with_load(&pairs(&lab), || {
+        for (agent, node) in agents.iter().zip(lab.nodes()) {
+            let sweep = agent.await_sweep("the detour", |sweep| detour(sweep).is_some());
+            let found = detour(&sweep).expect("a detour");
+            assert_eq!(found.fix.id, "open-direct-udp", "{found:?}");
+            let asked = fact(found, "disco_unanswered").expect("the silence is evidence");
+            let endpoint = format!("{} on eth0 (lan)", peer(&lab, node).devices[0].address);
+            assert!(asked.contains(&endpoint), "{endpoint} in {asked}");
+        }
+    });
+}
+
+/// Makes a peer a neighbour of a node, at the router's link address: there its UDP is dropped as
+/// before, as a switch that parts two nodes would.
+fn put_on_link(lab: &Lab, node: &Node, peer: &str) {
+    let ip = |arguments: &str| {
+        let argv: Vec<_> = "ip".split(' ').chain(arguments.split(' ')).collect();
+        let output = lab.command(&node.name, &argv).expect("ip").output();
+        let output = output.expect("ip runs");
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let (router, _) = node.devices[0].default_route.expect("a router");
+    let entry = ip(&format!("neigh show {router} dev eth0"));
+    let mut words = entry.split_whitespace();
+    words.find(|&word| word == "lladdr");
+    let address = words.next().expect("the router is known");
+    ip(&format!(
+        "neigh replace {peer} lladdr {address} dev eth0 nud permanent"
+    ));
+    ip(&format!("route add {peer}/32 dev eth0 scope link"));
+}
+
+#[test]
 fn a_peer_that_was_direct_before_makes_its_relay_a_detour_with_what_it_costs() {
     let test = "relay::a_peer_that_was_direct_before_makes_its_relay_a_detour_with_what_it_costs";
     let Some(_turn) = turn(test) else { return };
