@@ -70,7 +70,7 @@ fn control_and_events_have_their_layout() {
     layout!(Prefix, 32, { value: 0, mask: 16 });
     layout!(Control, 96, {
         cover: 0, epoch: 64, pairs_version: 68, limits: 72, window_shift: 88, rate: 89,
-        echo_rate: 90, ports_attached: 91, relays: 92,
+        echo_rate: 90, ports_attached: 91, has_relays: 92, reserved: 93,
     });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,

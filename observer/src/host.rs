@@ -80,7 +80,7 @@ pub struct HostObserver {
     pub networks: Vec<NetworkKey>,
     /// Paths of pairs.
     pub pairs: HashMap<PairKey, Assignment>,
-    /// Where DERP relays listen; their number stands in `control`.
+    /// Where DERP relays listen; `control` says whether there are any.
     pub relays: HashSet<RelayKey>,
     /// Length of a jiffy, nanoseconds.
     pub jiffy_nanos: u64,

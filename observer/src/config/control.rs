@@ -60,7 +60,8 @@ impl Config {
             rate: self.rate,
             echo_rate: 0,
             ports_attached: 0,
-            relays: u32::try_from(self.relays.len()).unwrap_or(u32::MAX),
+            has_relays: u8::from(!self.relays.is_empty()),
+            reserved: [0; 3],
         }
     }
 }

@@ -84,7 +84,8 @@ pub(crate) fn control() -> Control {
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
-        relays: 0,
+        has_relays: 0,
+        reserved: [0; 3],
     }
 }
 
@@ -148,7 +149,7 @@ impl Pair<'_> {
     pub(crate) fn add_relay(&mut self, address: Address, port: u16) {
         let key = RelayKey::new(address, port);
         self.host.relays.insert(key);
-        self.host.control.relays += 1;
+        self.host.control.has_relays = 1;
         self.tell();
     }
 
