@@ -4,8 +4,18 @@
 use std::collections::HashSet;
 
 use observer_ebpf::fixtures::{self, Expected, Fixture};
-use observer_ebpf::parse::{Captured, Expand, Malformed, NotOurs, Packet, Rejected, parse};
+use observer_ebpf::parse::{
+    Captured, Expand, Malformed, NotOurs, Packet, Rejected, Window, parse, parse_into,
+};
 use observer_ebpf::step::size;
+
+/// Frames for which the windows are there.
+const USUAL: [&str; 4] = [
+    "tcp_data_ends_behind_its_payload",
+    "vxlan_gives_the_inner_flow",
+    "vxlan_on_a_tunnel_begins_at_0",
+    "wireguard_data_names_its_session",
+];
 
 /// Parses the first `cut` bytes of a fixture as a frame of `length` bytes.
 fn seen(fixture: &Fixture, expand: Expand, cut: usize, length: usize) -> Result<Packet, Rejected> {
@@ -50,6 +60,37 @@ fn every_fixture_parses_to_its_expectation() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// What a window of `N` bytes makes of a fixture; none if it is not usual.
+fn through_window<const N: usize>(fixture: &Fixture, expand: Expand) -> Option<Packet> {
+    let mut packet = Packet::EMPTY;
+    let window = Window(fixture.bytes.first_chunk::<N>()?);
+    let framing = fixture.place.framing();
+    parse_into(&window, framing, expand, fixture.length(), &mut packet).ok()?;
+    Some(packet)
+}
+
+#[test]
+fn a_window_makes_of_a_frame_what_the_whole_frame_makes_or_nothing() {
+    let mut usual = HashSet::new();
+    check(|fixture, expand| {
+        let length = fixture.bytes.len();
+        let whole = seen(fixture, expand, length, length).ok();
+        for packet in [
+            through_window::<66>(fixture, expand),
+            through_window::<102>(fixture, expand),
+            through_window::<116>(fixture, expand),
+        ] {
+            if packet.is_some() {
+                usual.insert(fixture.name);
+                assert_eq!(packet, whole, "{} {expand:?}", fixture.name);
+            }
+        }
+    });
+    for name in USUAL {
+        assert!(usual.contains(name), "{name} is the usual packet");
+    }
 }
 
 #[test]
