@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use observer_ebpf::fixtures::{self, Expected, Fixture};
 use observer_ebpf::parse::{
-    Captured, Expand, Malformed, NotOurs, Packet, Rejected, Window, parse, parse_into,
+    Captured, Expand, Framing, Malformed, NotOurs, Packet, Rejected, Window, parse, parse_into,
 };
 use observer_ebpf::step::size;
 
@@ -176,4 +176,22 @@ fn names_are_unique() {
     let names: HashSet<_> = all.iter().map(|fixture| fixture.name).collect();
     assert_eq!(names.len(), all.len());
     assert!(all.len() >= 40);
+}
+
+/// Read without its options, this packet has another UDP header of a credible length.
+#[test]
+fn a_window_does_not_take_options_for_a_transport_header() {
+    let mut bytes = vec![0; 120];
+    bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+    bytes[14..18].copy_from_slice(&[0x46, 0, 0, 106]);
+    bytes[23] = 17;
+    bytes[26..34].copy_from_slice(&[10, 42, 1, 5, 10, 42, 2, 7]);
+    bytes[34..38].copy_from_slice(&[1, 1, 1, 1]);
+    bytes[38..46].copy_from_slice(&[0, 20, 0x1f, 0x90, 0, 82, 0, 0]);
+    let whole = parse(&Captured(&bytes), Framing::Ethernet, Expand::No, 120).expect("a datagram");
+    assert_eq!((whole.key.low_port, whole.payload_offset), ([0, 20], 46));
+    let mut packet = Packet::EMPTY;
+    let window = Window(bytes.first_chunk::<66>().expect("120 bytes"));
+    let usual = parse_into(&window, Framing::Ethernet, Expand::No, 120, &mut packet);
+    assert!(usual.is_err(), "{packet:?}");
 }
