@@ -2,6 +2,7 @@
 //! It measures what applications see; it never looks at packets on the way.
 
 pub mod bulk;
+pub mod calls;
 pub mod datagrams;
 mod error;
 pub(crate) mod icmp;
@@ -9,6 +10,7 @@ mod pair;
 pub mod ping;
 pub mod ping_pong;
 mod place;
+pub mod queries;
 mod samples;
 mod stop;
 pub mod tcp;
@@ -18,11 +20,13 @@ use std::thread;
 use serde::Serialize;
 
 pub use self::bulk::{Bulk, BulkReport, Volume};
+pub use self::calls::{Accepted, Call, Calls, Servers};
 pub use self::datagrams::{Datagrams, DatagramsReport};
 pub use self::error::TrafficError;
 pub use self::ping::{Ping, PingReport};
 pub use self::ping_pong::{PingPong, PingPongReport, Until};
 pub use self::place::Place;
+pub use self::queries::{Queries, QueriesReport, Resolvers};
 pub use self::samples::Summary;
 pub use self::stop::Stop;
 pub use self::tcp::TcpSide;
