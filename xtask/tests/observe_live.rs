@@ -15,6 +15,8 @@ mod bench;
 mod counters;
 #[path = "observe/delays.rs"]
 mod delays;
+#[path = "observe/endings.rs"]
+mod endings;
 #[path = "observe/kernel.rs"]
 mod kernel;
 #[path = "observe/ledger.rs"]
@@ -27,6 +29,8 @@ mod output;
 mod paths;
 #[path = "observe/program.rs"]
 mod program;
+#[path = "observe/recreation.rs"]
+mod recreation;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
 #[path = "observe/traces.rs"]

@@ -1,15 +1,23 @@
 //! The embedded object: loads the maps at once, each program when it is first needed.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
 use aya::maps::{Map, MapData};
-use aya::programs::{ProgramError, SchedClassifier};
+use aya::programs::{Program, ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
-use observer_ebpf::abi::point::{Hook, Point};
+use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
 
 use super::{ControlPage, EventError, Events, PerCpuTable, Table, chain};
+
+/// Programs that are verified at the same time. Each takes up to 150 ms of a processor: more would
+/// hold a small node's traffic up.
+const VERIFIERS: usize = 2;
 
 /// Sizes of the maps, from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,23 +133,75 @@ impl Object {
     /// The program of a point and hook, loaded if it was not.
     pub fn program(&mut self, point: Point, hook: Hook) -> Result<&mut SchedClassifier, LoadError> {
         let name = program_name(point, hook);
-        let missing = || LoadError::Missing {
-            kind: "program",
-            name: name.to_owned(),
-        };
-        let program: &mut SchedClassifier = self
+        let program = self
             .ebpf
             .program_mut(name)
-            .ok_or_else(missing)?
-            .try_into()
-            .map_err(|_: ProgramError| missing())?;
-        if program.fd().is_err() {
-            program.load().map_err(|source| LoadError::Program {
-                program: name,
-                source: Box::new(source),
-            })?;
-        }
-        Ok(program)
+            .ok_or_else(|| missing("program", name))?;
+        loaded(name, program)
+    }
+
+    /// Loads those of `sites` that are not, [`VERIFIERS`] at a time, and answers with those that the
+    /// kernel refused. `turn` is called before each; it says false to end early.
+    pub fn load_programs(
+        &mut self,
+        sites: &[Site],
+        turn: &(impl Fn() -> bool + Sync),
+    ) -> Vec<(Site, LoadError)> {
+        let names: BTreeMap<_, _> = sites
+            .iter()
+            .map(|site| (program_name(site.point, site.hook), *site))
+            .collect();
+        let wanted: Vec<_> = self
+            .ebpf
+            .programs_mut()
+            .filter_map(|(name, program)| Some((*names.get_key_value(name)?.0, program)))
+            .collect();
+        let queue = Mutex::new(wanted);
+        let work = || {
+            let mut refused = Vec::new();
+            while turn() {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some((name, program)) = next else { break };
+                if let (Err(error), Some(site)) = (loaded(name, program), names.get(name)) {
+                    refused.push((*site, error));
+                }
+            }
+            refused
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..VERIFIERS.min(names.len()))
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
+            let mut refused = work();
+            for other in others {
+                refused.extend(other.join().unwrap_or_default());
+            }
+            refused
+        })
+    }
+}
+
+/// The program, loaded if it was not.
+fn loaded<'a>(
+    name: &'static str,
+    program: &'a mut Program,
+) -> Result<&'a mut SchedClassifier, LoadError> {
+    let program: &mut SchedClassifier = program
+        .try_into()
+        .map_err(|_: ProgramError| missing("program", name))?;
+    if program.fd().is_err() {
+        program.load().map_err(|source| LoadError::Program {
+            program: name,
+            source: Box::new(source),
+        })?;
+    }
+    Ok(program)
+}
+
+fn missing(kind: &'static str, name: &str) -> LoadError {
+    LoadError::Missing {
+        kind,
+        name: name.to_owned(),
     }
 }
 
@@ -169,21 +229,17 @@ pub const fn program_name(point: Point, hook: Hook) -> &'static str {
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, LoadError> {
-    let missing = || LoadError::Missing {
-        kind: "map",
-        name: name.to_owned(),
-    };
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "aya's list of map kinds, not ours"
     )]
-    match ebpf.take_map(name).ok_or_else(missing)? {
+    match ebpf.take_map(name).ok_or_else(|| missing("map", name))? {
         Map::Array(map)
         | Map::PerCpuArray(map)
         | Map::HashMap(map)
         | Map::LruHashMap(map)
         | Map::LpmTrie(map)
         | Map::RingBuf(map) => Ok(map),
-        _ => Err(missing()),
+        _ => Err(missing("map", name)),
     }
 }

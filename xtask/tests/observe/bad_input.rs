@@ -23,11 +23,7 @@ fn wrong_arguments_and_settings_end_in_one_line_and_code_2() {
     let test = "bad_input::wrong_arguments_and_settings_end_in_one_line_and_code_2";
     let Some(_turn) = turn(test) else { return };
     let room = Room::new("args");
-    let file = |name: &str, text: &str| {
-        let path = room.folder.join(name);
-        fs::write(&path, text).expect("settings");
-        path.to_str().expect("UTF-8").to_owned()
-    };
+    let file = |name, text| room.file(name, text);
     let key = file("key.toml", "interval = \"1s\"\nintervall = \"5s\"\n");
     let duration = file("duration.toml", "interval = 5\n");
     let ring = file("ring.toml", "ring_bytes = 2048\n");
@@ -144,6 +140,13 @@ impl Room {
             let words: Vec<&str> = line.split(' ').collect();
             ip(&[&["-n", &self.netns][..], &words].concat());
         }
+    }
+
+    /// A file of this text in the room's folder; its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        fs::write(&path, text).expect("file");
+        path.to_str().expect("UTF-8").to_owned()
     }
 
     /// The program where everybody may read it.
