@@ -11,6 +11,8 @@ mod agent;
 mod bad_input;
 #[path = "observe/bench.rs"]
 mod bench;
+#[path = "observe/churn.rs"]
+mod churn;
 #[path = "observe/counters.rs"]
 mod counters;
 #[path = "observe/delays.rs"]
