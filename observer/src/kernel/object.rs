@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use aya::maps::{Map, MapData};
+use aya::maps::{Map, MapData, MapError};
 use aya::programs::{Program, ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
@@ -33,10 +33,24 @@ pub struct Sizes {
 pub enum LoadError {
     /// The kernel refused the maps.
     #[error(
-        "create the maps: {}; needs root or CAP_BPF and CAP_NET_ADMIN, and memory for them",
+        "create the maps: {}; needs root or CAP_BPF and CAP_NET_ADMIN",
         chain(.0)
     )]
     Maps(#[source] Box<EbpfError>),
+    /// The kernel has no memory for a map.
+    #[error(
+        "create map `{map}`: {source}; {fix} give the observer more memory (its memory cgroup, or \
+         the machine)"
+    )]
+    Memory {
+        /// Which.
+        map: String,
+        /// What else helps.
+        fix: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The object lacks something: it does not fit this agent.
     #[error("find {kind} `{name}` in the embedded object: it is not there")]
     Missing {
@@ -64,7 +78,7 @@ pub enum LoadError {
     #[error(transparent)]
     Events(#[from] EventError),
     /// The number of CPUs is not known.
-    #[error("read the number of possible CPUs from {path}: {source}")]
+    #[error("read the number of possible CPUs from {path}: {source}; mount sysfs at /sys")]
     Cpus {
         /// File.
         path: String,
@@ -72,6 +86,28 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<EbpfError> for LoadError {
+    fn from(error: EbpfError) -> Self {
+        match error {
+            EbpfError::MapError(MapError::CreateError { name, io_error })
+                if io_error.kind() == std::io::ErrorKind::OutOfMemory =>
+            {
+                let fix = match name.as_str() {
+                    "BIFLOWS" => "lower the setting `flow_entries`, or",
+                    "EVENTS" => "lower the setting `ring_bytes`, or",
+                    _ => "its size is fixed:",
+                };
+                Self::Memory {
+                    map: name,
+                    fix,
+                    source: io_error,
+                }
+            }
+            error => Self::Maps(Box::new(error)),
+        }
+    }
 }
 
 /// The loaded object with its maps by their kernel names.
@@ -109,7 +145,7 @@ impl Object {
             .map_max_entries("BIFLOWS", sizes.biflows)
             .map_max_entries("EVENTS", sizes.ring)
             .load(PROGRAMS)
-            .map_err(|error| LoadError::Maps(Box::new(error)))?;
+            .map_err(LoadError::from)?;
         let cpus = aya::util::nr_cpus().map_err(|(path, source)| LoadError::Cpus {
             path: path.to_owned(),
             source,
