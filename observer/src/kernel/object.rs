@@ -90,22 +90,22 @@ pub enum LoadError {
 
 impl From<EbpfError> for LoadError {
     fn from(error: EbpfError) -> Self {
-        match error {
-            EbpfError::MapError(MapError::CreateError { name, io_error })
-                if io_error.kind() == std::io::ErrorKind::OutOfMemory =>
-            {
-                let fix = match name.as_str() {
-                    "BIFLOWS" => "lower the setting `flow_entries`, or",
-                    "EVENTS" => "lower the setting `ring_bytes`, or",
-                    _ => "its size is fixed:",
-                };
-                Self::Memory {
-                    map: name,
-                    fix,
-                    source: io_error,
-                }
-            }
-            error => Self::Maps(Box::new(error)),
+        let EbpfError::MapError(MapError::CreateError { name, io_error }) = error else {
+            return Self::Maps(Box::new(error));
+        };
+        if io_error.kind() != std::io::ErrorKind::OutOfMemory {
+            let error = MapError::CreateError { name, io_error };
+            return Self::Maps(Box::new(error.into()));
+        }
+        let fix = match name.as_str() {
+            "BIFLOWS" => "lower the setting `flow_entries`, or",
+            "EVENTS" => "lower the setting `ring_bytes`, or",
+            _ => "its size is fixed:",
+        };
+        Self::Memory {
+            map: name,
+            fix,
+            source: io_error,
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn drive(program: &Path, options: &RunArgs, signal: &Stop) -> Result<
     let time = wanted.max(LEAST);
     if time > wanted {
         let (wanted, least) = (report::seconds(wanted), report::seconds(LEAST));
-        report::line(format!(
+        report::progress(format_args!(
             "{wanted} is too short for a lab to measure anything: {least}"
         ));
     }
