@@ -7,19 +7,22 @@ mod error;
 mod intake;
 mod lock;
 mod output;
+mod printer;
+mod pulse;
 mod roads;
 mod signals;
+mod supervisor;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::Config;
 use crate::export::Ledger;
-use crate::interfaces::{self, Snapshot as Devices};
+use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
 use crate::sweep::{Context, Snapshot, assemble, read};
 
@@ -30,12 +33,9 @@ pub use output::Format;
 use output::{Output, Report};
 use roads::Roads;
 pub use signals::Ending;
-use signals::Signals;
+use supervisor::Tie;
+pub use supervisor::run;
 
-/// Time between two looks into the ring.
-const POLL: Duration = Duration::from_millis(50);
-/// The first sweep comes early, so that a start shows something soon.
-const FIRST_SWEEP: Duration = Duration::from_secs(1);
 /// Records taken from the ring at once.
 const RECORDS: usize = 4096;
 
@@ -46,49 +46,6 @@ pub struct Task {
     pub format: Format,
     /// When to end by itself.
     pub duration: Option<Duration>,
-}
-
-/// Runs the agent until a signal, the end of its time, or an error.
-pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
-    let _lock = lock::take()?;
-    let mut signals = Signals::new(task.duration)?;
-    let (devices, follower) = interfaces::follow()?;
-    let mut agent = Agent::new(config, task.format, devices)?;
-    agent.follow_devices()?;
-    let mut following = tokio::spawn(follower.run());
-    let mut poll = interval(POLL);
-    let mut sweep = interval(agent.config.interval);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sweep.reset_after(FIRST_SWEEP.min(agent.config.interval));
-    let ending = loop {
-        let done = tokio::select! {
-            ending = signals.wait() => break ending,
-            ended = &mut following => Err(AgentError::ended("the device follower", ended)),
-            changed = agent.devices.changed() => match changed {
-                Ok(()) => agent.follow_devices(),
-                Err(_) => Err(AgentError::Ended { task: "the device follower" }),
-            },
-            woken = agent.object.events.woken() => match woken {
-                Ok(()) => agent.take_events(),
-                Err(error) => Err(error.into()),
-            },
-            _ = poll.tick() => agent.take_events(),
-            _ = sweep.tick() => agent.sweep(),
-        };
-        match done {
-            Ok(()) => {}
-            Err(error) if error.is_reader_gone() => break Ending::ReaderGone,
-            Err(error) => return Err(error),
-        }
-    };
-    following.abort();
-    let drained = agent.drain();
-    agent.attachments.clear();
-    match (drained, agent.output.finish().await) {
-        (Ok(()), Ok(())) => Ok(ending),
-        (Err(error), _) | (Ok(()), Err(error)) if error.is_reader_gone() => Ok(Ending::ReaderGone),
-        (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-    }
 }
 
 struct Agent {
@@ -113,6 +70,7 @@ impl Agent {
         config: Config,
         format: Format,
         devices: watch::Receiver<Arc<Devices>>,
+        tie: Tie,
     ) -> Result<Self, AgentError> {
         let sizes = Sizes {
             biflows: config.flows,
@@ -124,7 +82,7 @@ impl Agent {
         }
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
-            attachments: Attachments::new(config.interfaces.clone()),
+            attachments: Attachments::new(config.interfaces.clone(), tie),
             intake: Intake::new(config.rate),
             roads: Roads::open(config.underlay.clone())?,
             output: Output::start(&config, format)?,

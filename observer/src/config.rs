@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::interfaces::Rules;
 use crate::routing::UnderlayRules;
 
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, parse_duration, write_duration};
 pub use file::File;
 pub use network::{Network, NetworkError};
 
@@ -25,6 +25,10 @@ pub struct Config {
     pub networks: Vec<Network>,
     /// Time between two sweeps of the maps.
     pub interval: Duration,
+    /// How long the end of a run may take.
+    pub grace: Duration,
+    /// How long the agent may go without a turn before it counts as hung.
+    pub stall: Duration,
     /// Entries of the flow table.
     pub flows: u32,
     /// Bytes of the event ring.
@@ -129,6 +133,18 @@ impl Config {
             "100 ms to 10 min",
         )?;
         in_range(
+            "grace",
+            file.grace.as_millis(),
+            100..=600_000,
+            "100 ms to 10 min",
+        )?;
+        in_range(
+            "stall",
+            file.stall.as_millis(),
+            1_000..=600_000,
+            "1 s to 10 min",
+        )?;
+        in_range(
             "flow_entries",
             file.flow_entries.into(),
             1024..=4_194_304,
@@ -161,6 +177,8 @@ impl Config {
             node,
             networks,
             interval: file.interval,
+            grace: file.grace,
+            stall: file.stall,
             flows: file.flow_entries,
             ring: file.ring_bytes,
             rate: u8::try_from(file.sample_one_in.trailing_zeros()).unwrap_or(31),
@@ -253,6 +271,8 @@ mod tests {
     fn values_out_of_range_name_key_value_and_range() {
         for (text, key) in [
             ("interval = \"1ms\"", "interval"),
+            ("grace = \"1ms\"", "grace"),
+            ("stall = \"11min\"", "stall"),
             ("flow_entries = 10", "flow_entries"),
             ("ring_bytes = 2048", "ring_bytes"),
             ("ring_bytes = 5000", "ring_bytes"),

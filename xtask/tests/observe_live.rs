@@ -11,10 +11,14 @@ mod agent;
 mod bad_input;
 #[path = "observe/bench.rs"]
 mod bench;
+#[path = "observe/churn.rs"]
+mod churn;
 #[path = "observe/counters.rs"]
 mod counters;
 #[path = "observe/delays.rs"]
 mod delays;
+#[path = "observe/endings.rs"]
+mod endings;
 #[path = "observe/kernel.rs"]
 mod kernel;
 #[path = "observe/ledger.rs"]
@@ -27,6 +31,8 @@ mod output;
 mod paths;
 #[path = "observe/program.rs"]
 mod program;
+#[path = "observe/recreation.rs"]
+mod recreation;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
 #[path = "observe/traces.rs"]

@@ -23,6 +23,12 @@ pub struct File {
     /// Time between two sweeps.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
+    /// Time for the end of a run.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+    /// Time without a turn after which the agent counts as hung.
+    #[serde(deserialize_with = "duration")]
+    pub stall: Duration,
     /// Entries of the flow table.
     pub flow_entries: u32,
     /// Bytes of the event ring, a power of two.
@@ -44,6 +50,8 @@ impl Default for File {
             cluster_cidr: Network::v4([10, 42, 0, 0], 16),
             networks: Vec::new(),
             interval: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
             flow_entries: default_flow_entries(),
             ring_bytes: 262_144,
             sample_one_in: 256,
@@ -101,6 +109,16 @@ impl File {
                 "interval",
                 format!("\"{}\"", write_duration(self.interval)),
                 "Time between two sweeps of the maps, and between two reports.",
+            ),
+            (
+                "grace",
+                format!("\"{}\"", write_duration(self.grace)),
+                "Time for the end: what is not handed out by then is lost, and the exit code is 4.",
+            ),
+            (
+                "stall",
+                format!("\"{}\"", write_duration(self.stall)),
+                "Time without a turn after which the agent counts as hung and ends with code 6.",
             ),
             (
                 "flow_entries",

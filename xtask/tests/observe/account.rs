@@ -60,14 +60,14 @@ impl Watched {
     }
 }
 
-/// What both nodes counted while `work` ran.
-pub(crate) fn steps(watched: &[Watched; 2], work: impl FnOnce()) -> [Step; 2] {
+/// What each node counted while `work` ran.
+pub(crate) fn steps<const N: usize>(watched: &[Watched; N], work: impl FnOnce()) -> [Step; N] {
     let before = watched.each_ref().map(Watched::still);
     work();
     let after = watched.each_ref().map(Watched::still);
     let mut pairs = after.into_iter().zip(before);
-    [(); 2].map(|()| {
-        let (after, before) = pairs.next().expect("two");
+    [(); N].map(|()| {
+        let (after, before) = pairs.next().expect("as many");
         after.since(&before)
     })
 }
