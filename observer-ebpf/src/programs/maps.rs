@@ -36,6 +36,10 @@ static NETWORKS: LpmTrie<[u8; 16], u32, 64> = LpmTrie::new();
 /// Two addresses -> path number and sampling rate. 16,384 entries, written by user space; 1.6 MB.
 #[btf_map]
 static PAIRS: HashMap<PairKey, u32, 16384> = HashMap::new();
+/// Translated flow -> path number of its real pods, sampling rate, flags. LRU, 8,192 entries,
+/// written by user space; 0.8 MB.
+#[btf_map]
+static TRANSLATIONS: LruHashMap<FlowKey, u32, 8192> = LruHashMap::new();
 /// Traffic per path, point and direction; per CPU, 8,192 rows of 32 bytes: 262 KB a CPU.
 #[btf_map]
 static TRAFFIC: PerCpuArray<TrafficRow<Own64>, ROW_COUNT> = PerCpuArray::new();
@@ -115,6 +119,12 @@ impl Tables for Kernel {
     #[inline(always)]
     fn is_networked(&self, address: &Address) -> bool {
         NETWORKS.get(&Key::new(128, address.octets())).is_some()
+    }
+
+    #[inline(always)]
+    fn translation(&self, key: &FlowKey) -> Option<u32> {
+        // SAFETY: see above; the value is one aligned word.
+        unsafe { TRANSLATIONS.get(key) }.copied()
     }
 
     #[inline(always)]

@@ -96,6 +96,7 @@ impl Intake {
                 &Assignment {
                     path,
                     rate: self.rate,
+                    flags: 0,
                 }
                 .word(),
             )?;

@@ -123,7 +123,7 @@ mod tests {
     fn flow(current: (u64, u64), previous: (u64, u64)) -> BiflowRecord {
         let word = |(epoch, bits): (u64, u64)| epoch << 32 | bits;
         let mut flow = BiflowRecord {
-            assignment: Assignment { path: 9, rate: 0 }.word(),
+            assignment: 9,
             ..BiflowRecord::default()
         };
         flow.trajectory[0] = Trajectory {
