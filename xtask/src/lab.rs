@@ -5,11 +5,14 @@
 //! [`Lab::up`] builds a [`Topology`] from [`Options`] and returns a guard; dropping it, also on an
 //! error half way, removes everything. See `docs/lab.md` for the drawings.
 
+mod bridge_netfilter;
 mod children;
 mod deal;
 pub mod delay;
+mod devices;
 mod error;
 mod execute;
+mod guests;
 mod held;
 pub(crate) mod kernel;
 mod knob;
@@ -27,10 +30,13 @@ pub mod topology;
 pub mod wireguard;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::bridge_netfilter::BridgeNetfilter;
 pub use self::children::ChildGuard;
+pub use self::devices::Flaps;
 pub use self::error::LabError;
+pub use self::guests::PodGuard;
 pub use self::options::{Options, WireId};
 pub use self::process::Identity;
 pub use self::record::{ROOT, Record};
@@ -46,7 +52,7 @@ use self::record::Ledger;
 pub struct Lab {
     topology: Topology,
     ledger: Arc<Ledger>,
-    children: Children,
+    children: Mutex<Children>,
     tear_down: TearDown,
 }
 
@@ -70,14 +76,14 @@ impl Lab {
         let topology = scenario::topology(&options);
         let ledger = removal::claim(options, &topology)?;
         // From here on the guard cleans up, also when a step fails.
-        let mut lab = Self {
+        let lab = Self {
             topology,
             ledger: Arc::new(ledger),
-            children: Children::default(),
+            children: Mutex::default(),
             tear_down: TearDown::OnDrop,
         };
         let steps = steps::steps(&lab.topology, lab.ledger.directory());
-        execute::execute(&steps, &lab.ledger, &program, &mut lab.children.0)?;
+        lab.execute(&steps, &program)?;
         ready::await_talking(&lab.topology)?;
         Ok(lab)
     }
@@ -88,7 +94,7 @@ impl Lab {
         Ok(Self {
             topology: scenario::topology(&ledger.record().options),
             ledger: Arc::new(ledger),
-            children: Children::default(),
+            children: Mutex::default(),
             tear_down: TearDown::Never,
         })
     }
@@ -156,6 +162,16 @@ impl Lab {
         self.ledger.directory()
     }
 
+    /// Carries out steps; processes that they start end with the lab.
+    fn execute(&self, steps: &[steps::Step], program: &Path) -> Result<(), LabError> {
+        execute::execute(steps, &self.ledger, program, &mut self.children().0)
+    }
+
+    /// The processes that this process started; the list is whole also after a panic.
+    fn children(&self) -> MutexGuard<'_, Children> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn unknown(&self, place: &str) -> LabError {
         let nodes = self.topology.nodes.iter();
         let pods = nodes
@@ -176,7 +192,7 @@ impl Drop for Lab {
             return;
         }
         let removed = removal::remove(&self.ledger.record());
-        self.children.reap();
+        self.children().reap();
         if let Err(cause) = removed {
             eprintln!("remove lab {}: {cause}", self.topology.name);
         }

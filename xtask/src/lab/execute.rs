@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 
+use super::bridge_netfilter;
 use super::error::LabError;
 use super::netns::{self, Tool, batch};
 use super::process::Identity;
@@ -38,6 +39,7 @@ pub(crate) fn execute(
             continue;
         }
         match first {
+            Step::Sysctl { key, value, .. } if bridge_netfilter::is_off_anyway(key, value) => {}
             Step::Sysctl { netns, key, value } => netns::write_sysctl(netns, key, value)?,
             Step::Nft { netns, ruleset } => batch(Tool::Nft, Some(netns), &[ruleset])?,
             Step::Start {

@@ -3,6 +3,8 @@
 
 mod build;
 mod h2;
+mod h2c;
+mod h6;
 mod mixed;
 mod s1;
 mod s1d;
@@ -13,7 +15,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::deal::Deal;
-use super::topology::{Role, Segment, SegmentKind};
+use super::topology::{Node, Role, Segment, SegmentKind, Service};
 
 pub(crate) use self::build::topology;
 
@@ -23,6 +25,10 @@ pub(crate) use self::build::topology;
 pub enum Scenario {
     /// Healthy: VXLAN on the vmnet, 1450.
     H2,
+    /// As H2, with Services: one over two nodes, one behind a masquerading receiver.
+    H2c,
+    /// Healthy: pods of one node.
+    H6,
     /// Fault: VXLAN over tailscale0 although all peers share a LAN.
     S1,
     /// As S1, but every peer is behind the router: no fault.
@@ -33,16 +39,35 @@ pub enum Scenario {
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 4] = [Self::H2, Self::S1, Self::S1d, Self::Mixed];
+    pub const ALL: [Self; 6] = [
+        Self::H2,
+        Self::H2c,
+        Self::H6,
+        Self::S1,
+        Self::S1d,
+        Self::Mixed,
+    ];
 
     /// Its name in lower case, also the default name of a lab.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::H2 => "h2",
+            Self::H2c => "h2c",
+            Self::H6 => "h6",
             Self::S1 => "s1",
             Self::S1d => "s1d",
             Self::Mixed => "mixed",
+        }
+    }
+
+    /// The fewest pods per node that it needs to show what it is for.
+    #[must_use]
+    pub fn least_pods(self) -> usize {
+        match self {
+            Self::H2 | Self::S1 | Self::S1d | Self::Mixed => 1,
+            Self::H2c => 2,
+            Self::H6 => 3,
         }
     }
 }
@@ -68,6 +93,24 @@ struct Sketch {
     nodes: Vec<NodeSketch>,
     /// Devices between two roles: where VXLAN leaves, where WireGuard leaves.
     roads: fn(Role, Role) -> (&'static str, &'static str),
+    /// Services over the finished nodes.
+    services: fn(&[Node], &mut Deal) -> Vec<Service>,
+}
+
+impl Sketch {
+    /// A sketch without Services.
+    fn new(
+        segments: Vec<Segment>,
+        nodes: Vec<NodeSketch>,
+        roads: fn(Role, Role) -> (&'static str, &'static str),
+    ) -> Self {
+        Self {
+            segments,
+            nodes,
+            roads,
+            services: |_, _| Vec::new(),
+        }
+    }
 }
 
 /// A node before addresses are dealt.

@@ -5,13 +5,14 @@ mod flannel;
 mod nodes;
 mod pods;
 mod router;
+mod services;
 mod tailnet;
 
 use std::path::Path;
 
 use super::delay;
-use super::topology::{Node, Topology};
-use super::wireguard;
+use super::topology::{Node, Pod, TUNNEL, Topology, VXLAN};
+use super::wireguard::{self, Start};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,24 +119,72 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
         .collect();
     steps.extend(router::switches(topology));
     for node in &nodes {
-        steps.extend(nodes::wires(node, &topology.router));
+        steps.extend(nodes::wires(node, topology));
     }
     steps.extend(router::ports(topology, &nodes, directory));
     for node in &nodes {
         steps.extend(nodes::addresses(node));
     }
     for node in &nodes {
-        steps.push(tailnet::process(node, &nodes, directory));
+        steps.push(tailnet::process(node, &nodes, Start::Quiet, directory));
     }
     for node in &nodes {
+        steps.extend(tailnet::device(node));
+        steps.extend(tailnet::rules(node));
         steps.extend(tailnet::routes(node, &nodes));
         steps.extend(flannel::device(node));
         steps.extend(pods::bridge(node));
+        for pod in &node.pods {
+            steps.extend(pods::port(node, pod));
+        }
         steps.extend(flannel::remotes(node, &nodes));
         steps.push(flannel::masquerade(node));
-        steps.extend(pods::inside(node));
+        steps.extend(services::rules(node, &topology.services));
+        for pod in &node.pods {
+            steps.extend(pods::inside(node, pod));
+        }
     }
     steps
+}
+
+/// Name of the process behind tailscale0.
+pub(crate) fn tunnel_process(node: &Node) -> String {
+    tailnet::process_name(node)
+}
+
+/// What makes one more pod on a node that is up.
+pub(crate) fn pod(node: &Node, pod: &Pod) -> Vec<Step> {
+    let mut steps = vec![Step::Namespace(pod.netns.clone())];
+    steps.extend(pods::port(node, pod));
+    steps.extend(pods::inside(node, pod));
+    steps
+}
+
+/// What makes a device of a node again that was removed: flannel.1 or tailscale0, with its entries.
+pub(crate) fn again(topology: &Topology, node: &Node, device: &str, directory: &Path) -> Vec<Step> {
+    let nodes: Vec<&Node> = topology.nodes.iter().collect();
+    let mut steps = match device {
+        VXLAN => flannel::device(node),
+        TUNNEL => {
+            let mut steps = vec![tailnet::process(node, &nodes, Start::Greeting, directory)];
+            steps.extend(tailnet::device(node));
+            steps
+        }
+        _ => Vec::new(),
+    };
+    steps.extend(entries(topology, node, device));
+    steps
+}
+
+/// What the owner of a device writes again once it has been down: addresses outlive that, neighbours
+/// and routes do not.
+pub(crate) fn entries(topology: &Topology, node: &Node, device: &str) -> Vec<Step> {
+    let nodes: Vec<&Node> = topology.nodes.iter().collect();
+    match device {
+        VXLAN => flannel::remotes(node, &nodes),
+        TUNNEL => tailnet::routes(node, &nodes),
+        other => nodes::default_route(node, other),
+    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 //! Pure: nothing here looks at or changes the machine.
 
 mod expected;
+mod service;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
-use super::Scenario;
+use super::{BridgeNetfilter, Scenario};
 
 pub use self::expected::ExpectedPath;
+pub use self::service::{Backend, Service, Source};
 
 /// A whole lab, before or after it is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +28,10 @@ pub struct Topology {
     pub segments: Vec<Segment>,
     /// The nodes, by name.
     pub nodes: Vec<Node>,
+    /// Services, translated on every node.
+    pub services: Vec<Service>,
+    /// Whether the nodes' bridges hand their frames to netfilter.
+    pub bridge_netfilter: BridgeNetfilter,
     /// Order in which nodes are built, as positions in `nodes`.
     pub order: Vec<usize>,
 }
@@ -61,6 +67,8 @@ pub struct Segment {
 pub enum Role {
     /// One of several equal nodes.
     Member,
+    /// The node whose pods call Services of the others.
+    Client,
     /// The node with three paths at once.
     Mixed,
     /// Its neighbour on the vmnet.
@@ -84,6 +92,8 @@ pub struct Node {
     pub vtep: Ipv4Addr,
     /// MAC address of flannel.1.
     pub vtep_mac: String,
+    /// MAC address of cni0.
+    pub bridge_mac: String,
     /// The device flannel is bound to (`--flannel-iface`).
     pub flannel_device: String,
     /// Whether flannel.1 is created with `local`; without it every VTEP address answers.
@@ -134,7 +144,7 @@ pub struct Tailnet {
 }
 
 /// A pod: a network namespace behind cni0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// `n1-a`, `n1-b`, ...
     pub name: String,
@@ -184,6 +194,7 @@ impl Role {
     pub fn name(self) -> &'static str {
         match self {
             Self::Member => "member",
+            Self::Client => "client",
             Self::Mixed => "mixed",
             Self::Near => "near",
             Self::Far => "far",
@@ -205,6 +216,12 @@ impl Topology {
             .iter()
             .flat_map(|node| &node.pods)
             .find(|pod| pod.name == name)
+    }
+
+    /// The Service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
     }
 
     /// Every namespace, router first.

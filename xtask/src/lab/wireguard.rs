@@ -22,7 +22,7 @@ use super::error::LabError;
 use super::kernel::{Layer, open_tun};
 
 pub(crate) use self::config::public_key;
-pub use self::config::{Config, PeerConfig};
+pub use self::config::{Config, PeerConfig, Start};
 
 /// Packets taken from one side before the other is looked at again.
 const BURST: usize = 64;
@@ -44,6 +44,9 @@ pub fn serve(config: &Path) -> Result<(), LabError> {
         wire: Wire::new(socket, config.delay_file),
         tun,
     };
+    if config.start == Start::Greeting {
+        tunnel.greet();
+    }
     tunnel
         .run()
         .map_err(|cause| LabError::io(format!("carry {}", config.device), cause))
@@ -58,6 +61,15 @@ struct Tunnel {
 }
 
 impl Tunnel {
+    /// Begins a handshake with every peer.
+    fn greet(&mut self) {
+        let mut output = vec![0; BUFFER];
+        for peer in self.peers.all() {
+            let result = peer.tunnel.format_handshake_initiation(&mut output, false);
+            settle(result, peer.endpoint, &mut self.wire);
+        }
+    }
+
     fn run(&mut self) -> io::Result<()> {
         let mut input = vec![0; BUFFER];
         let mut output = vec![0; BUFFER];

@@ -54,6 +54,8 @@ fn title(lab: &LabOutcome) -> &'static str {
     match lab.scenario {
         "s1" => "pods over the Tailscale tunnel, though the nodes share a LAN",
         "h2" => "pods over the virtual machines' own network: healthy",
+        "h2c" => "as H2, with Services over several nodes: healthy",
+        "h6" => "pods of one node: healthy",
         "s1d" => "pods over the Tailscale tunnel, every node behind a router",
         "mixed" => "one node with two kinds of neighbours: on its own network, and far away",
         _ => "",

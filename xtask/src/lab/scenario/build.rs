@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::{NodeSketch, Scenario, Sketch, Wire, h2, mixed, s1, s1d};
+use super::{NodeSketch, Scenario, Sketch, Wire, h2, h2c, h6, mixed, s1, s1d};
 use crate::lab::deal::Deal;
 use crate::lab::topology::{Device, Node, Pod, Road, Role, Segment, Tailnet, Topology};
 use crate::lab::{Options, WireId};
@@ -16,6 +16,8 @@ pub(crate) fn topology(options: &Options) -> Topology {
     let mut deal = Deal::new(options.seed);
     let mut sketch = match options.scenario {
         Scenario::H2 => h2::sketch(),
+        Scenario::H2c => h2c::sketch(),
+        Scenario::H6 => h6::sketch(),
         Scenario::S1 => s1::sketch(&mut deal),
         Scenario::S1d => s1d::sketch(&mut deal),
         Scenario::Mixed => mixed::sketch(&mut deal),
@@ -35,6 +37,7 @@ pub(crate) fn topology(options: &Options) -> Topology {
     }
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     deal.shuffle(&mut order);
+    let services = (sketch.services)(&nodes, &mut deal);
     Topology {
         name: options.name.clone(),
         scenario: options.scenario,
@@ -42,6 +45,8 @@ pub(crate) fn topology(options: &Options) -> Topology {
         router: format!("{prefix}-wan"),
         segments: sketch.segments,
         nodes,
+        services,
+        bridge_netfilter: options.bridge_netfilter,
         order,
     }
 }
@@ -76,6 +81,7 @@ fn build_node(
         pod_network: Ipv4Addr::new(10, 42, deal.number("pod network", 1, 254), 0),
         vtep: tailnet.address,
         vtep_mac: deal.mac(),
+        bridge_mac: deal.mac(),
         flannel_device: node.flannel_device.to_owned(),
         flannel_local: node.flannel_local,
         pod_mtu: node.pod_mtu,

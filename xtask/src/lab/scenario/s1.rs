@@ -32,9 +32,6 @@ pub(super) fn sketch(deal: &mut Deal) -> Sketch {
         flannel_local: true,
         pod_mtu: TUNNEL_MTU - VXLAN_OVERHEAD,
     };
-    Sketch {
-        segments: vec![lan],
-        nodes: (0..3).map(|_| member()).collect(),
-        roads: |_, _| (TUNNEL, "eth0"),
-    }
+    let nodes = (0..3).map(|_| member()).collect();
+    Sketch::new(vec![lan], nodes, |_, _| (TUNNEL, "eth0"))
 }

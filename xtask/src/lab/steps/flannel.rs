@@ -5,7 +5,7 @@ use super::{Script, Step};
 use crate::lab::topology::{Node, VXLAN};
 
 /// The range of all pods.
-const CLUSTER: &str = "10.42.0.0/16";
+pub(super) const CLUSTER: &str = "10.42.0.0/16";
 
 /// The VXLAN device: VNI 1, kernel port, no learning, its own /32.
 pub(super) fn device(node: &Node) -> Vec<Step> {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::{Helper, Script, Step};
-use crate::lab::delay;
+use crate::lab::bridge_netfilter::CALL_IPTABLES;
 use crate::lab::topology::{Device, Node, Segment, SegmentKind, Topology};
+use crate::lab::{BridgeNetfilter, delay};
 
 /// The switches, and forwarding between segments.
 pub(super) fn switches(topology: &Topology) -> Vec<Step> {
@@ -13,7 +14,7 @@ pub(super) fn switches(topology: &Topology) -> Vec<Step> {
     script.sysctl("net.ipv4.conf.all.rp_filter", "0");
     script.sysctl("net.ipv4.conf.default.rp_filter", "0");
     // The switches stand for hardware: no netfilter on bridged frames.
-    script.sysctl("net.bridge.bridge-nf-call-iptables", "0");
+    script.sysctl(CALL_IPTABLES, BridgeNetfilter::Off.value());
     script.ip("link set lo up");
     for segment in &topology.segments {
         if segment.kind == SegmentKind::Switch {

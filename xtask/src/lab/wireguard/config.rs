@@ -25,8 +25,20 @@ pub struct Config {
     pub private_key: [u8; 32],
     /// The other ends.
     pub peers: Vec<PeerConfig>,
+    /// What it does first.
+    pub start: Start,
     /// File with the delay in milliseconds on everything sent; may be missing.
     pub delay_file: PathBuf,
+}
+
+/// What an end does first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// Waits for packets: the other ends may not be there yet.
+    Quiet,
+    /// Greets every other end, which still has the session of an end that is gone.
+    Greeting,
 }
 
 /// Another end.
