@@ -29,5 +29,7 @@ mod paths;
 mod program;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
+#[path = "observe/services.rs"]
+mod services;
 #[path = "observe/traces.rs"]
 mod traces;
