@@ -82,16 +82,18 @@ fn words_hold_what_they_are_documented_to_hold() {
     assert_eq!(
         Assignment {
             path: 0x0102,
-            rate: 3
+            rate: 3,
+            flags: Assignment::ENTERS_ELSEWHERE,
         }
         .word(),
-        0x0003_0102
+        0x0203_0102
     );
     assert_eq!(
-        Assignment::from_word(0xff03_0102),
+        Assignment::from_word(0x0103_0102),
         Assignment {
             path: 0x0102,
-            rate: 3
+            rate: 3,
+            flags: Assignment::TURNED,
         }
     );
     let site = Site {

@@ -12,9 +12,9 @@ mod pulse;
 mod roads;
 mod signals;
 mod supervisor;
+mod translations;
 mod turns;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::export::Ledger;
 use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
-use crate::sweep::{Context, Snapshot, assemble, read};
+use crate::sweep::{Context, Remembered, Snapshot, assemble, read};
 
 use attachments::Attachments;
 pub use error::AgentError;
@@ -63,8 +63,6 @@ struct Agent {
     deleted: u64,
 }
 
-type Remembered = HashMap<(u16, observer_ebpf::abi::point::FlowDirection), crate::sweep::Direction>;
-
 impl Agent {
     fn new(
         config: Config,
@@ -83,11 +81,11 @@ impl Agent {
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
             attachments: Attachments::new(config.interfaces.clone(), tie),
-            intake: Intake::new(config.rate),
+            intake: Intake::new(&config),
             roads: Roads::open(config.underlay.clone())?,
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
-            remembered: HashMap::new(),
+            remembered: Remembered::new(),
             last_sweep: Instant::now(),
             expiry: config.expiry_windows(jiffy_nanos()),
             deleted: 0,
@@ -114,7 +112,8 @@ impl Agent {
     fn take_events(&mut self) -> Result<(), AgentError> {
         self.intake
             .take(&mut self.object, monotonic_nanos(), RECORDS)?;
-        for trip in self.intake.settled(monotonic_nanos()) {
+        let settled = self.intake.settled(&mut self.object, monotonic_nanos())?;
+        for trip in settled {
             self.output.round_trip(trip)?;
         }
         Ok(())
@@ -136,11 +135,14 @@ impl Agent {
         control.epoch = epoch.wrapping_add(1);
         self.object.control.set(control);
         self.begin_paths();
+        let last = self.intake.paths().last();
+        self.intake.begin_sweep(monotonic_nanos());
         read(
             &mut self.object,
             &mut self.snapshot,
             epoch,
-            self.intake.paths().last(),
+            last,
+            |key, standing| self.intake.stands(key, standing),
         )?;
         self.intake
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
@@ -153,6 +155,7 @@ impl Agent {
             node: &self.config.node,
             devices: &points,
             underlays: self.roads.underlays(),
+            translations: self.intake.translations(),
             remembered: &mut self.remembered,
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
@@ -185,6 +188,7 @@ impl Agent {
         let Snapshot { seen, outer, .. } = &mut self.snapshot;
         for key in seen.expired(self.expiry) {
             self.deleted += u64::from(self.object.biflows.remove(key)?);
+            self.intake.forget(&mut self.object, key)?;
         }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
             self.object.outer_flows.remove(&key)?;

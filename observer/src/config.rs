@@ -23,6 +23,8 @@ pub struct Config {
     pub node: String,
     /// Networks of pods and services: who gets a flow entry.
     pub networks: Vec<Network>,
+    /// Those of them that are Services'.
+    pub services: Vec<Network>,
     /// Time between two sweeps of the maps.
     pub interval: Duration,
     /// How long the end of a run may take.
@@ -166,16 +168,17 @@ impl Config {
             "0 to 4,096",
         )?;
         let mut networks = vec![file.cluster_cidr];
-        networks.extend(file.networks);
+        networks.extend(file.services.iter().chain(&file.networks));
         in_range(
             "networks",
             networks.len() as u128,
             1..=64,
-            "at most 64 with the cluster's own",
+            "at most 64 with the cluster's own and those of Services",
         )?;
         Ok(Self {
             node,
             networks,
+            services: file.services,
             interval: file.interval,
             grace: file.grace,
             stall: file.stall,
@@ -283,6 +286,14 @@ mod tests {
             let error = check(text).expect_err(text);
             assert!(error.contains(&format!("`{key} = ")), "{error}");
         }
+    }
+
+    #[test]
+    fn services_are_networks_too_and_may_be_none() {
+        let config = check("services = [\"10.96.0.0/12\"]").expect("a network");
+        assert_eq!(config.networks[1..], config.services);
+        let config = check("services = []").expect("none");
+        assert_eq!((config.networks.len(), config.services.len()), (1, 0));
     }
 
     #[test]

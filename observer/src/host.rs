@@ -77,6 +77,8 @@ pub struct HostObserver {
     pub control: Control,
     /// Prefixes that pods and services live in.
     pub networks: Vec<NetworkKey>,
+    /// Paths of translated flows, asked before `pairs`.
+    pub translations: HashMap<FlowKey, Assignment>,
     /// Paths of pairs.
     pub pairs: HashMap<PairKey, Assignment>,
     /// Length of a jiffy, nanoseconds.
@@ -102,6 +104,7 @@ impl HostObserver {
         Self {
             control,
             networks: Vec::new(),
+            translations: HashMap::new(),
             pairs: HashMap::new(),
             jiffy_nanos: 4_000_000,
             biflows: Arena::new(sizes.biflows),

@@ -35,5 +35,7 @@ mod program;
 mod recreation;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
+#[path = "observe/services.rs"]
+mod services;
 #[path = "observe/traces.rs"]
 mod traces;

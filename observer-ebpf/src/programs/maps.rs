@@ -35,6 +35,10 @@ static NETWORKS: LpmTrie<[u8; 16], u32, 64> = LpmTrie::new();
 /// Two addresses -> path number and sampling rate. 16,384 entries, written by user space; 1.6 MB.
 #[btf_map]
 static PAIRS: HashMap<PairKey, u32, 16384> = HashMap::new();
+/// Translated flow -> path number of its real pods, sampling rate, flags. LRU, 8,192 entries,
+/// written by user space; 0.8 MB.
+#[btf_map]
+static TRANSLATIONS: LruHashMap<FlowKey, u32, 8192> = LruHashMap::new();
 /// Traffic per CPU, path, point and direction: 8,192 rows of 32 bytes for each CPU, 262 KB. A plain
 /// array, sized by the agent: of a per-CPU one every packet would first load a cold pointer.
 #[btf_map]
@@ -118,6 +122,12 @@ impl Tables for Kernel {
     #[inline(always)]
     fn is_networked(&self, address: &Address) -> bool {
         NETWORKS.get(&Key::new(128, address.octets())).is_some()
+    }
+
+    #[inline(always)]
+    fn translation(&self, key: &FlowKey) -> Option<u32> {
+        // SAFETY: see above; the value is one aligned word.
+        unsafe { TRANSLATIONS.get(key) }.copied()
     }
 
     #[inline(always)]

@@ -115,7 +115,8 @@ impl Roads {
     /// Runs the rules over the paths that leave a pod of this node; one finding per peer node.
     pub(super) fn findings(&self, node: &str, paths: &[PathReport]) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
-        let is_live = |path: &&PathReport| path.source_is_local && path.idle <= LIVE;
+        let is_live =
+            |path: &&PathReport| path.source_is_local && path.idle <= LIVE && !path.superseded;
         for path in paths.iter().filter(is_live) {
             let peer = peer(path);
             let facts = PairFacts {

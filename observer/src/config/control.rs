@@ -8,8 +8,9 @@ use super::{Config, Network};
 const WINDOW: u64 = 250_000_000;
 /// New flow entries per second.
 const INSERTS: u64 = 4_000;
-/// Announced flows per second.
-const ANNOUNCEMENTS: u64 = 500;
+/// Announcements per second: 500 flows, each at four points in two directions. A burst of connections
+/// to a Service shows its backends by them alone.
+const ANNOUNCEMENTS: u64 = 4_000;
 /// Records of selected round trips per second, all points together.
 const ROUND_TRIPS: u64 = 1_000;
 /// Events per second that wake the agent.

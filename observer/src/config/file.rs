@@ -18,7 +18,9 @@ pub struct File {
     pub node: Option<String>,
     /// Network of all pods.
     pub cluster_cidr: Network,
-    /// Further networks whose flows are followed: services, a second family.
+    /// Networks of Services; what is sent there counts for the pods behind.
+    pub services: Vec<Network>,
+    /// Further networks whose flows are followed: a second family, other clusters' pods.
     pub networks: Vec<Network>,
     /// Time between two sweeps.
     #[serde(deserialize_with = "duration")]
@@ -48,6 +50,7 @@ impl Default for File {
         Self {
             node: None,
             cluster_cidr: Network::v4([10, 42, 0, 0], 16),
+            services: vec![Network::v4([10, 43, 0, 0], 16)],
             networks: Vec::new(),
             interval: Duration::from_secs(5),
             grace: Duration::from_secs(10),
@@ -101,9 +104,14 @@ impl File {
                 "Network of all pods.",
             ),
             (
+                "services",
+                list(&self.services),
+                "Networks of Services; what is sent there counts for the pods behind them.",
+            ),
+            (
                 "networks",
                 list(&self.networks),
-                "Further networks whose flows are followed: services, a second family.",
+                "Further networks whose flows are followed: a second family, other clusters' pods.",
             ),
             (
                 "interval",

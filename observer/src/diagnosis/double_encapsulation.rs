@@ -156,6 +156,7 @@ mod tests {
             node: Some(node.to_owned()),
             address: None,
             pod: None,
+            services: Vec::new(),
         };
         PathReport {
             source: end("n1"),
@@ -172,6 +173,7 @@ mod tests {
             peer: None,
             idle: 0,
             source_is_local: true,
+            superseded: false,
         }
     }
 

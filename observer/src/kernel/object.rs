@@ -119,6 +119,8 @@ pub struct Object {
     pub biflows: Table<FlowKey, BiflowRecord>,
     /// Networks of pods and services.
     pub networks: Table<NetworkKey, u32>,
+    /// Path numbers of translated flows.
+    pub translations: Table<FlowKey, u32>,
     /// Path numbers of pairs.
     pub pairs: Table<PairKey, u32>,
     /// Traffic rows.
@@ -157,6 +159,7 @@ impl Object {
         Ok(Self {
             biflows: Table::new(take("BIFLOWS")?, "BIFLOWS"),
             networks: Table::new(take("NETWORKS")?, "NETWORKS"),
+            translations: Table::new(take("TRANSLATIONS")?, "TRANSLATIONS"),
             pairs: Table::new(take("PAIRS")?, "PAIRS"),
             traffic: CpuRows::new(
                 take("TRAFFIC")?,

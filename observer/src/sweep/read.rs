@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use observer_ebpf::abi::PATHS;
 use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::POINTS;
 use observer_ebpf::parse::{Malformed, NotOurs};
 
 use crate::kernel::{Object, TableError};
 
-use super::{OuterFlows, RowStore, RowValue, Seen};
+use super::{OuterFlows, RowStore, RowValue, Seen, Standing};
 
 /// What the kernel knew at one moment.
 #[derive(Debug, Default)]
@@ -24,17 +25,20 @@ pub struct Snapshot {
     pub ledger: BTreeMap<String, u64>,
 }
 
-/// Reads everything that `epoch` saw into `snapshot`; rows of paths up to `last_path`.
+/// Reads everything that `epoch` saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
+/// with every flow.
 pub fn read(
     object: &mut Object,
     snapshot: &mut Snapshot,
     epoch: u32,
     last_path: u16,
+    mut each: impl FnMut(&FlowKey, Standing),
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
-    object
-        .biflows
-        .for_each(|key, flow| snapshot.seen.add(&key, &flow, epoch))?;
+    object.biflows.for_each(|key, flow| {
+        let standing = snapshot.seen.add(&key, &flow, epoch);
+        each(&key, standing);
+    })?;
     snapshot.outer.begin();
     object
         .outer_flows

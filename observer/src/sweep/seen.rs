@@ -18,6 +18,15 @@ pub struct Direction {
     pub idle: u16,
 }
 
+/// How a flow stands at the end of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Path number that it counts on.
+    pub path: u16,
+    /// True if no packet passed in the epoch.
+    pub is_silent: bool,
+}
+
 /// All paths of one sweep.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -32,9 +41,10 @@ pub struct Seen {
 
 impl Seen {
     /// Adds one flow entry as it was in `epoch`.
-    pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) {
+    pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) -> Standing {
         self.entries += 1;
-        let path = Assignment::from_word(flow.assignment).path;
+        let assignment = Assignment::from_word(flow.assignment);
+        let path = assignment.path;
         if path == PATH_UNKNOWN && self.unnamed.len() < usize::from(PATHS) {
             self.unnamed.insert((key.low, key.high));
         }
@@ -42,7 +52,8 @@ impl Seen {
         let mut is_silent = true;
         for direction in FlowDirection::ALL {
             let bits = bits(direction.of(&flow.trajectory), epoch);
-            let seen = self.directions.entry((path, direction)).or_default();
+            let along = assignment.along(direction);
+            let seen = self.directions.entry((path, along)).or_default();
             is_silent &= bits == 0;
             seen.bits |= bits;
             for (point, state) in Point::ALL.into_iter().zip(&flow.points) {
@@ -58,6 +69,7 @@ impl Seen {
         if is_silent {
             self.silent.push((*key, flow.last_seen));
         }
+        Standing { path, is_silent }
     }
 
     /// Flows that were silent for more than `windows` accounting windows before the newest packet.
@@ -123,7 +135,7 @@ mod tests {
     fn flow(current: (u64, u64), previous: (u64, u64)) -> BiflowRecord {
         let word = |(epoch, bits): (u64, u64)| epoch << 32 | bits;
         let mut flow = BiflowRecord {
-            assignment: Assignment { path: 9, rate: 0 }.word(),
+            assignment: 9,
             ..BiflowRecord::default()
         };
         flow.trajectory[0] = Trajectory {
@@ -172,6 +184,27 @@ mod tests {
         );
         assert_eq!(seen.expired(100).collect::<Vec<_>>(), [&old]);
         assert_eq!(seen.expired(101).count(), 0);
+    }
+
+    #[test]
+    fn a_turned_flow_is_seen_in_the_direction_of_its_path() {
+        let turned = Assignment {
+            path: 9,
+            rate: 0,
+            flags: Assignment::TURNED,
+        };
+        let flow = BiflowRecord {
+            assignment: turned.word(),
+            ..flow((5, 0b11), (4, 0))
+        };
+        let mut seen = Seen::default();
+        let standing = seen.add(&FlowKey::default(), &flow, 5);
+        assert_eq!((standing.path, standing.is_silent), (9, false));
+        assert_eq!(seen.direction(9, FlowDirection::LowToHigh), None);
+        let bits = seen
+            .direction(9, FlowDirection::HighToLow)
+            .map(|seen| seen.bits);
+        assert_eq!(bits, Some(0b11));
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Kernel {
             "BIFLOWS",
             "NETWORKS",
             "PAIRS",
+            "TRANSLATIONS",
             "TRAFFIC",
             "RTT",
             "FRAGMENT_COUNTS",
@@ -147,6 +148,17 @@ impl Kernel {
         map.clear_hash(ENTRIES);
         for (pair, assignment) in pairs {
             map.put(pair.as_bytes(), &assignment.word().to_ne_bytes());
+        }
+    }
+
+    pub(crate) fn set_translations<'a>(
+        &self,
+        flows: impl Iterator<Item = (&'a FlowKey, &'a Assignment)>,
+    ) {
+        let map = self.map::<FlowKey, u32>("TRANSLATIONS");
+        map.clear_hash(ENTRIES);
+        for (key, assignment) in flows {
+            map.put(key.as_bytes(), &assignment.word().to_ne_bytes());
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use observer::host::{HostObserver, Seen, Sizes};
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::control::{Control, Cover, Prefix};
-use observer_ebpf::abi::key::{Address, NetworkKey, PairKey};
+use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::point::{Point, Site};
 use observer_ebpf::parse::Framing;
 use observer_ebpf::units::Monotonic;
@@ -113,6 +113,7 @@ impl Pair<'_> {
         let mut host = HostObserver::new(Sizes::default(), self.host.control);
         host.networks = std::mem::take(&mut self.host.networks);
         host.pairs = std::mem::take(&mut self.host.pairs);
+        host.translations = std::mem::take(&mut self.host.translations);
         self.host = host;
         self.tell();
     }
@@ -121,6 +122,7 @@ impl Pair<'_> {
     pub(crate) fn tell(&mut self) {
         self.kernel.set_control(&self.host.control);
         self.kernel.set_pairs(self.host.pairs.iter());
+        self.kernel.set_translations(self.host.translations.iter());
     }
 
     /// Changes what user space says, in both.
@@ -135,8 +137,16 @@ impl Pair<'_> {
         let assignment = Assignment {
             path,
             rate: self.host.control.rate,
+            flags: 0,
         };
         self.host.pairs.insert(PairKey { low, high }, assignment);
+        self.host.control.pairs_version += 1;
+        self.tell();
+    }
+
+    /// Gives a translated flow its own assignment and raises the version.
+    pub(crate) fn name_flow(&mut self, key: FlowKey, assignment: Assignment) {
+        self.host.translations.insert(key, assignment);
         self.host.control.pairs_version += 1;
         self.tell();
     }

@@ -8,3 +8,5 @@ mod outer;
 mod paths;
 #[path = "sequences/timing.rs"]
 mod timing;
+#[path = "sequences/translations.rs"]
+mod translations;

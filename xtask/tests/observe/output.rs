@@ -29,6 +29,7 @@ pub(crate) struct PathLine {
     pub(crate) encap: Option<String>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
+    pub(crate) points: BTreeMap<String, Counted>,
     pub(crate) rtt_ms: BTreeMap<String, Option<RoundTrip>>,
 }
 
@@ -37,6 +38,14 @@ pub(crate) struct PathLine {
 pub(crate) struct End {
     pub(crate) node: Option<String>,
     pub(crate) address: Option<IpAddr>,
+    pub(crate) services: Vec<String>,
+}
+
+/// What one point counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Round trips at one point.
