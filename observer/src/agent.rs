@@ -3,6 +3,7 @@
 //! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
 
 mod attachments;
+mod detours;
 mod error;
 mod intake;
 mod lock;
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::export::Ledger;
 use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
+use crate::path::RelayModes;
 use crate::sweep::{Context, Remembered, Snapshot, assemble, read};
 
 use attachments::Attachments;
@@ -58,6 +60,7 @@ struct Agent {
     snapshot: Snapshot,
     output: Output,
     remembered: Remembered,
+    relay: RelayModes,
     last_sweep: Instant,
     expiry: u32,
     deleted: u64,
@@ -78,6 +81,9 @@ impl Agent {
         for network in &config.networks {
             object.networks.put(&network.key(), &1)?;
         }
+        for key in config.relay_keys() {
+            object.relays.put(&key, &1)?;
+        }
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
             attachments: Attachments::new(config.interfaces.clone(), tie),
@@ -86,6 +92,7 @@ impl Agent {
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
             remembered: Remembered::new(),
+            relay: RelayModes::default(),
             last_sweep: Instant::now(),
             expiry: config.expiry_windows(jiffy_nanos()),
             deleted: 0,
@@ -149,17 +156,21 @@ impl Agent {
         self.begin_paths();
         let devices = self.devices.borrow().clone();
         let points = self.attachments.devices(&devices.devices);
+        let numbers = self.intake.paths();
+        self.relay
+            .advance(&self.snapshot.legs, |path| numbers.pair(path).is_some());
         self.roads
-            .refresh(&self.snapshot.outer, &points, &devices)?;
+            .refresh(&self.snapshot, &self.relay, &points, &devices)?;
         let mut context = Context {
             node: &self.config.node,
             devices: &points,
             underlays: self.roads.underlays(),
             translations: self.intake.translations(),
             remembered: &mut self.remembered,
+            relay: &mut self.relay,
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
-        let findings = self.roads.findings(&self.config.node, &paths);
+        let findings = self.roads.findings(&self.config.node, &paths, &self.relay);
         let ledger = self.ledger();
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();

@@ -33,6 +33,8 @@ mod paths;
 mod program;
 #[path = "observe/recreation.rs"]
 mod recreation;
+#[path = "observe/relay.rs"]
+mod relay;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
 #[path = "observe/services.rs"]

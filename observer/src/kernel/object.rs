@@ -12,6 +12,7 @@ use observer_ebpf::abi::counter::{CounterRecord, Own};
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord};
 
 use super::{ControlPage, CpuRows, EventError, Events, Table, chain};
@@ -131,7 +132,9 @@ pub struct Object {
     pub fragments: Table<u32, FragmentRow<u64>>,
     /// Outer flows.
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
-    /// The loss ledger.
+    /// Where DERP relays listen.
+    pub relays: Table<RelayKey, u32>,
+    /// The loss ledger, and WireGuard bytes predicted for what crosses the tunnel.
     pub counters: CpuRows<CounterRecord>,
     /// The event ring.
     pub events: Events,
@@ -176,6 +179,7 @@ impl Object {
                 (cpus, 1),
                 size_of::<Own<u64>>(),
             ),
+            relays: Table::new(take("RELAYS")?, "RELAYS"),
             events: Events::new(take("EVENTS")?)?,
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,
             ebpf,

@@ -98,3 +98,17 @@ pub struct PathReport {
     /// True if the pair's packets have shown another class since.
     pub superseded: bool,
 }
+
+impl PathReport {
+    /// Name of its class, with the mode in which Tailscale carries it.
+    #[must_use]
+    pub fn class_name(&self) -> Option<&'static str> {
+        self.class.map(|class| class.name_in(self.relay))
+    }
+
+    /// Median round trip behind the tunnel, nanoseconds.
+    #[must_use]
+    pub fn tunnel_round_trip(&self) -> Option<u64> {
+        Some(self.points.get(&Point::Tunnel)?.rtt?.p50)
+    }
+}

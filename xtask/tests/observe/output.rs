@@ -27,6 +27,7 @@ pub(crate) struct PathLine {
     pub(crate) destination: End,
     pub(crate) class: Option<String>,
     pub(crate) encap: Option<String>,
+    pub(crate) tailscale_mode: Option<String>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) points: BTreeMap<String, Counted>,
@@ -56,7 +57,7 @@ pub(crate) struct RoundTrip {
 }
 
 /// A cause with its evidence and its fix.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Finding {
     pub(crate) cause: String,
     pub(crate) subject: Subject,
@@ -66,20 +67,20 @@ pub(crate) struct Finding {
 }
 
 /// What a finding is about.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Subject {
     pub(crate) nodes: Vec<String>,
 }
 
 /// A fact.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Evidence {
     pub(crate) id: String,
     pub(crate) text: String,
 }
 
 /// What to change.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Fix {
     pub(crate) id: String,
     pub(crate) text: String,
