@@ -18,6 +18,6 @@ mod timing;
 mod trajectory;
 
 pub use observe::{Frame, observe, refuse};
-pub use select::is_selected;
+pub use select::{is_selected, order};
 pub use size::{Size, size};
 pub use tables::{Inserted, Tables};

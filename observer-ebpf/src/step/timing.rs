@@ -145,7 +145,7 @@ fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64
 }
 
 /// For how long the held probe stays armed against a new one, ticks.
-#[inline(always)]
+#[inline(never)]
 const fn holds(held: u32, new: u32, rate: u8) -> u32 {
     match (is_selected(held, rate), is_selected(new, rate)) {
         (false, true) => 0,
