@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use observer_ebpf::units::Monotonic;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::export::Ledger;
 use crate::interfaces::{self, Snapshot as Devices};
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
+use crate::latency::Silence;
 use crate::sweep::{Context, Snapshot, assemble, read};
 
 use attachments::Attachments;
@@ -178,12 +180,14 @@ impl Agent {
         control.epoch = epoch.wrapping_add(1);
         self.object.control.set(control);
         self.begin_paths();
-        read(
-            &mut self.object,
-            &mut self.snapshot,
+        let silence = Silence {
+            node: &self.config.node,
+            now: Monotonic(monotonic_nanos()),
             epoch,
-            self.intake.paths().last(),
-        )?;
+            echo_rate: control.echo_rate,
+        };
+        let last = self.intake.paths().last();
+        read(&mut self.object, &mut self.snapshot, &silence, last)?;
         self.intake
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
         self.begin_paths();
@@ -209,6 +213,9 @@ impl Agent {
             devices: points,
             elapsed,
         })?;
+        for lost in self.snapshot.unanswered.take() {
+            self.output.lost(&lost)?;
+        }
         self.intake
             .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
         self.clear_out()?;
@@ -239,6 +246,9 @@ impl Agent {
         let mut ledger = self.snapshot.ledger.clone();
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
+        let (lost, untold) = self.snapshot.unanswered.counts();
+        ledger.insert("no_reply".to_owned(), lost);
+        ledger.insert("no_reply_untold".to_owned(), untold);
         let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
         let gone = inserted.saturating_sub(self.snapshot.seen.entries);
         ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));

@@ -8,6 +8,7 @@ use observer_ebpf::abi::point::POINTS;
 use observer_ebpf::parse::{Malformed, NotOurs};
 
 use crate::kernel::{Object, TableError};
+use crate::latency::{Silence, Unanswered};
 
 use super::{OuterFlows, RowStore, RowValue, Seen};
 
@@ -20,21 +21,25 @@ pub struct Snapshot {
     pub rows: RowStore,
     /// Outer flows.
     pub outer: OuterFlows,
+    /// Packets that nobody answered.
+    pub unanswered: Unanswered,
     /// The kernel side of the loss ledger.
     pub ledger: BTreeMap<String, u64>,
 }
 
-/// Reads everything that `epoch` saw into `snapshot`; rows of paths up to `last_path`.
+/// Reads everything that the epoch saw into `snapshot`; rows of paths up to `last_path`.
 pub fn read(
     object: &mut Object,
     snapshot: &mut Snapshot,
-    epoch: u32,
+    silence: &Silence<'_>,
     last_path: u16,
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
-    object
-        .biflows
-        .for_each(|key, flow| snapshot.seen.add(&key, &flow, epoch))?;
+    snapshot.unanswered.begin();
+    object.biflows.for_each(|key, flow| {
+        snapshot.seen.add(&key, &flow, silence.epoch);
+        snapshot.unanswered.add(&key, &flow, silence);
+    })?;
     snapshot.outer.begin();
     object
         .outer_flows
