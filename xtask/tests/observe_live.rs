@@ -11,6 +11,8 @@ mod agent;
 mod bad_input;
 #[path = "observe/bench.rs"]
 mod bench;
+#[path = "observe/collector.rs"]
+mod collector;
 #[path = "observe/counters.rs"]
 mod counters;
 #[path = "observe/delays.rs"]
@@ -31,3 +33,5 @@ mod program;
 mod round_trips;
 #[path = "observe/traces.rs"]
 mod traces;
+#[path = "observe/two_sided.rs"]
+mod two_sided;
