@@ -5,11 +5,14 @@
 //! [`Lab::up`] builds a [`Topology`] from [`Options`] and returns a guard; dropping it, also on an
 //! error half way, removes everything. See `docs/lab.md` for the drawings.
 
+mod bridge_netfilter;
 mod children;
 mod deal;
 pub mod delay;
+mod devices;
 mod error;
 mod execute;
+mod guests;
 mod held;
 pub(crate) mod kernel;
 mod knob;
@@ -18,6 +21,7 @@ mod options;
 mod process;
 mod ready;
 mod record;
+pub mod relay;
 mod removal;
 mod scenario;
 mod status;
@@ -27,16 +31,20 @@ pub mod topology;
 pub mod wireguard;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::bridge_netfilter::BridgeNetfilter;
 pub use self::children::ChildGuard;
+pub use self::devices::Flaps;
 pub use self::error::LabError;
+pub use self::guests::PodGuard;
 pub use self::options::{Options, WireId};
 pub use self::process::Identity;
 pub use self::record::{ROOT, Record};
 pub use self::scenario::Scenario;
 pub use self::status::Status;
-pub use self::topology::{ExpectedPath, Node, Pod, Topology};
+pub use self::steering::DirectUdp;
+pub use self::topology::{ExpectedPath, Node, Outcome, Pod, Topology};
 
 use self::children::Children;
 use self::record::Ledger;
@@ -46,7 +54,7 @@ use self::record::Ledger;
 pub struct Lab {
     topology: Topology,
     ledger: Arc<Ledger>,
-    children: Children,
+    children: Mutex<Children>,
     tear_down: TearDown,
 }
 
@@ -70,14 +78,14 @@ impl Lab {
         let topology = scenario::topology(&options);
         let ledger = removal::claim(options, &topology)?;
         // From here on the guard cleans up, also when a step fails.
-        let mut lab = Self {
+        let lab = Self {
             topology,
             ledger: Arc::new(ledger),
-            children: Children::default(),
+            children: Mutex::default(),
             tear_down: TearDown::OnDrop,
         };
         let steps = steps::steps(&lab.topology, lab.ledger.directory());
-        execute::execute(&steps, &lab.ledger, &program, &mut lab.children.0)?;
+        lab.execute(&steps, &program)?;
         ready::await_talking(&lab.topology)?;
         Ok(lab)
     }
@@ -88,7 +96,7 @@ impl Lab {
         Ok(Self {
             topology: scenario::topology(&ledger.record().options),
             ledger: Arc::new(ledger),
-            children: Children::default(),
+            children: Mutex::default(),
             tear_down: TearDown::Never,
         })
     }
@@ -156,6 +164,16 @@ impl Lab {
         self.ledger.directory()
     }
 
+    /// Carries out steps; processes that they start end with the lab.
+    fn execute(&self, steps: &[steps::Step], program: &Path) -> Result<(), LabError> {
+        execute::execute(steps, &self.ledger, program, &mut self.children().0)
+    }
+
+    /// The processes that this process started; the list is whole also after a panic.
+    fn children(&self) -> MutexGuard<'_, Children> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn unknown(&self, place: &str) -> LabError {
         let nodes = self.topology.nodes.iter();
         let pods = nodes
@@ -164,8 +182,13 @@ impl Lab {
             .map(|pod| pod.name.as_str());
         let known: Vec<&str> = nodes.map(|node| node.name.as_str()).chain(pods).collect();
         LabError::Options(format!(
-            "no {place} here; there are {} and wan",
-            known.join(", ")
+            "no {place} here; there are {}, wan{}",
+            known.join(", "),
+            if self.topology.relay.is_some() {
+                ", relay"
+            } else {
+                ""
+            }
         ))
     }
 }
@@ -176,7 +199,7 @@ impl Drop for Lab {
             return;
         }
         let removed = removal::remove(&self.ledger.record());
-        self.children.reap();
+        self.children().reap();
         if let Err(cause) = removed {
             eprintln!("remove lab {}: {cause}", self.topology.name);
         }

@@ -2,6 +2,7 @@
 //! It measures what applications see; it never looks at packets on the way.
 
 pub mod bulk;
+pub mod calls;
 pub mod datagrams;
 mod error;
 pub(crate) mod icmp;
@@ -18,6 +19,7 @@ use std::thread;
 use serde::Serialize;
 
 pub use self::bulk::{Bulk, BulkReport, Volume};
+pub use self::calls::{Accepted, Call, Calls, Servers};
 pub use self::datagrams::{Datagrams, DatagramsReport};
 pub use self::error::TrafficError;
 pub use self::ping::{Ping, PingReport};

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
-use crate::lab::{Lab, LabError, Options, Scenario, WireId};
+use crate::lab::{BridgeNetfilter, Lab, LabError, Options, Scenario, WireId};
 use crate::report;
 use crate::setup::{self, SetupError};
 
@@ -58,7 +58,7 @@ pub enum LabVerb {
 /// What a lab is to be.
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Scenario: h2, s1, s1d or mixed
+    /// Scenario: h2, h2c, h6, s1, s1d, s3, s5, h8 or mixed
     #[arg(default_value = "s1")]
     pub scenario: Scenario,
     /// Name of the lab; the scenario's name without it
@@ -67,9 +67,12 @@ pub struct UpArgs {
     /// Deals addresses, roles and order; random without it
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Pods per node
-    #[arg(long, default_value_t = 1)]
-    pub pods: usize,
+    /// Pods per node; as few as the scenario needs without it
+    #[arg(long)]
+    pub pods: Option<usize>,
+    /// Turn `br_netfilter` off in the nodes
+    #[arg(long)]
+    pub no_bridge_netfilter: bool,
     /// A wire that gets a delay box, such as n1:eth0; may be given more than once
     #[arg(long, value_name = "NODE:DEVICE", value_parser = wire)]
     pub delay_box: Vec<WireId>,
@@ -134,7 +137,10 @@ pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
 fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
     setup::ensure()?;
     let mut options = Options::new(arguments.scenario);
-    options.pods_per_node = arguments.pods;
+    options.pods_per_node = arguments.pods.unwrap_or(options.pods_per_node);
+    if arguments.no_bridge_netfilter {
+        options.bridge_netfilter = BridgeNetfilter::Off;
+    }
     options.delay_boxes.clone_from(&arguments.delay_box);
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.name = arguments.name.clone().unwrap_or(options.name);

@@ -23,6 +23,16 @@ impl Children {
         }
         self.0.clear();
     }
+
+    /// Takes the exit state of one process that has ended.
+    pub(super) fn forget(&mut self, ended: &Identity) -> Result<(), LabError> {
+        let position = self.0.iter().position(|(identity, _)| identity == ended);
+        let Some((_, mut child)) = position.map(|position| self.0.swap_remove(position)) else {
+            return Ok(());
+        };
+        let failed = |cause| LabError::io(format!("wait for {}", ended.what), cause);
+        child.wait().map(|_| ()).map_err(failed)
+    }
 }
 
 /// How long a process may take to end by itself.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 
+use super::bridge_netfilter;
 use super::error::LabError;
 use super::netns::{self, Tool, batch};
 use super::process::Identity;
@@ -20,7 +21,7 @@ const DEVICE_PATIENCE: Duration = Duration::from_secs(5);
 /// Device creation by another process has no event without a netlink socket of our own.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Runs all steps. `program` is the executable with the hidden verbs `wireguard` and `delay`.
+/// Runs all steps. `program` is the executable with the hidden verbs `wireguard`, `delay` and `relay`.
 pub(crate) fn execute(
     steps: &[Step],
     ledger: &Ledger,
@@ -38,6 +39,7 @@ pub(crate) fn execute(
             continue;
         }
         match first {
+            Step::Sysctl { key, value, .. } if bridge_netfilter::is_off_anyway(key, value) => {}
             Step::Sysctl { netns, key, value } => netns::write_sysctl(netns, key, value)?,
             Step::Nft { netns, ruleset } => batch(Tool::Nft, Some(netns), &[ruleset])?,
             Step::Start {
@@ -93,6 +95,7 @@ fn start(
     let (verb, config) = match helper {
         Helper::Wireguard(config) => ("wireguard", serde_json::to_string_pretty(config)),
         Helper::Delay(config) => ("delay", serde_json::to_string_pretty(config)),
+        Helper::Relay(config) => ("relay", serde_json::to_string_pretty(config)),
     };
     let path = ledger.directory().join(format!("{name}.json"));
     let failed = |cause| LabError::io(format!("write {}", path.display()), cause);

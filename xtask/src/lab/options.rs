@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Scenario;
 use super::error::LabError;
+use super::{BridgeNetfilter, Scenario};
 
 /// What a lab is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +17,14 @@ pub struct Options {
     pub seed: u64,
     /// Name of the lab: part of every namespace name, unique on the machine.
     pub name: String,
-    /// Pods per node, 1 to 8.
+    /// Pods per node, at least what the scenario needs and at most 8.
     pub pods_per_node: usize,
     /// Wires that get a delay box; TAPs lower their rate.
     pub delay_boxes: Vec<WireId>,
-    /// Executable with the hidden verbs `wireguard` and `delay`; none: found beside this one.
+    /// Whether the nodes' bridges hand their frames to netfilter.
+    #[serde(default)]
+    pub bridge_netfilter: BridgeNetfilter,
+    /// Executable with the hidden verbs `wireguard`, `delay` and `relay`; none: found beside this one.
     pub program: Option<PathBuf>,
 }
 
@@ -40,7 +43,7 @@ const LONGEST_NAME: usize = 24;
 const MOST_PODS: usize = 8;
 
 impl Options {
-    /// A lab named after its scenario, with a random seed and one pod per node.
+    /// A lab named after its scenario, with a random seed and as few pods as it needs.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
         Self {
@@ -48,8 +51,9 @@ impl Options {
             // Short enough to be typed again.
             seed: fastrand::u64(..1_000_000),
             name: scenario.name().to_owned(),
-            pods_per_node: 1,
+            pods_per_node: scenario.least_pods(),
             delay_boxes: Vec::new(),
+            bridge_netfilter: BridgeNetfilter::default(),
             program: None,
         }
     }
@@ -72,12 +76,15 @@ impl Options {
     /// Refuses what cannot be built.
     pub(crate) fn check(&self) -> Result<(), LabError> {
         check_name(&self.name)?;
-        if !(1..=MOST_PODS).contains(&self.pods_per_node) {
+        let least = self.scenario.least_pods();
+        if !(least..=MOST_PODS).contains(&self.pods_per_node) {
             let asked = self.pods_per_node;
             return Err(LabError::Options(format!(
-                "{asked} pods per node; possible are 1 to {MOST_PODS}"
+                "{asked} pods per node; possible in {} are {least} to {MOST_PODS}",
+                self.scenario.name()
             )));
         }
+        self.bridge_netfilter.check()?;
         let topology = super::scenario::topology(self);
         let boxes = topology.nodes.iter().flat_map(|node| &node.devices);
         let placed = boxes.filter(|device| device.delay_box).count();
@@ -146,6 +153,16 @@ mod tests {
         ];
         assert_eq!(good, [true, true]);
         assert!(bad.iter().all(|name| check_name(name).is_err()));
+    }
+
+    #[test]
+    fn fewer_pods_than_the_scenario_needs_are_refused() {
+        let options = Options {
+            pods_per_node: 1,
+            ..Options::new(Scenario::H2c)
+        };
+        let text = options.check().expect_err("two Services").to_string();
+        assert!(text.contains("possible in h2c are 2 to 8"), "{text}");
     }
 
     #[test]

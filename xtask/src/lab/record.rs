@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Options;
 use super::error::LabError;
+use super::guests::Guests;
 use super::process::Identity;
 
 /// Parent of all lab directories.
@@ -26,6 +27,9 @@ pub struct Record {
     pub namespaces: Vec<String>,
     /// Every process the lab started and has not seen ending.
     pub processes: Vec<Identity>,
+    /// Pods that were added while the lab was up.
+    #[serde(default)]
+    pub guests: Guests,
 }
 
 /// The directory of a lab.

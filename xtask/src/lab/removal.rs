@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::children::GRACE;
 use super::error::LabError;
+use super::guests::Guests;
 use super::netns::{self, Tool, batch};
 use super::options::Options;
 use super::process::Identity;
@@ -20,6 +21,7 @@ pub(super) fn claim(options: Options, topology: &Topology) -> Result<Ledger, Lab
         owner: Identity::own(),
         namespaces: topology.namespaces(),
         processes: Vec::new(),
+        guests: Guests::default(),
     };
     if let Some(ledger) = Ledger::claim(&name, fresh.clone())? {
         return Ok(ledger);
@@ -83,7 +85,7 @@ fn remove_namespaces(names: &[String]) -> Result<(), LabError> {
 
 /// The lab's own processes hold nothing worth an orderly end.
 fn grace_of(process: &Identity) -> Duration {
-    let own = ["wireguard-", "delay-"]
+    let own = ["wireguard-", "delay-", "relay"]
         .iter()
         .any(|prefix| process.what.starts_with(prefix));
     if own {

@@ -3,9 +3,15 @@
 
 mod build;
 mod h2;
+mod h2c;
+mod h6;
+mod h8;
 mod mixed;
+mod relay;
 mod s1;
 mod s1d;
+mod s3;
+mod s5;
 
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -13,7 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::deal::Deal;
-use super::topology::{Role, Segment, SegmentKind};
+use super::topology::{Mode, Node, Role, Segment, SegmentKind, Service};
 
 pub(crate) use self::build::topology;
 
@@ -23,26 +29,61 @@ pub(crate) use self::build::topology;
 pub enum Scenario {
     /// Healthy: VXLAN on the vmnet, 1450.
     H2,
+    /// As H2, with Services: one over two nodes, one behind a masquerading receiver.
+    H2c,
+    /// Healthy: pods of one node.
+    H6,
     /// Fault: VXLAN over tailscale0 although all peers share a LAN.
     S1,
     /// As S1, but every peer is behind the router: no fault.
     S1d,
+    /// Fault: peers have the old address of a node.
+    S3,
+    /// Fault: tunnels through a DERP relay.
+    S5,
+    /// Healthy: tunnels through a peer relay.
+    H8,
     /// One node with three paths at once.
     Mixed,
 }
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 4] = [Self::H2, Self::S1, Self::S1d, Self::Mixed];
+    pub const ALL: [Self; 9] = [
+        Self::H2,
+        Self::H2c,
+        Self::H6,
+        Self::S1,
+        Self::S1d,
+        Self::S3,
+        Self::S5,
+        Self::H8,
+        Self::Mixed,
+    ];
 
     /// Its name in lower case, also the default name of a lab.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::H2 => "h2",
+            Self::H2c => "h2c",
+            Self::H6 => "h6",
             Self::S1 => "s1",
             Self::S1d => "s1d",
+            Self::S3 => "s3",
+            Self::S5 => "s5",
+            Self::H8 => "h8",
             Self::Mixed => "mixed",
+        }
+    }
+
+    /// The fewest pods per node that it needs to show what it is for.
+    #[must_use]
+    pub fn least_pods(self) -> usize {
+        match self {
+            Self::H2 | Self::S1 | Self::S1d | Self::S3 | Self::S5 | Self::H8 | Self::Mixed => 1,
+            Self::H2c => 2,
+            Self::H6 => 3,
         }
     }
 }
@@ -68,6 +109,27 @@ struct Sketch {
     nodes: Vec<NodeSketch>,
     /// Devices between two roles: where VXLAN leaves, where WireGuard leaves.
     roads: fn(Role, Role) -> (&'static str, &'static str),
+    /// How WireGuard goes between any two nodes.
+    mode: Mode,
+    /// Services over the finished nodes.
+    services: fn(&[Node], &mut Deal) -> Vec<Service>,
+}
+
+impl Sketch {
+    /// A sketch without Services, all of it direct.
+    fn new(
+        segments: Vec<Segment>,
+        nodes: Vec<NodeSketch>,
+        roads: fn(Role, Role) -> (&'static str, &'static str),
+    ) -> Self {
+        Self {
+            segments,
+            nodes,
+            roads,
+            mode: Mode::Direct,
+            services: |_, _| Vec::new(),
+        }
+    }
 }
 
 /// A node before addresses are dealt.
@@ -107,6 +169,17 @@ fn vmnet() -> Segment {
         name: "vmnet".into(),
         kind: SegmentKind::Switch,
         gateway: Ipv4Addr::new(192, 168, 105, 1),
+        prefix: 24,
+    }
+}
+
+/// A LAN with a dealt network.
+fn lan(deal: &mut Deal) -> Segment {
+    Segment {
+        name: "lan".into(),
+        kind: SegmentKind::Switch,
+        // Above Lima's networks 104, 105 and 106, which would change the class.
+        gateway: Ipv4Addr::new(192, 168, deal.number("lan", 110, 250), 1),
         prefix: 24,
     }
 }

@@ -4,14 +4,17 @@
 mod flannel;
 mod nodes;
 mod pods;
+pub(crate) mod relay;
 mod router;
+mod services;
 mod tailnet;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use super::delay;
-use super::topology::{Node, Topology};
-use super::wireguard;
+use super::topology::{Node, Pod, TUNNEL, Topology, VXLAN};
+use super::wireguard::{self, Start};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(crate) enum Helper {
     Wireguard(wireguard::Config),
     /// A wire that holds frames for a while.
     Delay(delay::Config),
+    /// The relay between tunnels.
+    Relay(super::relay::Config),
 }
 
 /// Collects steps for one namespace.
@@ -86,14 +91,6 @@ impl<'a> Script<'a> {
         });
     }
 
-    /// A line for `bridge`.
-    fn bridge(&mut self, line: impl Into<String>) {
-        self.steps.push(Step::Bridge {
-            netns: self.netns.to_owned(),
-            line: line.into(),
-        });
-    }
-
     /// A sysctl.
     fn sysctl(&mut self, key: &'static str, value: &'static str) {
         self.steps.push(Step::Sysctl {
@@ -118,24 +115,94 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
         .collect();
     steps.extend(router::switches(topology));
     for node in &nodes {
-        steps.extend(nodes::wires(node, &topology.router));
+        steps.extend(nodes::wires(node, topology));
+    }
+    if let Some(relay) = &topology.relay {
+        steps.extend(relay::host(relay, &topology.router));
     }
     steps.extend(router::ports(topology, &nodes, directory));
+    steps.extend(
+        nodes
+            .iter()
+            .flat_map(|node| router::silent_host(node, topology)),
+    );
     for node in &nodes {
         steps.extend(nodes::addresses(node));
     }
-    for node in &nodes {
-        steps.push(tailnet::process(node, &nodes, directory));
+    if let Some(relay) = &topology.relay {
+        steps.extend(nodes::address(&relay.netns, &relay.device));
+        steps.push(relay::process(relay, directory));
+        steps.push(relay::obstacle(topology));
     }
     for node in &nodes {
+        steps.push(tailnet::process(topology, node, Start::Quiet, directory));
+    }
+    for node in &nodes {
+        steps.extend(tailnet::device(node));
+        steps.extend(tailnet::rules(node));
         steps.extend(tailnet::routes(node, &nodes));
         steps.extend(flannel::device(node));
         steps.extend(pods::bridge(node));
+        for pod in &node.pods {
+            steps.extend(pods::port(node, pod));
+        }
         steps.extend(flannel::remotes(node, &nodes));
         steps.push(flannel::masquerade(node));
-        steps.extend(pods::inside(node));
+        steps.extend(services::rules(node, &topology.services));
+        for pod in &node.pods {
+            steps.extend(pods::inside(node, pod));
+        }
     }
     steps
+}
+
+/// Name of the process behind tailscale0.
+pub(crate) fn tunnel_process(node: &Node) -> String {
+    tailnet::process_name(node)
+}
+
+/// Where a node sends what is for the pods of a peer: one entry of its forwarding database.
+pub(crate) fn forwarding(node: &Node, peer: &Node, vtep: Ipv4Addr) -> Step {
+    flannel::forwarding(node, peer, vtep)
+}
+
+/// What makes one more pod on a node that is up.
+pub(crate) fn pod(node: &Node, pod: &Pod) -> Vec<Step> {
+    let mut steps = vec![Step::Namespace(pod.netns.clone())];
+    steps.extend(pods::port(node, pod));
+    steps.extend(pods::inside(node, pod));
+    steps
+}
+
+/// What makes a device of a node again that was removed: flannel.1 or tailscale0, with its entries.
+pub(crate) fn again(topology: &Topology, node: &Node, device: &str, directory: &Path) -> Vec<Step> {
+    let mut steps = match device {
+        VXLAN => flannel::device(node),
+        TUNNEL => {
+            let mut steps = vec![tailnet::process(topology, node, Start::Greeting, directory)];
+            steps.extend(tailnet::device(node));
+            steps
+        }
+        _ => Vec::new(),
+    };
+    steps.extend(entries(topology, node, device));
+    steps
+}
+
+/// What the owner of a device writes again once it has been down: addresses outlive that, neighbours
+/// and routes do not.
+pub(crate) fn entries(topology: &Topology, node: &Node, device: &str) -> Vec<Step> {
+    let nodes: Vec<&Node> = topology.nodes.iter().collect();
+    match device {
+        VXLAN => flannel::remotes(node, &nodes),
+        TUNNEL => tailnet::routes(node, &nodes),
+        other => {
+            let devices = node.devices.iter().filter(|own| own.name == other);
+            devices
+                .filter_map(|own| nodes::default_route(&node.netns, own))
+                .collect()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,18 @@
 //! Pure: nothing here looks at or changes the machine.
 
 mod expected;
+mod relay;
+mod service;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
-use super::Scenario;
+use super::{BridgeNetfilter, Scenario};
 
-pub use self::expected::ExpectedPath;
+pub use self::expected::{ExpectedPath, Outcome};
+pub use self::relay::{Mode, Relay, RelaySession};
+pub use self::service::{Backend, Service, Source};
 
 /// A whole lab, before or after it is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +30,12 @@ pub struct Topology {
     pub segments: Vec<Segment>,
     /// The nodes, by name.
     pub nodes: Vec<Node>,
+    /// Services, translated on every node.
+    pub services: Vec<Service>,
+    /// The relay between the nodes, which then do not reach each other by UDP.
+    pub relay: Option<Relay>,
+    /// Whether the nodes' bridges hand their frames to netfilter.
+    pub bridge_netfilter: BridgeNetfilter,
     /// Order in which nodes are built, as positions in `nodes`.
     pub order: Vec<usize>,
 }
@@ -61,6 +71,10 @@ pub struct Segment {
 pub enum Role {
     /// One of several equal nodes.
     Member,
+    /// The node whose pods call Services of the others.
+    Client,
+    /// The node whose peers have its old address.
+    Moved,
     /// The node with three paths at once.
     Mixed,
     /// Its neighbour on the vmnet.
@@ -78,12 +92,16 @@ pub struct Node {
     pub netns: String,
     /// The part it plays.
     pub role: Role,
+    /// The underlay address that its peers still have, although a silent host has it by now.
+    pub former: Option<Ipv4Addr>,
     /// Network address of its /24 pod CIDR, which is also the address of flannel.1.
     pub pod_network: Ipv4Addr,
     /// The address flannel would announce as public-ip: its own end of the VXLAN.
     pub vtep: Ipv4Addr,
     /// MAC address of flannel.1.
     pub vtep_mac: String,
+    /// MAC address of cni0.
+    pub bridge_mac: String,
     /// The device flannel is bound to (`--flannel-iface`).
     pub flannel_device: String,
     /// Whether flannel.1 is created with `local`; without it every VTEP address answers.
@@ -134,7 +152,7 @@ pub struct Tailnet {
 }
 
 /// A pod: a network namespace behind cni0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// `n1-a`, `n1-b`, ...
     pub name: String,
@@ -161,6 +179,8 @@ pub struct Road {
     pub endpoint: SocketAddrV4,
     /// The device WireGuard packets leave by.
     pub endpoint_device: String,
+    /// How WireGuard goes there: where not direct, only as long as the endpoint does not answer.
+    pub mode: Mode,
     /// Whether the endpoint is a neighbour on that device.
     pub endpoint_on_link: bool,
 }
@@ -184,6 +204,8 @@ impl Role {
     pub fn name(self) -> &'static str {
         match self {
             Self::Member => "member",
+            Self::Client => "client",
+            Self::Moved => "moved",
             Self::Mixed => "mixed",
             Self::Near => "near",
             Self::Far => "far",
@@ -207,6 +229,12 @@ impl Topology {
             .find(|pod| pod.name == name)
     }
 
+    /// The Service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
     /// Every namespace, router first.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
@@ -216,7 +244,9 @@ impl Topology {
             .flat_map(|node| &node.pods)
             .map(|pod| &pod.netns);
         let nodes = self.nodes.iter().map(|node| &node.netns);
+        let relay = self.relay.as_ref().map(|relay| &relay.netns);
         std::iter::once(&self.router)
+            .chain(relay)
             .chain(nodes)
             .chain(pods)
             .cloned()

@@ -79,7 +79,7 @@ pub(super) fn connect(to: SocketAddrV4) -> io::Result<TcpStream> {
 }
 
 /// Bounded waits and no delay for small writes.
-fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
+pub(super) fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -37,9 +37,6 @@ pub(super) fn sketch() -> Sketch {
         gateway: Ipv4Addr::new(192, 168, 5, 2),
         prefix: 24,
     };
-    Sketch {
-        segments: vec![vmnet(), user],
-        nodes: (0..3).map(|_| guest()).collect(),
-        roads: |_, _| ("lima0", "lima0"),
-    }
+    let nodes = (0..3).map(|_| guest()).collect();
+    Sketch::new(vec![vmnet(), user], nodes, |_, _| ("lima0", "lima0"))
 }

@@ -42,15 +42,12 @@ pub(super) fn sketch(deal: &mut Deal) -> Sketch {
         flannel_local: true,
         pod_mtu: TUNNEL_MTU - VXLAN_OVERHEAD,
     };
-    Sketch {
-        segments,
-        nodes: vec![on_vmnet(Role::Mixed, 1), on_vmnet(Role::Near, 2), far],
-        roads: |from, to| {
-            if from == Role::Far || to == Role::Far {
-                (TUNNEL, "eth0")
-            } else {
-                ("lima0", "lima0")
-            }
-        },
-    }
+    let nodes = vec![on_vmnet(Role::Mixed, 1), on_vmnet(Role::Near, 2), far];
+    Sketch::new(segments, nodes, |from, to| {
+        if from == Role::Far || to == Role::Far {
+            (TUNNEL, "eth0")
+        } else {
+            ("lima0", "lima0")
+        }
+    })
 }

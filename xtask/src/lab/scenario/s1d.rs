@@ -23,9 +23,7 @@ pub(super) fn sketch(deal: &mut Deal) -> Sketch {
         flannel_local: true,
         pod_mtu: TUNNEL_MTU - VXLAN_OVERHEAD,
     };
-    Sketch {
-        segments: (1..=3).map(|number| site(number, deal)).collect(),
-        nodes: (1..=3).map(member).collect(),
-        roads: |_, _| (TUNNEL, "eth0"),
-    }
+    let segments = (1..=3).map(|number| site(number, deal)).collect();
+    let nodes = (1..=3).map(member).collect();
+    Sketch::new(segments, nodes, |_, _| (TUNNEL, "eth0"))
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Scenario, topology};
+use crate::lab::topology::Role;
 use crate::lab::{Options, WireId};
 
 fn options(scenario: Scenario, seed: u64) -> Options {
@@ -39,6 +40,7 @@ fn addresses_never_repeat() {
                     .filter(|device| device.segment != "user");
                 let wires = devices.map(|device| device.address);
                 pods.chain(wires)
+                    .chain(node.former)
                     .chain([node.tailnet.address, node.pod_network])
             });
             let all: Vec<_> = own.collect();
@@ -78,15 +80,49 @@ fn every_pair_has_the_class_of_its_scenario() {
         found
     };
     let same = ("same-node", "none", None, 6);
-    assert_eq!(
-        classes(Scenario::H2),
-        [same, ("vxlan-vmnet", "vxlan", None, 24)]
-    );
+    for scenario in [Scenario::H2, Scenario::H2c] {
+        assert_eq!(
+            classes(scenario),
+            [same, ("vxlan-vmnet", "vxlan", None, 24)]
+        );
+    }
+    assert_eq!(classes(Scenario::H6), [("same-node", "none", None, 2)]);
     let over = |on_link, count| ("vxlan-tailscale", "wireguard>vxlan", Some(on_link), count);
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);
+    let lan = ("vxlan-lan", "vxlan", None, 24);
+    assert_eq!(classes(Scenario::S3), [same, lan]);
+    let relayed = |class| {
+        let few = ("same-node", "none", None, 4);
+        [few, (class, "wireguard>vxlan", Some(false), 8)]
+    };
+    assert_eq!(classes(Scenario::S5), relayed("vxlan-tailscale-derp"));
+    assert_eq!(classes(Scenario::H8), relayed("vxlan-tailscale-peer-relay"));
     let mixed = [same, over(false, 16), ("vxlan-vmnet", "vxlan", None, 8)];
     assert_eq!(classes(Scenario::Mixed), mixed);
+}
+
+#[test]
+fn services_have_their_backends_on_different_nodes_and_none_on_the_client() {
+    let mut clients = HashSet::new();
+    for seed in 0..50 {
+        let lab = topology(&options(Scenario::H2c, seed));
+        let client = lab.nodes.iter().find(|node| node.role == Role::Client);
+        let client = &client.expect("a client").name;
+        clients.insert(client.clone());
+        let nodes_of = |name: &str| {
+            let backends = &lab.service(name).expect("service").backends;
+            let nodes = backends.iter().map(|backend| {
+                let pod = lab.pod(&backend.pod).expect("pod");
+                assert_eq!(pod.address, backend.address);
+                pod.name.split('-').next().expect("node").to_owned()
+            });
+            nodes.collect::<HashSet<_>>()
+        };
+        let (web, masked) = (nodes_of("web"), nodes_of("masked"));
+        assert!(web.len() == 2 && !web.contains(client) && masked.is_subset(&web));
+    }
+    assert_eq!(clients.len(), 3, "the client moves with the seed");
 }
 
 #[test]

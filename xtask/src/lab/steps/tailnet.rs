@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Helper, Script, Step};
-use crate::lab::topology::{Node, TUNNEL, TUNNEL_MTU};
-use crate::lab::wireguard::{Config, PeerConfig, public_key};
+use crate::lab::topology::{Mode, Node, TUNNEL, TUNNEL_MTU, Topology};
+use crate::lab::wireguard::{Config, PeerConfig, Start, Way, public_key};
 
 /// tailscaled's mark on the packets of its own sockets, and the mask of its marks.
 const OWN_PACKETS: u32 = 0x8_0000;
@@ -20,14 +20,15 @@ pub(super) fn process_name(node: &Node) -> String {
 }
 
 /// Starts the tunnel of a node.
-pub(super) fn process(node: &Node, nodes: &[&Node], directory: &Path) -> Step {
+pub(super) fn process(topology: &Topology, node: &Node, start: Start, directory: &Path) -> Step {
     let name = process_name(node);
     let peers = node.roads.iter().filter_map(|road| {
-        let peer = nodes.iter().find(|other| other.name == road.to)?;
+        let peer = topology.node(&road.to)?;
         Some(PeerConfig {
             name: peer.name.clone(),
             public_key: public_key(peer.tailnet.key),
             endpoint: road.endpoint,
+            relayed: relayed(topology, node, peer),
             allowed: vec![(peer.tailnet.address, 32)],
             keepalive_seconds: None,
         })
@@ -38,7 +39,9 @@ pub(super) fn process(node: &Node, nodes: &[&Node], directory: &Path) -> Step {
         port: node.tailnet.port,
         mark: OWN_PACKETS,
         private_key: node.tailnet.key,
+        relay: topology.relay.as_ref().map(|relay| relay.listen),
         peers: peers.collect(),
+        start,
         delay_file: directory.join(format!("{name}.ms")),
     };
     Step::Start {
@@ -48,10 +51,21 @@ pub(super) fn process(node: &Node, nodes: &[&Node], directory: &Path) -> Step {
     }
 }
 
-/// Address, rules and routes once the device is there.
-pub(super) fn routes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
+/// The way through the relay to a peer, if there is a relay.
+fn relayed(topology: &Topology, node: &Node, peer: &Node) -> Option<Way> {
+    let relay = topology.relay.as_ref()?;
+    match relay.mode {
+        Mode::Direct => None,
+        Mode::Derp => Some(Way::Derp(public_key(peer.tailnet.key))),
+        Mode::PeerRelay => relay
+            .session(&node.name, &peer.name)
+            .map(|session| Way::PeerRelay(session.vni)),
+    }
+}
+
+/// The device, once it is there, with its address.
+pub(super) fn device(node: &Node) -> Vec<Step> {
     let mut script = Script::new(&node.netns);
-    let mut six = Script::new(&node.netns);
     script.steps.push(Step::Await {
         netns: node.netns.clone(),
         device: TUNNEL.to_owned(),
@@ -59,6 +73,13 @@ pub(super) fn routes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
     });
     script.ip(format!("link set {TUNNEL} mtu {TUNNEL_MTU} up"));
     script.ip(format!("addr add {}/32 dev {TUNNEL}", node.tailnet.address));
+    script.steps
+}
+
+/// The rules of both families; they outlive the device.
+pub(super) fn rules(node: &Node) -> Vec<Step> {
+    let mut script = Script::new(&node.netns);
+    let mut six = Script::new(&node.netns);
     let mark = format!("fwmark {OWN_PACKETS:#x}/{MARK_MASK:#x}");
     for rule in [
         format!("rule add pref 5210 {mark} lookup main"),
@@ -69,6 +90,13 @@ pub(super) fn routes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
         script.ip(rule.clone());
         six.ip6(rule);
     }
+    script.steps.append(&mut six.steps);
+    script.steps
+}
+
+/// One /32 per peer, and that of `MagicDNS`.
+pub(super) fn routes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
+    let mut script = Script::new(&node.netns);
     let peers = node.roads.iter().filter_map(|road| {
         nodes
             .iter()
@@ -76,8 +104,9 @@ pub(super) fn routes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
             .map(|peer| peer.tailnet.address.to_string())
     });
     for address in peers.chain([MAGIC_DNS.to_owned()]) {
-        script.ip(format!("route add {address}/32 dev {TUNNEL} table {TABLE}"));
+        script.ip(format!(
+            "route replace {address}/32 dev {TUNNEL} table {TABLE}"
+        ));
     }
-    script.steps.append(&mut six.steps);
     script.steps
 }

@@ -1,0 +1,61 @@
+//! Services as kube-proxy's nftables mode makes them: an address becomes that of a backend before
+//! routing. Connections go to the backends in turn, not at random, so that their shares are known.
+
+use super::Step;
+use super::flannel::CLUSTER;
+use crate::lab::topology::{Node, Service, Source};
+
+/// The rules of one node; none without Services.
+pub(super) fn rules(node: &Node, services: &[Service]) -> Option<Step> {
+    if services.is_empty() {
+        return None;
+    }
+    let translations: String = services.iter().map(translation).collect();
+    let ruleset = format!(
+        "table ip kube-proxy {{
+  chain services {{
+    type nat hook prerouting priority dstnat; policy accept;
+{translations}  }}
+  chain masquerading {{
+    type nat hook postrouting priority srcnat - 1; policy accept;
+{}  }}
+}}",
+        masquerades(node, services)
+    );
+    Some(Step::Nft {
+        netns: node.netns.clone(),
+        ruleset,
+    })
+}
+
+/// The rule of one Service.
+fn translation(service: &Service) -> String {
+    let (address, port) = (service.address, service.port);
+    let backends = service.backends.iter().enumerate();
+    let map: Vec<String> = backends
+        .map(|(turn, backend)| format!("{turn} : {} . {}", backend.address, backend.port))
+        .collect();
+    let (count, map) = (map.len(), map.join(", "));
+    format!(
+        "    ip daddr {address} tcp dport {port} \
+         dnat ip to numgen inc mod {count} map {{ {map} }}\n"
+    )
+}
+
+/// One rule per own backend of a Service that hides the caller.
+fn masquerades(node: &Node, services: &[Service]) -> String {
+    let own = node.pod_cidr();
+    let hidden = services
+        .iter()
+        .filter(|service| service.source == Source::Masqueraded)
+        .flat_map(|service| &service.backends)
+        .filter(|backend| node.pods.iter().any(|pod| pod.name == backend.pod));
+    let rules = hidden.map(|backend| {
+        let (address, port) = (backend.address, backend.port);
+        format!(
+            "    ip saddr {CLUSTER} ip saddr != {own} \
+             ip daddr {address} tcp dport {port} masquerade\n"
+        )
+    });
+    rules.collect()
+}

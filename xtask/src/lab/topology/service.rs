@@ -1,0 +1,57 @@
+//! A Service of the lab: one address that nodes translate into those of its backends.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use serde::Serialize;
+
+/// A `ClusterIP` Service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its cluster address, in 10.43.0.0/16.
+    pub address: Ipv4Addr,
+    /// Its TCP port.
+    pub port: u16,
+    /// Where connections go, in turn.
+    pub backends: Vec<Backend>,
+    /// What the backends see as source.
+    pub source: Source,
+}
+
+/// A pod behind a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backend {
+    /// Its name.
+    pub pod: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The port it listens on.
+    pub port: u16,
+}
+
+/// What a backend sees as source of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The calling pod.
+    Kept,
+    /// The bridge of its own node, if the calling pod is on another one.
+    Masqueraded,
+}
+
+impl Service {
+    /// What a client connects to.
+    #[must_use]
+    pub fn socket(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.address, self.port)
+    }
+}
+
+impl Backend {
+    /// What its server listens on.
+    #[must_use]
+    pub fn socket(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.address, self.port)
+    }
+}
