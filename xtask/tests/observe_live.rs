@@ -23,6 +23,8 @@ mod kernel;
 mod ledger;
 #[path = "observe/life.rs"]
 mod life;
+#[path = "observe/no_reply.rs"]
+mod no_reply;
 #[path = "observe/output.rs"]
 mod output;
 #[path = "observe/paths.rs"]

@@ -1,7 +1,8 @@
 //! Packets that nobody answered: from what a flow's entry holds armed to where the packet or its
 //! reply was seen last on this node. Time is an argument.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::net::IpAddr;
 
 use observer_ebpf::abi::biflow::{
@@ -18,6 +19,10 @@ use super::{Identity, RoundTrip, Side, Sighting};
 const PATIENCE: u64 = 3_000_000_000;
 /// Lost packets told per sweep; a node that dies takes thousands of flows with it.
 const TOLD: usize = 64;
+/// For so long a lost packet is known again, nanoseconds: a flow entry lives no longer in silence.
+const REMEMBER: u64 = 300_000_000_000;
+/// Lost packets known at once; further ones are counted and not told.
+const KNOWN: usize = 16_384;
 const TCP: u8 = 6;
 
 /// Which half of a round trip did not get through.
@@ -58,16 +63,17 @@ pub struct Silence<'a> {
 #[derive(Debug, Default)]
 pub struct Unanswered {
     found: Vec<Lost>,
-    held: HashSet<Identity>,
-    told: HashSet<Identity>,
+    /// When each was found last: in some sweeps the other end is heard, and tells nothing.
+    known: HashMap<Identity, Monotonic>,
     untold: u64,
     count: u64,
 }
 
 impl Unanswered {
-    /// Begins a sweep.
-    pub fn begin(&mut self) {
-        self.told = std::mem::take(&mut self.held);
+    /// Begins a sweep at monotonic time `now`.
+    pub fn begin(&mut self, now: Monotonic) {
+        self.known
+            .retain(|_, found| now.0.saturating_sub(found.0) < REMEMBER);
         self.found.clear();
     }
 
@@ -83,15 +89,22 @@ impl Unanswered {
                 continue;
             };
             let identity = lost.trip.identity;
-            self.held.insert(identity);
-            if self.told.contains(&identity) {
-                continue;
+            let is_full = self.known.len() >= KNOWN;
+            match self.known.entry(identity) {
+                MapEntry::Occupied(mut known) => {
+                    known.insert(silence.now);
+                    continue;
+                }
+                MapEntry::Vacant(new) if !is_full => {
+                    new.insert(silence.now);
+                }
+                MapEntry::Vacant(_) => {}
             }
             self.count += 1;
-            if self.found.len() < TOLD {
-                self.found.push(lost);
-            } else {
+            if is_full || self.found.len() >= TOLD {
                 self.untold += 1;
+            } else {
+                self.found.push(lost);
             }
         }
     }

@@ -35,7 +35,7 @@ pub fn read(
     last_path: u16,
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
-    snapshot.unanswered.begin();
+    snapshot.unanswered.begin(silence.now);
     object.biflows.for_each(|key, flow| {
         snapshot.seen.add(&key, &flow, silence.epoch);
         snapshot.unanswered.add(&key, &flow, silence);

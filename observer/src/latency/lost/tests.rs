@@ -1,5 +1,7 @@
 //! What is lost and where it was seen last, from flow entries as the kernel leaves them.
 
+use std::collections::HashSet;
+
 use observer_ebpf::abi::biflow::Trajectory;
 use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKind};
 
@@ -81,7 +83,7 @@ impl Flow {
 
     fn lost(&self) -> Option<Lost> {
         let mut unanswered = Unanswered::default();
-        unanswered.begin();
+        unanswered.begin(Monotonic(NOW));
         unanswered.add(&self.key, &self.record, &silence());
         let mut lost = unanswered.take();
         assert!(lost.len() <= 1);
@@ -248,22 +250,25 @@ fn selected_packets_are_followed_and_first_ones_that_nothing_ever_answered() {
 fn a_lost_packet_is_told_once_and_a_flood_of_them_is_bounded() {
     let flow = all_wait(outgoing(), 4 * SECOND);
     let mut unanswered = Unanswered::default();
-    let mut sweep = |flows: u16| {
-        unanswered.begin();
+    let mut sweep = |flows: u16, later: u64| {
+        let now = Monotonic(NOW + later * SECOND);
+        unanswered.begin(now);
         for port in 0..flows {
             let key = FlowKey {
                 low_port: port.to_be_bytes(),
                 ..flow.key
             };
-            unanswered.add(&key, &flow.record, &silence());
+            let silence = Silence { now, ..silence() };
+            unanswered.add(&key, &flow.record, &silence);
         }
         (unanswered.take().len(), unanswered.counts())
     };
-    assert_eq!(sweep(2), (2, (2, 0)));
-    assert_eq!(sweep(2), (0, (2, 0)));
-    assert_eq!(sweep(102), (64, (102, 36)));
-    assert_eq!(sweep(0), (0, (102, 36)));
-    assert_eq!(sweep(1), (1, (103, 36)), "answered, and lost again");
+    assert_eq!(sweep(2, 0), (2, (2, 0)));
+    assert_eq!(sweep(2, 5), (0, (2, 0)));
+    assert_eq!(sweep(102, 10), (64, (102, 36)));
+    assert_eq!(sweep(0, 15), (0, (102, 36)), "the other end is heard");
+    assert_eq!(sweep(1, 20), (0, (102, 36)));
+    assert_eq!(sweep(1, 320), (1, (103, 36)), "long ago");
 }
 
 #[test]
