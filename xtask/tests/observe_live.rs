@@ -33,6 +33,8 @@ mod paths;
 mod program;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
+#[path = "observe/segments.rs"]
+mod segments;
 #[path = "observe/traces.rs"]
 mod traces;
 #[path = "observe/two_sided.rs"]
