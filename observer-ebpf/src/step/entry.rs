@@ -18,7 +18,7 @@ pub(super) fn place<T: Tables>(
     site: Site,
 ) -> Result<&Biflow<T::W32, T::W64>, u16> {
     let (control, key) = (scene.control, &scene.packet.key);
-    let maybe_pod = control.covers(&key.low) || control.covers(&key.high);
+    let maybe_pod = control.cover.holds(&key.low) || control.cover.holds(&key.high);
     if site.point.carries_host_traffic() && !maybe_pod {
         return Err(PATH_HOST);
     }

@@ -88,9 +88,9 @@ impl Stage {
         let rows = [FlowDirection::LowToHigh, FlowDirection::HighToLow]
             .map(|direction| Row::new(path, point, direction).index());
         let mut sum = 0;
-        self.object.traffic.for_each_below(ROWS, |row, cpus| {
+        self.object.traffic.for_each_below(ROWS, |row, cpu| {
             if rows.contains(&row) {
-                sum += cpus.iter().map(|cpu| cpu.buffers).sum::<u64>();
+                sum += cpu.buffers;
             }
         })?;
         Ok(sum)

@@ -1,6 +1,6 @@
 //! From the settings to what the kernel programs are told first.
 
-use observer_ebpf::abi::control::Control;
+use observer_ebpf::abi::control::{Control, Cover};
 
 use super::{Config, Network};
 
@@ -36,10 +36,10 @@ impl Config {
             u32::try_from((per_second * window).div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
         };
         Control {
-            cover: [
-                Network::cover(&self.networks, true),
-                Network::cover(&self.networks, false),
-            ],
+            cover: Cover::of(
+                &Network::cover(&self.networks, true),
+                &Network::cover(&self.networks, false),
+            ),
             epoch: 1,
             pairs_version: 1,
             limits: [
@@ -52,7 +52,7 @@ impl Config {
             rate: self.rate,
             echo_rate: 0,
             ports_attached: 0,
-            reserved: 0,
+            reserved: [0; 3],
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The embedded object: loads the maps at once, each program when it is first needed.
 
+use std::{fs, io};
+
 use aya::maps::{Map, MapData};
 use aya::programs::{ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
+use observer_ebpf::abi::counter::{CounterRecord, Own};
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point};
-use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
+use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord};
 
-use super::{ControlPage, EventError, Events, PerCpuTable, Table, chain};
+use super::{ControlPage, CpuRows, EventError, Events, Table, chain};
 
 /// Sizes of the maps, from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +80,7 @@ pub struct Object {
     /// Path numbers of pairs.
     pub pairs: Table<PairKey, u32>,
     /// Traffic rows.
-    pub traffic: PerCpuTable<TrafficRecord>,
+    pub traffic: CpuRows<TrafficRecord>,
     /// Round-trip histograms.
     pub rtt: Table<u32, RttRow<u32>>,
     /// Fragment counts.
@@ -85,37 +88,49 @@ pub struct Object {
     /// Outer flows.
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
     /// The loss ledger.
-    pub counters: PerCpuTable<u64>,
+    pub counters: CpuRows<CounterRecord>,
     /// The event ring.
     pub events: Events,
     /// What the programs are told.
     pub control: ControlPage,
 }
 
+/// The CPUs that may ever be there, such as `0-3` (kernel: Documentation/admin-guide/cputopology).
+const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
+
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(env!("OBSERVER_PROGRAMS"));
 
 impl Object {
     /// Creates the maps. No program runs yet. Needs a tokio runtime for the ring.
     pub fn load(sizes: Sizes) -> Result<Self, LoadError> {
+        let cpus = cpus()?;
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("BIFLOWS", sizes.biflows)
             .map_max_entries("EVENTS", sizes.ring)
+            .map_max_entries("TRAFFIC", cpus * ROWS)
+            .map_max_entries("COUNTERS", cpus)
             .load(PROGRAMS)
             .map_err(|error| LoadError::Maps(Box::new(error)))?;
-        let cpus = aya::util::nr_cpus().map_err(|(path, source)| LoadError::Cpus {
-            path: path.to_owned(),
-            source,
-        })?;
         let mut take = |name| take(&mut ebpf, name);
         Ok(Self {
             biflows: Table::new(take("BIFLOWS")?, "BIFLOWS"),
             networks: Table::new(take("NETWORKS")?, "NETWORKS"),
             pairs: Table::new(take("PAIRS")?, "PAIRS"),
-            traffic: PerCpuTable::new(take("TRAFFIC")?, "TRAFFIC", cpus),
+            traffic: CpuRows::new(
+                take("TRAFFIC")?,
+                "TRAFFIC",
+                (cpus, ROWS),
+                size_of::<TrafficRecord>(),
+            ),
             rtt: Table::new(take("RTT")?, "RTT"),
             fragments: Table::new(take("FRAGMENT_COUNTS")?, "FRAGMENT_COUNTS"),
             outer_flows: Table::new(take("OUTER_FLOWS")?, "OUTER_FLOWS"),
-            counters: PerCpuTable::new(take("COUNTERS")?, "COUNTERS", cpus),
+            counters: CpuRows::new(
+                take("COUNTERS")?,
+                "COUNTERS",
+                (cpus, 1),
+                size_of::<Own<u64>>(),
+            ),
             events: Events::new(take("EVENTS")?)?,
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,
             ebpf,
@@ -165,6 +180,23 @@ pub const fn program_name(point: Point, hook: Hook) -> &'static str {
         (Point::Underlay1, Hook::Egress) => "underlay1_out",
         (Point::Underlay2, Hook::Ingress) => "underlay2_in",
         (Point::Underlay2, Hook::Egress) => "underlay2_out",
+    }
+}
+
+/// One more than the highest number a CPU of this machine can have.
+fn cpus() -> Result<u32, LoadError> {
+    let failed = |source| LoadError::Cpus {
+        path: POSSIBLE_CPUS.to_owned(),
+        source,
+    };
+    let text = fs::read_to_string(POSSIBLE_CPUS).map_err(failed)?;
+    let last = text.trim().rsplit(['-', ',']).next().unwrap_or_default();
+    match last.parse::<u32>() {
+        Ok(highest) => Ok(highest + 1),
+        Err(_) => Err(failed(io::Error::other(format!(
+            "`{}` is no list of CPUs",
+            text.trim()
+        )))),
     }
 }
 

@@ -52,12 +52,9 @@ pub fn read(
 fn rows(object: &mut Object, last_path: u16) -> Result<HashMap<u32, RowValue>, TableError> {
     let limit = (u32::from(last_path.min(PATHS - 1)) + 1) * 2 * u32::try_from(POINTS).unwrap_or(8);
     let mut rows: HashMap<u32, RowValue> = HashMap::new();
-    object.traffic.for_each_below(limit, |row, cpus| {
-        if cpus.iter().any(|cpu| cpu.buffers > 0) {
-            let value = rows.entry(row).or_default();
-            for cpu in cpus {
-                value.add(cpu);
-            }
+    object.traffic.for_each_below(limit, |row, cpu| {
+        if cpu.buffers > 0 {
+            rows.entry(row).or_default().add(cpu);
         }
     })?;
     object.rtt.for_each_below(limit, |row, histogram| {
@@ -90,13 +87,13 @@ fn names() -> impl Iterator<Item = (u32, String)> {
 }
 
 fn ledger(object: &mut Object) -> Result<BTreeMap<String, u64>, TableError> {
-    let mut sums = HashMap::new();
-    object.counters.for_each_below(COUNTERS, |cell, cpus| {
-        sums.insert(cell, cpus.iter().sum::<u64>());
+    let mut sums = [0; COUNTERS as usize];
+    object.counters.for_each_below(1, |_, cpu| {
+        for (sum, cell) in sums.iter_mut().zip(cpu.counters) {
+            *sum += cell;
+        }
     })?;
-    Ok(names()
-        .map(|(cell, name)| (name, sums.get(&cell).copied().unwrap_or(0)))
-        .collect())
+    Ok(names().map(|(_, name)| name).zip(sums).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use observer::host::{HostObserver, Seen, Sizes};
 use observer_ebpf::abi::biflow::Assignment;
-use observer_ebpf::abi::control::{Control, Prefix};
+use observer_ebpf::abi::control::{Control, Cover, Prefix};
 use observer_ebpf::abi::key::{Address, NetworkKey, PairKey};
 use observer_ebpf::abi::point::{Point, Site};
 use observer_ebpf::parse::Framing;
@@ -66,16 +66,16 @@ pub(crate) fn control() -> Control {
         Address::v6(octets)
     };
     Control {
-        cover: [
-            Prefix {
+        cover: Cover::of(
+            &Prefix {
                 value: Address::v4([10, 42, 0, 0]),
                 mask: mask_v4,
             },
-            Prefix {
+            &Prefix {
                 value: prefix_v6([0xfd, 0x42], 0),
                 mask: prefix_v6([0xff, 0xff], 0),
             },
-        ],
+        ),
         epoch: 1,
         pairs_version: 1,
         limits: [1_000_000; 4],
@@ -83,7 +83,7 @@ pub(crate) fn control() -> Control {
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
-        reserved: 0,
+        reserved: [0; 3],
     }
 }
 

@@ -13,7 +13,7 @@ use super::{BridgeNetfilter, Scenario};
 
 pub use self::expected::{ExpectedPath, Outcome};
 pub use self::relay::{Mode, Relay, RelaySession};
-pub use self::service::{Backend, Service, Source};
+pub use self::service::{Backend, Protocol, Service, Source};
 
 /// A whole lab, before or after it is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use aya::maps::{Map, MapData, MapInfo, PerCpuArray};
+use aya::maps::{Array, Map, MapData, MapInfo};
 use aya::programs::tc::TcAttachType;
 use aya::programs::{SchedClassifier, loaded_links, loaded_programs};
-use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss, Own};
 use observer_ebpf::abi::point::{FlowDirection, Point};
-use observer_ebpf::abi::row::Row;
+use observer_ebpf::abi::row::{ROWS, Row};
 use observer_ebpf::abi::{FIRST_PATH, PATH_UNKNOWN, PATHS};
 use xtask::lab::netns;
+
+/// Words of the ledger's entry.
+const OWN: usize = size_of::<Own<u64>>() / 8;
 
 /// Ids of the kernel's objects that a process holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +75,8 @@ pub(crate) fn attached(namespace: &str, device: &str) -> [usize; 2] {
 
 /// The traffic rows and the ledger of one agent, read behind its back.
 pub(crate) struct Maps {
-    traffic: PerCpuArray<MapData, [u64; 4]>,
-    counters: PerCpuArray<MapData, u64>,
+    traffic: Array<MapData, [u64; 4]>,
+    counters: Array<MapData, [u64; OWN]>,
 }
 
 /// What a group of rows counted at one point.
@@ -107,12 +110,12 @@ impl Maps {
                 info.is_ok_and(|info| info.name_as_str() == Some(name))
             };
             let id = maps.iter().find(is_it).expect("a map of this name");
-            Map::PerCpuArray(MapData::from_id(*id).expect("map"))
+            Map::Array(MapData::from_id(*id).expect("map"))
         };
         let [traffic, counters] = ["TRAFFIC", "COUNTERS"].map(open);
         Self {
             traffic: traffic.try_into().expect("rows of four words"),
-            counters: counters.try_into().expect("cells of one word"),
+            counters: counters.try_into().expect("the cells and what lies behind"),
         }
     }
 
@@ -125,9 +128,10 @@ impl Maps {
             for (point, sum) in Point::ALL.into_iter().zip(sums) {
                 for direction in FlowDirection::ALL {
                     let row = Row::new(path, point, direction).index();
-                    for [buffers, bytes, segments, _] in
-                        self.traffic.get(&row, 0).expect("row").iter()
-                    {
+                    for cpu in 0..self.counters.len() {
+                        let index = cpu * ROWS + row;
+                        let [buffers, bytes, segments, _] =
+                            self.traffic.get(&index, 0).expect("row");
                         sum.buffers += buffers;
                         sum.bytes += bytes;
                         sum.segments += segments;
@@ -135,7 +139,9 @@ impl Maps {
                 }
             }
         }
-        let cell = |cell: u32| -> u64 { self.counters.get(&cell, 0).expect("cell").iter().sum() };
+        let cpus = (0..self.counters.len()).map(|cpu| self.counters.get(&cpu, 0).expect("cells"));
+        let cpus: Vec<_> = cpus.collect();
+        let cell = |cell: u32| -> u64 { cpus.iter().map(|cells| cells[cell as usize]).sum() };
         let losses = u32::try_from(Loss::ALL.len()).expect("few");
         Counted {
             pods,

@@ -312,15 +312,21 @@ fn a_probe_without_answer_is_stale_after_4_s_on_the_host() {
             };
             see(pair, OURS.data(10).stamped(100, 0));
             pair.wait_on_host(3_900_000_000);
-            see(pair, OURS.at(1_010).data(10).stamped(101, 0));
+            see(pair, OURS.at(1_010).data(10).stamped(4_000, 0));
             assert_eq!(
                 only_flow(&State::of_host(&pair.host)).armed[0][0],
                 (100, true)
             );
             pair.wait_on_host(200_000_000);
-            see(pair, OURS.at(1_020).data(10).stamped(102, 0));
+            see(pair, OURS.at(1_020).data(10).stamped(163, 0));
+            assert_eq!(
+                only_flow(&State::of_host(&pair.host)).armed[0][0],
+                (100, true),
+                "by its TSval the armed one is young"
+            );
+            see(pair, OURS.at(1_030).data(10).stamped(164, 0));
             let state = State::of_host(&pair.host);
-            assert_eq!(only_flow(&state).armed[0][0], (102, true));
+            assert_eq!(only_flow(&state).armed[0][0], (164, true));
             assert_eq!(state.counter("probes_stale"), 1);
         },
     );
