@@ -19,12 +19,14 @@ mod turns;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use observer_ebpf::units::Monotonic;
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::export::Ledger;
 use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
+use crate::latency::Silence;
 use crate::path::RelayModes;
 use crate::sweep::{Context, Remembered, Snapshot, assemble, read};
 
@@ -142,12 +144,18 @@ impl Agent {
         control.epoch = epoch.wrapping_add(1);
         self.object.control.set(control);
         self.begin_paths();
+        let silence = Silence {
+            node: &self.config.node,
+            now: Monotonic(monotonic_nanos()),
+            epoch,
+            echo_rate: control.echo_rate,
+        };
         let last = self.intake.paths().last();
-        self.intake.begin_sweep(monotonic_nanos());
+        self.intake.begin_sweep(silence.now.0);
         read(
             &mut self.object,
             &mut self.snapshot,
-            epoch,
+            &silence,
             last,
             |key, standing| self.intake.stands(key, standing),
         )?;
@@ -181,6 +189,9 @@ impl Agent {
             devices: points,
             elapsed,
         })?;
+        for lost in self.snapshot.unanswered.take() {
+            self.output.lost(&lost)?;
+        }
         self.intake
             .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
         self.clear_out()?;
@@ -212,6 +223,9 @@ impl Agent {
         let mut ledger = self.snapshot.ledger.clone();
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
+        let (lost, untold) = self.snapshot.unanswered.counts();
+        ledger.insert("no_reply".to_owned(), lost);
+        ledger.insert("no_reply_untold".to_owned(), untold);
         let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
         let gone = inserted.saturating_sub(self.snapshot.seen.entries);
         ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));

@@ -13,6 +13,8 @@ mod bad_input;
 mod bench;
 #[path = "observe/churn.rs"]
 mod churn;
+#[path = "observe/collector.rs"]
+mod collector;
 #[path = "observe/counters.rs"]
 mod counters;
 #[path = "observe/delays.rs"]
@@ -25,6 +27,8 @@ mod kernel;
 mod ledger;
 #[path = "observe/life.rs"]
 mod life;
+#[path = "observe/no_reply.rs"]
+mod no_reply;
 #[path = "observe/output.rs"]
 mod output;
 #[path = "observe/paths.rs"]
@@ -37,7 +41,11 @@ mod recreation;
 mod relay;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
+#[path = "observe/segments.rs"]
+mod segments;
 #[path = "observe/services.rs"]
 mod services;
 #[path = "observe/traces.rs"]
 mod traces;
+#[path = "observe/two_sided.rs"]
+mod two_sided;

@@ -9,6 +9,7 @@ use observer_ebpf::abi::point::{Hook, POINTS};
 use observer_ebpf::parse::{Malformed, NotOurs};
 
 use crate::kernel::{Object, TableError};
+use crate::latency::{Silence, Unanswered};
 use crate::path::Leg;
 
 use super::legs::legs;
@@ -26,23 +27,27 @@ pub struct Snapshot {
     /// What crossed the tunnel since the last sweep and what carried it, by [`Hook`].
     pub legs: [Leg; 2],
     tunnel: [u64; 2],
+    /// Packets that nobody answered.
+    pub unanswered: Unanswered,
     /// The kernel side of the loss ledger.
     pub ledger: BTreeMap<String, u64>,
 }
 
-/// Reads everything that `epoch` saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
+/// Reads everything that the epoch saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
 /// with every flow.
 pub fn read(
     object: &mut Object,
     snapshot: &mut Snapshot,
-    epoch: u32,
+    silence: &Silence<'_>,
     last_path: u16,
     mut each: impl FnMut(&FlowKey, Standing),
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
+    snapshot.unanswered.begin(silence.now);
     object.biflows.for_each(|key, flow| {
-        let standing = snapshot.seen.add(&key, &flow, epoch);
+        let standing = snapshot.seen.add(&key, &flow, silence.epoch);
         each(&key, standing);
+        snapshot.unanswered.add(&key, &flow, silence);
     })?;
     snapshot.outer.begin();
     object

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
+use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::point::{FlowDirection, Point};
 use observer_ebpf::abi::{PATH_UNKNOWN, PATHS};
@@ -51,7 +51,7 @@ impl Seen {
         self.newest = self.newest.max(flow.last_seen);
         let mut is_silent = true;
         for direction in FlowDirection::ALL {
-            let bits = bits(direction.of(&flow.trajectory), epoch);
+            let bits = direction.of(&flow.trajectory).bits(epoch);
             let along = assignment.along(direction);
             let seen = self.directions.entry((path, along)).or_default();
             is_silent &= bits == 0;
@@ -112,24 +112,10 @@ impl Seen {
     }
 }
 
-/// The bits of an epoch: in the current word, or in the previous one if a packet of the next epoch
-/// came already.
-#[expect(clippy::cast_possible_truncation, reason = "halves of a word")]
-fn bits(trajectory: &Trajectory<u64>, epoch: u32) -> u32 {
-    let halves = |word: u64| ((word >> 32) as u32, word as u32);
-    let ((current_epoch, current), (previous_epoch, previous)) =
-        (halves(trajectory.current), halves(trajectory.previous));
-    if current_epoch == epoch {
-        current
-    } else if previous_epoch == epoch && current_epoch == epoch.wrapping_add(1) {
-        previous
-    } else {
-        0
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use observer_ebpf::abi::biflow::Trajectory;
+
     use super::*;
 
     fn flow(current: (u64, u64), previous: (u64, u64)) -> BiflowRecord {

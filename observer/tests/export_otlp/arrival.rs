@@ -129,12 +129,12 @@ async fn both_sides_of_a_round_trip_arrive_as_one_tree() {
             path: Some(&report),
             finding: None,
             interfaces: &interfaces,
-            other_end: OtherEnd::Observed,
+            other_end: OtherEnd::OtherNode,
             clock: ClockOffset::new(1_700_000_000_000_000_000, 0),
         };
         let tree = spans(&round_trip(side, points), &context);
         made.extend(tree.clone());
-        run.handle.send(tree);
+        run.handle.send(tree, 0, Duration::ZERO);
     }
     run.finish().await;
     let arrived = receiver.arrived.lock().expect("lock");

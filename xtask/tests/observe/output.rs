@@ -96,8 +96,10 @@ pub(crate) struct Span {
     pub(crate) id: String,
     #[serde(rename = "parent_span_id")]
     pub(crate) parent: Option<String>,
+    pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) duration_ms: f64,
+    pub(crate) error: Option<String>,
     pub(crate) attributes: BTreeMap<String, Value>,
 }
 
