@@ -68,7 +68,7 @@ fn values_have_their_layout() {
 fn control_and_events_have_their_layout() {
     layout!(Control, 64, {
         cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 48, rate: 49,
-        echo_rate: 50, ports_attached: 51, reserved: 52,
+        echo_rate: 50, ports_attached: 51, paths_full: 52, reserved: 56,
     });
     layout!(Own<u64>, 1424, { counters: 0, packet: 272, head: 400 });
     layout!(Event, 80, {

@@ -5,7 +5,7 @@ use crate::abi::biflow::{Assignment, Biflow};
 use crate::abi::control::Budget;
 use crate::abi::counter::Loss;
 use crate::abi::point::Site;
-use crate::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
+use crate::abi::{FIRST_PATH, PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use crate::cell::Cell32;
 
 use super::scene::Scene;
@@ -76,6 +76,13 @@ pub(super) fn assignment<T: Tables>(
     held
 }
 
+/// True for a path that user space may have taken back or may have a better one for: asked again at
+/// each epoch.
+#[inline(always)]
+pub(super) const fn may_change(path: u16) -> bool {
+    path >= FIRST_PATH || path == PATH_REFUSED
+}
+
 /// Asks `pairs` for the flow's path.
 #[inline(always)]
 pub(super) fn ask<T: Tables>(scene: Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> Assignment {
@@ -92,6 +99,7 @@ fn look_up<T: Tables>(scene: &Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> u
             tables.is_networked(&key.low),
             tables.is_networked(&key.high),
         ) {
+            (true, true) if scene.control.paths_full != 0 => PATH_REFUSED,
             (true, true) => PATH_UNKNOWN,
             (true, false) | (false, true) => PATH_EXTERNAL,
             (false, false) => PATH_HOST,

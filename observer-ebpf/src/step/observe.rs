@@ -1,10 +1,10 @@
 //! The step's entry: one parsed packet at one site.
 
+use crate::abi::PATH_HOST;
 use crate::abi::biflow::{Biflow, Carriage, trajectory_bit};
 use crate::abi::counter::{Counter, Loss};
 use crate::abi::point::Site;
 use crate::abi::row::Row;
-use crate::abi::{FIRST_PATH, PATH_HOST};
 use crate::cell::{Cell32, Cell64, Tally};
 use crate::parse::{Fragment, Packet, Rejected};
 
@@ -83,7 +83,7 @@ fn with_entry<T: Tables>(
         scene.control.epoch,
         trajectory_bit(site, packet.carriage),
     );
-    if opened && assigned.path >= FIRST_PATH {
+    if opened && entry::may_change(assigned.path) {
         assigned = entry::ask(scene, entry);
     }
     if !timing::leaves_by_second_port(scene, site, entry) {

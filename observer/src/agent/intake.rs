@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use observer_ebpf::abi::PATH_UNKNOWN;
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::PairKey;
 use observer_ebpf::abi::point::FlowDirection;
+use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::kernel::{Object, TableError};
 use crate::latency::{Joiner, RoundTrip};
@@ -78,7 +78,7 @@ impl Intake {
     }
 
     fn announced(&mut self, object: &mut Object, event: &Event) -> Result<(), TableError> {
-        if event.path == PATH_UNKNOWN {
+        if event.path == PATH_UNKNOWN || event.path == PATH_REFUSED {
             self.name(object, event.key.pair())
         } else {
             Ok(())
@@ -87,6 +87,7 @@ impl Intake {
 
     fn name(&mut self, object: &mut Object, pair: PairKey) -> Result<(), TableError> {
         let Some((path, is_new)) = self.paths.assign(pair) else {
+            self.say_full(object, true);
             return Ok(());
         };
         if is_new {
@@ -102,6 +103,26 @@ impl Intake {
         }
         self.pending = true;
         Ok(())
+    }
+
+    /// Tells the kernel, and once a person, whether new pairs find a number.
+    fn say_full(&mut self, object: &mut Object, is_full: bool) {
+        let mut control = object.control.get();
+        if control.paths_full == u32::from(is_full) {
+            return;
+        }
+        control.paths_full = u32::from(is_full);
+        object.control.set(control);
+        // Flows that wait for a number learn that none is left.
+        self.pending = true;
+        if is_full {
+            tracing::warn!(
+                paths = self.paths.iter().count(),
+                "all path numbers are taken: further pairs of addresses count together, as unknown"
+            );
+        } else {
+            tracing::info!("path numbers are free again");
+        }
     }
 
     /// Lets the kernel ask again, at most ten times a second.
@@ -137,6 +158,9 @@ impl Intake {
             for direction in FlowDirection::ALL {
                 remembered.remove(&(path, direction));
             }
+        }
+        if !self.paths.is_full() {
+            self.say_full(object, false);
         }
         Ok(())
     }

@@ -52,7 +52,8 @@ impl Config {
             rate: self.rate,
             echo_rate: 0,
             ports_attached: 0,
-            reserved: [0; 3],
+            paths_full: 0,
+            reserved: [0; 2],
         }
     }
 }

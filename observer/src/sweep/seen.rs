@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::point::{FlowDirection, Point};
-use observer_ebpf::abi::{PATH_UNKNOWN, PATHS};
+use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN, PATHS};
 
 /// One direction of one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,8 @@ impl Seen {
     pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) {
         self.entries += 1;
         let path = Assignment::from_word(flow.assignment).path;
-        if path == PATH_UNKNOWN && self.unnamed.len() < usize::from(PATHS) {
+        let is_unnamed = path == PATH_UNKNOWN || path == PATH_REFUSED;
+        if is_unnamed && self.unnamed.len() < usize::from(PATHS) {
             self.unnamed.insert((key.low, key.high));
         }
         self.newest = self.newest.max(flow.last_seen);

@@ -83,7 +83,8 @@ pub(crate) fn control() -> Control {
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
-        reserved: [0; 3],
+        paths_full: 0,
+        reserved: [0; 2],
     }
 }
 
