@@ -52,6 +52,7 @@ pub(super) fn report() -> PathReport {
         peer: None,
         idle: 0,
         source_is_local: true,
+        confirmed: true,
     }
 }
 

@@ -93,4 +93,6 @@ pub struct PathReport {
     pub idle: u16,
     /// True if this node's pod is the source.
     pub source_is_local: bool,
+    /// True if two flows or two epochs say all of it. A finding needs that.
+    pub confirmed: bool,
 }

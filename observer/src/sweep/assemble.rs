@@ -71,17 +71,20 @@ fn pair_report(
     }
     let key = (number, direction);
     if let Some(seen) = snapshot.seen.direction(number, direction) {
-        context.remembered.insert(key, seen.clone());
+        let before = context.remembered.remove(&key).unwrap_or_default();
+        context.remembered.insert(key, seen.clone().after(&before));
     } else if let Some(held) = context.remembered.get_mut(&key) {
         held.idle = held.idle.saturating_add(1);
     }
     let seen = context.remembered.get(&key).cloned().unwrap_or_default();
-    let evidence = classify(&Observation {
-        path: number,
-        bits: seen.bits,
-        underlay: underlay(snapshot, &seen, context),
-    });
+    let evidence = judge(snapshot, number, &seen, context);
     let source_is_local = leaves_a_pod(seen.bits);
+    let mtu = mtu(seen.bits, context.devices);
+    let firm = seen.firm();
+    let confirmed = judge(snapshot, number, &firm, context) == evidence
+        && leaves_a_pod(firm.bits) == source_is_local
+        && self::mtu(firm.bits, context.devices) == mtu
+        && peer(snapshot, &firm) == peer(snapshot, &seen);
     let destination_is_local = reaches_a_pod(seen.bits);
     let here = |local: bool| local.then(|| context.node.to_owned());
     let (source, destination) = pair.map_or((None, None), |pair| ends(pair, direction));
@@ -96,11 +99,20 @@ fn pair_report(
             address: destination,
             pod: None,
         },
-        mtu: mtu(seen.bits, context.devices),
+        mtu,
         peer: peer(snapshot, &seen),
         idle: seen.idle,
         source_is_local,
+        confirmed,
         ..report(snapshot, number, direction, evidence, points)
+    })
+}
+
+fn judge(snapshot: &Snapshot, number: u16, seen: &Direction, context: &Context<'_>) -> Evidence {
+    classify(&Observation {
+        path: number,
+        bits: seen.bits,
+        underlay: underlay(snapshot, seen, context),
     })
 }
 
@@ -167,6 +179,7 @@ fn report(
         peer: None,
         idle: 0,
         source_is_local: false,
+        confirmed: false,
     }
 }
 

@@ -49,6 +49,7 @@ fn report() -> PathReport {
         peer: None,
         idle: 0,
         source_is_local: true,
+        confirmed: true,
     }
 }
 
