@@ -178,6 +178,7 @@ impl Intake {
                 "decode_rejected",
                 self.rejected + joined.rejected + object.events.rejected(),
             ),
+            ("ring_events", object.events.taken()),
             ("ambiguous", joined.ambiguous),
             ("unmatched", joined.unmatched),
             ("unattributed.paths_full", self.paths.refused()),

@@ -285,6 +285,7 @@ fn footer(ledger: &Ledger) -> String {
         "frames",
         "samples",
         "flow_inserted",
+        "ring_events",
         "span_made",
         "span_received",
     ];
