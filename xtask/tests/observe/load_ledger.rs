@@ -14,6 +14,9 @@ use super::agent::Agent;
 use super::bench::{agents_on, lab, options, silence, turn};
 use super::kernel::Sum;
 
+/// New flows for a table of 1,024 entries, and for a ring of 46 records.
+const FLOWS_OF_TABLE: u64 = 40_000;
+const FLOWS_OF_RING: u64 = 6_000;
 /// UDP payload, and the L3 packet around it, bytes.
 const SIZE: usize = 18;
 const LENGTH: u64 = 28 + 18;
@@ -23,17 +26,16 @@ fn rows_add_up_with_a_flow_table_that_is_full() {
     let Some(_turn) = turn("load_ledger::rows_add_up_with_a_flow_table_that_is_full") else {
         return;
     };
-    const FLOWS: u64 = 40_000;
     let lab = quiet_lab("full");
     // The smallest table: a quarter of a second of the insert budget.
     let agents = start(&lab, "flow_entries = 1024\n");
-    let counted = scan(&lab, &agents, FLOWS, 20_000);
+    let counted = scan(&lab, &agents, FLOWS_OF_TABLE, 20_000);
     for (step, agent) in counted.iter().zip(agents) {
-        assert_exact(step, FLOWS);
+        assert_exact(step, FLOWS_OF_TABLE);
         let ended = agent.end();
         let ledger = &ended.last().ledger;
         for loss in ["flow_evicted", "flow_refused_budget"] {
-            assert!(ledger.get(loss) > FLOWS / 40, "{loss}: {ledger:?}");
+            assert!(ledger.get(loss) > FLOWS_OF_TABLE / 40, "{loss}: {ledger:?}");
         }
         let (inserted, evicted) = (ledger.get("flow_inserted"), ledger.get("flow_evicted"));
         assert!(inserted - evicted <= 1_024, "{ledger:?}");
@@ -45,16 +47,15 @@ fn rows_add_up_with_a_ring_that_nobody_reads() {
     let Some(_turn) = turn("load_ledger::rows_add_up_with_a_ring_that_nobody_reads") else {
         return;
     };
-    const FLOWS: u64 = 6_000;
     let lab = quiet_lab("ring");
     // The smallest ring: 46 records.
     let agents = start(&lab, "ring_bytes = 4096\n");
     for agent in &agents {
         agent.signal(Signal::SIGSTOP);
     }
-    let counted = scan(&lab, &agents, FLOWS, 4_000);
+    let counted = scan(&lab, &agents, FLOWS_OF_RING, 4_000);
     for (step, agent) in counted.iter().zip(agents) {
-        assert_exact(step, FLOWS);
+        assert_exact(step, FLOWS_OF_RING);
         agent.signal(Signal::SIGCONT);
         let ended = agent.end();
         let ledger = &ended.last().ledger;
@@ -63,7 +64,11 @@ fn rows_add_up_with_a_ring_that_nobody_reads() {
         let [from, to] = ends(&lab);
         let line = ended.last().path(from.address, to.address);
         let named = line.map_or(0, |line| line.packets);
-        assert_eq!(named + ended.last().collected("unknown"), FLOWS, "{line:?}");
+        assert_eq!(
+            named + ended.last().collected("unknown"),
+            FLOWS_OF_RING,
+            "{line:?}"
+        );
     }
 }
 
