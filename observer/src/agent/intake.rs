@@ -23,6 +23,7 @@ pub(super) struct Intake {
     rate: u8,
     raised: u64,
     pending: bool,
+    said_full: bool,
     begun: Vec<u16>,
     rejected: u64,
 }
@@ -35,6 +36,7 @@ impl Intake {
             rate,
             raised: 0,
             pending: false,
+            said_full: false,
             begun: Vec::new(),
             rejected: 0,
         }
@@ -105,7 +107,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Tells the kernel, and once a person, whether new pairs find a number.
+    /// Tells the kernel, and a person the first time, whether new pairs find a number.
     fn say_full(&mut self, object: &mut Object, is_full: bool) {
         let mut control = object.control.get();
         if control.paths_full == u32::from(is_full) {
@@ -115,13 +117,12 @@ impl Intake {
         object.control.set(control);
         // Flows that wait for a number learn that none is left.
         self.pending = true;
-        if is_full {
+        if is_full && !std::mem::replace(&mut self.said_full, true) {
             tracing::warn!(
                 paths = self.paths.iter().count(),
-                "all path numbers are taken: further pairs of addresses count together, as unknown"
+                "all path numbers are taken: until some are free, further pairs of addresses count \
+                 together, as unknown"
             );
-        } else {
-            tracing::info!("path numbers are free again");
         }
     }
 

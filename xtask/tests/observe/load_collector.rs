@@ -19,7 +19,7 @@ use super::receiver::{Mood, Receiver};
 /// Overrides [`FREEZE`].
 const SETTING: &str = "NETPATH_FREEZE_SECONDS";
 /// Longer than a request may take, which is ten seconds.
-const FREEZE: u64 = 20;
+const FREEZE: u64 = 14;
 /// How much the agent's resident memory may grow, bytes.
 const GROWTH: u64 = 8 << 20;
 /// Sweeps in a second.
@@ -37,7 +37,7 @@ fn frozen_collector_costs_counted_spans_and_little_memory() {
     let receiver = netns::within(&node.netns, start).expect("namespace");
     let endpoint = format!("http://{}", receiver.address);
     // Far more round trips than the hundred spans a second that may be sent.
-    let arguments = ["--otlp", &endpoint, "--sample-one-in", "16"];
+    let arguments = ["--otlp", &endpoint, "--sample-one-in", "2"];
     let mut agents = agents_on([node].into_iter(), &arguments);
     let agent = agents.remove(0);
     let load = Load::PingPong(PingPong {

@@ -21,8 +21,8 @@ use super::output::Sweep;
 
 /// Overrides [`PACKETS`].
 const SETTING: &str = "NETPATH_SCAN_PACKETS";
-/// Some five times as many new flows as the table holds, and far more than the insert budget lets in.
-const PACKETS: u64 = 400_000;
+/// Far more new flows than the table holds, and far more than the insert budget lets in.
+const PACKETS: u64 = 250_000;
 /// Of the packets of a steady flow at least so many in a hundred are on its path.
 const KEPT: u64 = 99;
 
