@@ -70,7 +70,7 @@ fn values_have_their_layout() {
 fn control_and_events_have_their_layout() {
     layout!(Control, 64, {
         cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 48, rate: 49,
-        echo_rate: 50, ports_attached: 51, relays: 52, reserved: 56,
+        echo_rate: 50, ports_attached: 51, relays: 52, paths_full: 56, reserved: 60,
     });
     layout!(Own<u64>, 1440, { counters: 0, tunnel: 272, packet: 288, head: 416 });
     layout!(Event, 80, {

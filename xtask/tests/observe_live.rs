@@ -27,6 +27,16 @@ mod kernel;
 mod ledger;
 #[path = "observe/life.rs"]
 mod life;
+#[path = "observe/load_aggregates.rs"]
+mod load_aggregates;
+#[path = "observe/load_collector.rs"]
+mod load_collector;
+#[path = "observe/load_ledger.rs"]
+mod load_ledger;
+#[path = "observe/load_paths.rs"]
+mod load_paths;
+#[path = "observe/load_scan.rs"]
+mod load_scan;
 #[path = "observe/no_reply.rs"]
 mod no_reply;
 #[path = "observe/output.rs"]
@@ -35,6 +45,12 @@ mod output;
 mod paths;
 #[path = "observe/program.rs"]
 mod program;
+#[expect(
+    dead_code,
+    reason = "a receiver of the exporter's own tests, of which these need a part"
+)]
+#[path = "../../observer/tests/export_otlp/receiver.rs"]
+mod receiver;
 #[path = "observe/recreation.rs"]
 mod recreation;
 #[path = "observe/relay.rs"]

@@ -44,13 +44,19 @@ impl Trajectory<u64> {
     /// epoch came already. 0 if nothing passed in it.
     #[must_use]
     pub const fn bits(&self, epoch: u32) -> u32 {
+        self.bits_beside(epoch)[0]
+    }
+
+    /// The bits of an epoch, and of the other one that is held beside it.
+    #[must_use]
+    pub const fn bits_beside(&self, epoch: u32) -> [u32; 2] {
         let (current, previous) = (low_word(self.current >> 32), low_word(self.previous >> 32));
         if current == epoch {
-            low_word(self.current)
+            [low_word(self.current), low_word(self.previous)]
         } else if previous == epoch && current == epoch.wrapping_add(1) {
-            low_word(self.previous)
+            [low_word(self.previous), low_word(self.current)]
         } else {
-            0
+            [0, 0]
         }
     }
 }

@@ -116,6 +116,7 @@ fn reserved<T: Tables>(scene: &Scene<'_, T>) -> u16 {
         tables.is_networked(&key.low),
         tables.is_networked(&key.high),
     ) {
+        (true, true) if scene.control.paths_full != 0 => PATH_REFUSED,
         (true, true) => PATH_UNKNOWN,
         (true, false) | (false, true) => PATH_EXTERNAL,
         (false, false) => PATH_HOST,

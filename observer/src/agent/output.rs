@@ -316,6 +316,7 @@ fn footer(ledger: &Ledger) -> String {
         "samples",
         "flow_inserted",
         "no_reply",
+        "ring_events",
         "span_made",
         "span_received",
     ];

@@ -62,7 +62,8 @@ impl Config {
             echo_rate: 0,
             ports_attached: 0,
             relays: u32::try_from(self.relays.len()).unwrap_or(u32::MAX),
-            reserved: [0; 2],
+            paths_full: 0,
+            reserved: 0,
         }
     }
 }

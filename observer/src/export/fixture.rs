@@ -54,6 +54,7 @@ pub(super) fn report() -> PathReport {
         idle: 0,
         source_is_local: true,
         superseded: false,
+        confirmed: true,
     }
 }
 

@@ -49,6 +49,8 @@ pub type Remembered = HashMap<(u16, FlowDirection), Memory>;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     seen: Direction,
+    /// True if what `seen` was judged by is firm.
+    confirmed: bool,
     classes: Classes,
 }
 
@@ -112,6 +114,7 @@ fn pair_report(
         peer: peer(snapshot, seen),
         idle: seen.idle,
         source_is_local,
+        confirmed: memory.confirmed,
         ..report(evidence, points, &values)
     };
     memory.classes.keep(&report);
@@ -134,13 +137,23 @@ fn look_again(
             return;
         }
     }
-    let seen = fresh.cloned().unwrap_or_else(|| memory.seen.clone());
-    let found = classify(&Observation {
-        path: number,
-        bits: seen.bits,
-        underlay: underlay(snapshot, &seen, context),
-        relay: relay(&snapshot.rows, key, seen.bits, context.relay),
-    });
+    let seen = fresh
+        .cloned()
+        .map_or_else(|| memory.seen.clone(), |fresh| fresh.after(&memory.seen));
+    let relay = relay(&snapshot.rows, key, seen.bits, context.relay);
+    let judge = |seen: &Direction| {
+        classify(&Observation {
+            path: number,
+            bits: seen.bits,
+            underlay: underlay(snapshot, seen, context),
+            relay,
+        })
+    };
+    let (found, firm) = (judge(&seen), seen.firm());
+    let confirmed = judge(&firm) == found
+        && leaves_a_pod(firm.bits) == leaves_a_pod(seen.bits)
+        && mtu(firm.bits, context.devices) == mtu(seen.bits, context.devices)
+        && peer(snapshot, &firm) == peer(snapshot, &seen);
     let rows = &snapshot.rows;
     let total = totals(rows, number, direction);
     let recent = Point::ALL
@@ -148,6 +161,7 @@ fn look_again(
         .map(|point| (point, rows.recent(Row::new(number, point, direction))));
     if memory.classes.decide(&found, &total, &recent.collect()) {
         memory.seen = seen;
+        memory.confirmed = confirmed;
     } else {
         memory.seen.idle = 0;
     }
@@ -249,6 +263,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         idle: 0,
         source_is_local: false,
         superseded: false,
+        confirmed: false,
     }
 }
 

@@ -51,6 +51,7 @@ fn report() -> PathReport {
         idle: 0,
         source_is_local: true,
         superseded: false,
+        confirmed: true,
     }
 }
 

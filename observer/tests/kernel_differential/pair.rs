@@ -85,7 +85,8 @@ pub(crate) fn control() -> Control {
         echo_rate: 0,
         ports_attached: 1,
         relays: 0,
-        reserved: [0; 2],
+        paths_full: 0,
+        reserved: 0,
     }
 }
 
