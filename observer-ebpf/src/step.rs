@@ -19,6 +19,6 @@ mod trajectory;
 mod tunnel;
 
 pub use observe::{Frame, observe, refuse};
-pub use select::is_selected;
+pub use select::{is_selected, order};
 pub use size::{Size, size};
 pub use tables::{Inserted, Tables};

@@ -8,22 +8,27 @@ mod error;
 mod intake;
 mod lock;
 mod output;
+mod printer;
+mod pulse;
 mod roads;
 mod signals;
+mod supervisor;
+mod translations;
+mod turns;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use observer_ebpf::units::Monotonic;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::Config;
 use crate::export::Ledger;
-use crate::interfaces::{self, Snapshot as Devices};
+use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
+use crate::latency::Silence;
 use crate::path::RelayModes;
-use crate::sweep::{Context, Snapshot, assemble, read};
+use crate::sweep::{Context, Remembered, Snapshot, assemble, read};
 
 use attachments::Attachments;
 pub use error::AgentError;
@@ -32,12 +37,9 @@ pub use output::Format;
 use output::{Output, Report};
 use roads::Roads;
 pub use signals::Ending;
-use signals::Signals;
+use supervisor::Tie;
+pub use supervisor::run;
 
-/// Time between two looks into the ring.
-const POLL: Duration = Duration::from_millis(50);
-/// The first sweep comes early, so that a start shows something soon.
-const FIRST_SWEEP: Duration = Duration::from_secs(1);
 /// Records taken from the ring at once.
 const RECORDS: usize = 4096;
 
@@ -48,49 +50,6 @@ pub struct Task {
     pub format: Format,
     /// When to end by itself.
     pub duration: Option<Duration>,
-}
-
-/// Runs the agent until a signal, the end of its time, or an error.
-pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
-    let _lock = lock::take()?;
-    let mut signals = Signals::new(task.duration)?;
-    let (devices, follower) = interfaces::follow()?;
-    let mut agent = Agent::new(config, task.format, devices)?;
-    agent.follow_devices()?;
-    let mut following = tokio::spawn(follower.run());
-    let mut poll = interval(POLL);
-    let mut sweep = interval(agent.config.interval);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sweep.reset_after(FIRST_SWEEP.min(agent.config.interval));
-    let ending = loop {
-        let done = tokio::select! {
-            ending = signals.wait() => break ending,
-            ended = &mut following => Err(AgentError::ended("the device follower", ended)),
-            changed = agent.devices.changed() => match changed {
-                Ok(()) => agent.follow_devices(),
-                Err(_) => Err(AgentError::Ended { task: "the device follower" }),
-            },
-            woken = agent.object.events.woken() => match woken {
-                Ok(()) => agent.take_events(),
-                Err(error) => Err(error.into()),
-            },
-            _ = poll.tick() => agent.take_events(),
-            _ = sweep.tick() => agent.sweep(),
-        };
-        match done {
-            Ok(()) => {}
-            Err(error) if error.is_reader_gone() => break Ending::ReaderGone,
-            Err(error) => return Err(error),
-        }
-    };
-    following.abort();
-    let drained = agent.drain();
-    agent.attachments.clear();
-    match (drained, agent.output.finish().await) {
-        (Ok(()), Ok(())) => Ok(ending),
-        (Err(error), _) | (Ok(()), Err(error)) if error.is_reader_gone() => Ok(Ending::ReaderGone),
-        (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-    }
 }
 
 struct Agent {
@@ -109,13 +68,12 @@ struct Agent {
     deleted: u64,
 }
 
-type Remembered = HashMap<(u16, observer_ebpf::abi::point::FlowDirection), crate::sweep::Direction>;
-
 impl Agent {
     fn new(
         config: Config,
         format: Format,
         devices: watch::Receiver<Arc<Devices>>,
+        tie: Tie,
     ) -> Result<Self, AgentError> {
         let sizes = Sizes {
             biflows: config.flows,
@@ -130,12 +88,12 @@ impl Agent {
         }
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
-            attachments: Attachments::new(config.interfaces.clone()),
-            intake: Intake::new(config.rate),
+            attachments: Attachments::new(config.interfaces.clone(), tie),
+            intake: Intake::new(&config),
             roads: Roads::open(config.underlay.clone())?,
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
-            remembered: HashMap::new(),
+            remembered: Remembered::new(),
             relay: RelayModes::default(),
             last_sweep: Instant::now(),
             expiry: config.expiry_windows(jiffy_nanos()),
@@ -163,7 +121,8 @@ impl Agent {
     fn take_events(&mut self) -> Result<(), AgentError> {
         self.intake
             .take(&mut self.object, monotonic_nanos(), RECORDS)?;
-        for trip in self.intake.settled(monotonic_nanos()) {
+        let settled = self.intake.settled(&mut self.object, monotonic_nanos())?;
+        for trip in settled {
             self.output.round_trip(trip)?;
         }
         Ok(())
@@ -185,11 +144,20 @@ impl Agent {
         control.epoch = epoch.wrapping_add(1);
         self.object.control.set(control);
         self.begin_paths();
+        let silence = Silence {
+            node: &self.config.node,
+            now: Monotonic(monotonic_nanos()),
+            epoch,
+            echo_rate: control.echo_rate,
+        };
+        let last = self.intake.paths().last();
+        self.intake.begin_sweep(silence.now.0);
         read(
             &mut self.object,
             &mut self.snapshot,
-            epoch,
-            self.intake.paths().last(),
+            &silence,
+            last,
+            |key, standing| self.intake.stands(key, standing),
         )?;
         self.intake
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
@@ -205,6 +173,7 @@ impl Agent {
             node: &self.config.node,
             devices: &points,
             underlays: self.roads.underlays(),
+            translations: self.intake.translations(),
             remembered: &mut self.remembered,
             relay: &mut self.relay,
         };
@@ -220,6 +189,9 @@ impl Agent {
             devices: points,
             elapsed,
         })?;
+        for lost in self.snapshot.unanswered.take() {
+            self.output.lost(&lost)?;
+        }
         self.intake
             .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
         self.clear_out()?;
@@ -238,6 +210,7 @@ impl Agent {
         let Snapshot { seen, outer, .. } = &mut self.snapshot;
         for key in seen.expired(self.expiry) {
             self.deleted += u64::from(self.object.biflows.remove(key)?);
+            self.intake.forget(&mut self.object, key)?;
         }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
             self.object.outer_flows.remove(&key)?;
@@ -250,6 +223,9 @@ impl Agent {
         let mut ledger = self.snapshot.ledger.clone();
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
+        let (lost, untold) = self.snapshot.unanswered.counts();
+        ledger.insert("no_reply".to_owned(), lost);
+        ledger.insert("no_reply_untold".to_owned(), untold);
         let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
         let gone = inserted.saturating_sub(self.snapshot.seen.entries);
         ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));

@@ -78,9 +78,11 @@ pub struct HostObserver {
     pub control: Control,
     /// Prefixes that pods and services live in.
     pub networks: Vec<NetworkKey>,
+    /// Paths of translated flows, asked before `pairs`.
+    pub translations: HashMap<FlowKey, Assignment>,
     /// Paths of pairs.
     pub pairs: HashMap<PairKey, Assignment>,
-    /// Where DERP relays listen; `control` says whether there are any.
+    /// Where DERP relays listen; their number stands in `control`.
     pub relays: HashSet<RelayKey>,
     /// Length of a jiffy, nanoseconds.
     pub jiffy_nanos: u64,
@@ -106,6 +108,7 @@ impl HostObserver {
         Self {
             control,
             networks: Vec::new(),
+            translations: HashMap::new(),
             pairs: HashMap::new(),
             relays: HashSet::new(),
             jiffy_nanos: 4_000_000,

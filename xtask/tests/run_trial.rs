@@ -98,6 +98,23 @@ fn a_person_sees_both_paths_the_fix_and_the_difference() {
 }
 
 #[test]
+fn too_short_a_time_is_drawn_out_and_said() {
+    if !possible("too_short_a_time_is_drawn_out_and_said") {
+        return;
+    }
+    let trial = Trial::start("short", &["--for", "1s", "--scenario", "h2"]);
+    let name = trial.name.clone();
+    let ended = trial.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.complaints);
+    let said = ended
+        .complaints
+        .lines()
+        .filter(|line| line.contains("too short"));
+    assert_eq!(said.count(), 1, "{}", ended.complaints);
+    assert_nothing_left(&name);
+}
+
+#[test]
 fn ctrl_c_in_the_middle_leaves_nothing_behind() {
     if !possible("ctrl_c_in_the_middle_leaves_nothing_behind") {
         return;

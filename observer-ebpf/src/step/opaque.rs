@@ -20,7 +20,7 @@ pub(super) fn count<T: Tables>(scene: Scene<'_, T>, site: Site, mark: u32, size:
     let is_opaque = match scene.packet.opaque {
         Opaque::None => false,
         Opaque::Tcp => {
-            is_marked(site, mark) || (site.point.is_underlay() && scene.control.has_relays != 0)
+            is_marked(site, mark) || (site.point.is_underlay() && scene.control.relays > 0)
         }
         Opaque::WireGuard
         | Opaque::WireGuardHandshake
@@ -53,7 +53,7 @@ fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32, size: &Size) {
         Opaque::PeerRelayControl => (OuterKind::PeerRelayControl, packet.session),
         Opaque::Disco => (OuterKind::Disco, 0),
         Opaque::Tcp => {
-            let kind = if scene.control.has_relays != 0 && is_relays(scene, site.hook) {
+            let kind = if scene.control.relays > 0 && is_relays(scene, site.hook) {
                 OuterKind::RelayTcp
             } else if is_marked {
                 OuterKind::MarkedTcp

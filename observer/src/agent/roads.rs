@@ -166,7 +166,7 @@ impl Roads {
         let mut findings: Vec<Finding> = Vec::new();
         let live: Vec<_> = paths
             .iter()
-            .filter(|path| path.source_is_local && path.idle <= LIVE)
+            .filter(|path| path.source_is_local && path.idle <= LIVE && !path.superseded)
             .collect();
         let relayed = live.iter().filter(|path| path.relay == RelayMode::Derp);
         let relayed: BTreeSet<_> = relayed.map(|path| peer(path)).collect();

@@ -1,6 +1,6 @@
 //! From the settings to what the kernel programs are told first.
 
-use observer_ebpf::abi::control::Control;
+use observer_ebpf::abi::control::{Control, Cover};
 use observer_ebpf::abi::relay::RelayKey;
 
 use super::{Config, Network};
@@ -9,8 +9,9 @@ use super::{Config, Network};
 const WINDOW: u64 = 250_000_000;
 /// New flow entries per second.
 const INSERTS: u64 = 4_000;
-/// Announced flows per second.
-const ANNOUNCEMENTS: u64 = 500;
+/// Announcements per second: 500 flows, each at four points in two directions. A burst of connections
+/// to a Service shows its backends by them alone.
+const ANNOUNCEMENTS: u64 = 4_000;
 /// Records of selected round trips per second, all points together.
 const ROUND_TRIPS: u64 = 1_000;
 /// Events per second that wake the agent.
@@ -44,10 +45,10 @@ impl Config {
             u32::try_from((per_second * window).div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
         };
         Control {
-            cover: [
-                Network::cover(&self.networks, true),
-                Network::cover(&self.networks, false),
-            ],
+            cover: Cover::of(
+                &Network::cover(&self.networks, true),
+                &Network::cover(&self.networks, false),
+            ),
             epoch: 1,
             pairs_version: 1,
             limits: [
@@ -60,8 +61,9 @@ impl Config {
             rate: self.rate,
             echo_rate: 0,
             ports_attached: 0,
-            has_relays: u8::from(!self.relays.is_empty()),
-            reserved: [0; 3],
+            relays: u32::try_from(self.relays.len()).unwrap_or(u32::MAX),
+            paths_full: 0,
+            reserved: 0,
         }
     }
 }

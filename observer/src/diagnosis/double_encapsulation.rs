@@ -40,10 +40,10 @@ pub struct PairFacts<'a> {
 /// a single endpoint behind a router forbids the fix, and the finding with it.
 #[must_use]
 pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
-    if facts.path.class != Some(Class::VxlanTailscale) {
+    // One packet proves nothing: it may be forged, or of its entry's last owner.
+    if facts.path.class != Some(Class::VxlanTailscale) || !facts.path.confirmed {
         return None;
     }
-    // One packet proves nothing: it may be forged, or counted for an entry's last owner.
     let entering = facts.path.points.get(&Point::Tunnel)?.packets;
     if entering < 2 {
         return None;
@@ -169,6 +169,7 @@ mod tests {
             node: Some(node.to_owned()),
             address: None,
             pod: None,
+            services: Vec::new(),
         };
         PathReport {
             source: end("n1"),
@@ -185,6 +186,8 @@ mod tests {
             peer: None,
             idle: 0,
             source_is_local: true,
+            superseded: false,
+            confirmed: true,
         }
     }
 

@@ -72,7 +72,8 @@ pub struct DetourFacts<'a> {
 #[must_use]
 pub fn relay_detour(facts: &DetourFacts<'_>) -> Option<Finding> {
     let path = facts.path;
-    if path.relay != RelayMode::Derp || path.points.get(&Point::Tunnel)?.packets < 2 {
+    let is_relayed = path.relay == RelayMode::Derp && path.confirmed;
+    if !is_relayed || path.points.get(&Point::Tunnel)?.packets < 2 {
         return None;
     }
     let neighbour = match facts {

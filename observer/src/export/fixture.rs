@@ -18,6 +18,7 @@ pub(super) fn report() -> PathReport {
         node: Some(node.to_owned()),
         address: Some(address.into()),
         pod: pod.map(str::to_owned),
+        services: Vec::new(),
     };
     let at = |p50| PointReport {
         packets: 120,
@@ -52,6 +53,8 @@ pub(super) fn report() -> PathReport {
         peer: None,
         idle: 0,
         source_is_local: true,
+        superseded: false,
+        confirmed: true,
     }
 }
 

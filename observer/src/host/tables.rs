@@ -41,6 +41,10 @@ impl Tables for HostObserver {
             .any(|network| contains(network, address))
     }
 
+    fn translation(&self, key: &FlowKey) -> Option<u32> {
+        self.translations.get(key).copied().map(Assignment::word)
+    }
+
     fn pair(&self, key: &PairKey) -> Option<u32> {
         self.pairs.get(key).copied().map(Assignment::word)
     }

@@ -10,3 +10,5 @@ mod paths;
 mod relays;
 #[path = "sequences/timing.rs"]
 mod timing;
+#[path = "sequences/translations.rs"]
+mod translations;

@@ -104,13 +104,16 @@ impl State {
 
     pub(crate) fn add_traffic(&mut self, row: u32, traffic: &TrafficRecord) {
         if traffic.buffers != 0 {
-            let sums = [
+            let counted = [
                 traffic.buffers,
                 traffic.bytes,
                 traffic.segments,
                 traffic.wireguard_bytes,
             ];
-            self.traffic.insert(row, sums);
+            let sums = self.traffic.entry(row).or_default();
+            for (sum, counted) in sums.iter_mut().zip(counted) {
+                *sum += counted;
+            }
         }
     }
 

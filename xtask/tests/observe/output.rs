@@ -30,6 +30,7 @@ pub(crate) struct PathLine {
     pub(crate) tailscale_mode: Option<String>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
+    pub(crate) points: BTreeMap<String, Counted>,
     pub(crate) rtt_ms: BTreeMap<String, Option<RoundTrip>>,
 }
 
@@ -38,6 +39,14 @@ pub(crate) struct PathLine {
 pub(crate) struct End {
     pub(crate) node: Option<String>,
     pub(crate) address: Option<IpAddr>,
+    pub(crate) services: Vec<String>,
+}
+
+/// What one point counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Round trips at one point.
@@ -87,8 +96,10 @@ pub(crate) struct Span {
     pub(crate) id: String,
     #[serde(rename = "parent_span_id")]
     pub(crate) parent: Option<String>,
+    pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) duration_ms: f64,
+    pub(crate) error: Option<String>,
     pub(crate) attributes: BTreeMap<String, Value>,
 }
 

@@ -81,6 +81,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         node: None,
         address: None,
         pod: None,
+        services: Vec::new(),
     };
     let tunnel = crate::path::PointReport {
         rtt_samples: vec![(micros * 1_000, None, count)],
@@ -98,6 +99,8 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         fragments: crate::path::Fragments::default(),
         points: BTreeMap::from([(Point::Tunnel, tunnel)]),
         mtu: None,
+        superseded: false,
+        confirmed: true,
         peer: None,
         idle: 0,
         source_is_local: true,

@@ -10,6 +10,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         node: None,
         address: Some([10, 42, last, 2].into()),
         pod: None,
+        services: Vec::new(),
     };
     let tunnel = PointReport {
         packets,
@@ -33,6 +34,8 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         fragments: crate::path::Fragments::default(),
         points: BTreeMap::from([(Point::Tunnel, tunnel)]),
         mtu: None,
+        superseded: false,
+        confirmed: true,
         peer: None,
         idle: 0,
         source_is_local: true,
@@ -171,6 +174,13 @@ fn no_other_mode_is_a_detour_whatever_the_neighbours_say() {
         let path = path(mode, 50);
         assert_eq!(find(&path, 1, &[neighbour(3)], Some(&user_mode())), None);
     }
+}
+
+#[test]
+fn bits_that_one_flow_alone_says_prove_nothing() {
+    let mut path = path(RelayMode::Derp, 50);
+    path.confirmed = false;
+    assert_eq!(find(&path, 1, &[neighbour(3)], Some(&user_mode())), None);
 }
 
 #[test]
