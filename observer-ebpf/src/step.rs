@@ -9,6 +9,7 @@ mod entry;
 mod observe;
 mod opaque;
 mod outer;
+mod refusal;
 mod sample;
 mod scene;
 mod select;

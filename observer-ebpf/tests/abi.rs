@@ -66,9 +66,9 @@ fn values_have_their_layout() {
 #[test]
 fn control_and_events_have_their_layout() {
     layout!(Prefix, 32, { value: 0, mask: 16 });
-    layout!(Control, 96, {
-        cover: 0, epoch: 64, pairs_version: 68, limits: 72, window_shift: 88, rate: 89,
-        echo_rate: 90, ports_attached: 91, reserved: 92,
+    layout!(Control, 104, {
+        cover: 0, epoch: 64, pairs_version: 68, limits: 72, window_shift: 92, rate: 93,
+        echo_rate: 94, ports_attached: 95, reserved: 96,
     });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,
@@ -121,8 +121,13 @@ fn numbers_in_records_are_these() {
         (0, 1)
     );
     assert_eq!(
-        (EventKind::Announced as u8, EventKind::RoundTrip as u8),
-        (1, 2)
+        [
+            EventKind::Announced,
+            EventKind::RoundTrip,
+            EventKind::Refused
+        ]
+        .map(|kind| kind as u8),
+        [1, 2, 3]
     );
     let kinds = [
         OuterKind::Vxlan,
@@ -137,8 +142,9 @@ fn numbers_in_records_are_these() {
         Budget::Announcements,
         Budget::RoundTrips,
         Budget::Wakeups,
+        Budget::Messages,
     ];
-    assert_eq!(budgets.map(|budget| budget as u32), [0, 1, 2, 3]);
+    assert_eq!(budgets.map(|budget| budget as u32), [0, 1, 2, 3, 4]);
     for (number, point) in Point::ALL.into_iter().enumerate() {
         assert_eq!(point.index(), number);
     }
@@ -156,7 +162,7 @@ fn every_counter_has_a_cell_of_its_own() {
         .chain(malformed)
         .collect();
     assert_eq!(cells, (0..COUNTERS).collect::<Vec<_>>());
-    assert_eq!(COUNTERS, 34);
+    assert_eq!(COUNTERS, 35);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod lock;
 mod output;
 mod printer;
 mod pulse;
+mod refusals;
 mod roads;
 mod signals;
 mod supervisor;
@@ -116,6 +117,10 @@ impl Agent {
             .take(&mut self.object, monotonic_nanos(), RECORDS)?;
         for trip in self.intake.settled(monotonic_nanos()) {
             self.output.round_trip(trip)?;
+        }
+        for event in self.intake.refused() {
+            let at = |point| self.attachments.name_at(point);
+            refusals::tell(&event, &self.devices.borrow(), at);
         }
         Ok(())
     }

@@ -131,7 +131,7 @@ impl HostObserver {
                 };
                 step::observe(self, seen.site, frame, &packet);
             }
-            Err(reason) => refuse(self, reason),
+            Err(reason) => refuse(self, seen.site, reason, 0, seen.length),
         }
     }
 

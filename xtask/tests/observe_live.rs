@@ -33,6 +33,8 @@ mod paths;
 mod program;
 #[path = "observe/recreation.rs"]
 mod recreation;
+#[path = "observe/refusals.rs"]
+mod refusals;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
 #[path = "observe/traces.rs"]

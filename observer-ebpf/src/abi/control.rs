@@ -27,10 +27,10 @@ pub struct Control {
     /// 1 if retransmissions are counted at the ports (point 0), 0 if at the bridge.
     pub ports_attached: u8,
     /// Zero.
-    pub reserved: u32,
+    pub reserved: [u32; 2],
 }
 
-const _: () = assert!(size_of::<Control>() == 96);
+const _: () = assert!(size_of::<Control>() == 104);
 
 /// A prefix as value and mask.
 #[derive(
@@ -65,18 +65,19 @@ impl Control {
     #[inline(always)]
     #[must_use]
     pub const fn limit(&self, budget: Budget) -> u32 {
-        let [inserts, announcements, round_trips, wakeups] = self.limits;
+        let [inserts, announcements, round_trips, wakeups, messages] = self.limits;
         match budget {
             Budget::Inserts => inserts,
             Budget::Announcements => announcements,
             Budget::RoundTrips => round_trips,
             Budget::Wakeups => wakeups,
+            Budget::Messages => messages,
         }
     }
 }
 
 /// Number of budgets.
-pub const BUDGETS: usize = 4;
+pub const BUDGETS: usize = 5;
 
 /// Things that cost and that a storm must not multiply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,4 +91,6 @@ pub enum Budget {
     RoundTrips = 2,
     /// Events submitted with a wake-up: the first packet of a pair without path.
     Wakeups = 3,
+    /// Events that tell of a refusal; none unless user space shows them.
+    Messages = 4,
 }

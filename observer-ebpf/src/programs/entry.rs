@@ -74,7 +74,11 @@ fn pass(ctx: &TcContext, site: Site) {
             },
             packet,
         ),
-        Err(reason) => refuse(&Kernel, reason),
+        Err(reason) => {
+            // SAFETY: as above.
+            let ifindex = unsafe { (*ctx.skb.skb).ifindex };
+            refuse(&Kernel, site, reason, ifindex, length);
+        }
     }
 }
 

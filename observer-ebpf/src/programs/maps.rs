@@ -49,7 +49,7 @@ static FRAGMENT_COUNTS: Array<FragmentRow<Atomic64>, ROW_COUNT> = Array::new();
 /// entries.
 #[btf_map]
 static OUTER_FLOWS: HashMap<OuterKey, OuterFlow<u64>, 4096> = HashMap::new();
-/// Window words of the budgets; 4 entries.
+/// Window words of the budgets; 5 entries.
 #[btf_map]
 static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
 /// Events to user space, 256 KiB; full = counted.
@@ -58,7 +58,7 @@ static EVENTS: RingBuf<(), 262_144> = RingBuf::new();
 /// The loss ledger; per CPU.
 #[btf_map]
 static COUNTERS: PerCpuArray<Own64, { CELLS as usize }> = PerCpuArray::new();
-/// What user space says; one entry of 96 bytes, mapped by the agent.
+/// What user space says; one entry of 104 bytes, mapped by the agent.
 #[btf_map]
 static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 /// Room that the stack lacks; per CPU, one entry of 1.2 KB.

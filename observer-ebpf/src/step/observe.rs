@@ -9,7 +9,7 @@ use crate::cell::{Cell32, Cell64, Tally};
 use crate::parse::{Fragment, Packet, Rejected};
 
 use super::scene::Scene;
-use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory};
+use super::{Size, Tables, announce, entry, opaque, outer, refusal, size, timing, trajectory};
 
 /// What the kernel says of a buffer beside its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,13 +22,18 @@ pub struct Frame {
     pub mark: u32,
 }
 
-/// Counts a frame that is no packet.
+/// Counts a frame that is no packet, and tells of one that lies. `ifindex` is its device, 0 if that
+/// has no number.
 #[inline(always)]
-pub fn refuse<T: Tables>(tables: &T, reason: Rejected) {
+pub fn refuse<T: Tables>(tables: &T, site: Site, reason: Rejected, ifindex: u32, length: u32) {
     tables.count(Loss::Frames.into(), 1);
     match reason {
         Rejected::NotOurs(reason) => tables.count(Counter::NotOurs(reason), 1),
-        Rejected::Malformed(reason) => tables.count(Counter::Malformed(reason), 1),
+        Rejected::Malformed(reason) => {
+            let cell = Counter::Malformed(reason);
+            tables.count(cell, 1);
+            refusal::frame(tables, cell.index(), site, ifindex, length);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) struct Intake {
     raised: u64,
     pending: bool,
     begun: Vec<u16>,
+    refused: Vec<Event>,
     rejected: u64,
 }
 
@@ -36,6 +37,7 @@ impl Intake {
             raised: 0,
             pending: false,
             begun: Vec::new(),
+            refused: Vec::new(),
             rejected: 0,
         }
     }
@@ -58,6 +60,7 @@ impl Intake {
             match EventKind::from_number(event.kind) {
                 Some(EventKind::Announced) => self.announced(object, event)?,
                 Some(EventKind::RoundTrip) => self.joiner.push(event, now),
+                Some(EventKind::Refused) => self.refused.push(*event),
                 None => self.rejected += 1,
             }
         }
@@ -139,6 +142,11 @@ impl Intake {
             }
         }
         Ok(())
+    }
+
+    /// Refusals that were told since the last call.
+    pub(super) fn refused(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Paths that began since the last call.

@@ -2,7 +2,7 @@
 
 use observer_ebpf::abi::control::Control;
 
-use super::{Config, Network};
+use super::{Config, LogLevel, Network};
 
 /// An accounting window is the largest power of two of jiffies within this, nanoseconds.
 const WINDOW: u64 = 250_000_000;
@@ -14,6 +14,8 @@ const ANNOUNCEMENTS: u64 = 500;
 const ROUND_TRIPS: u64 = 1_000;
 /// Events per second that wake the agent.
 const WAKEUPS: u64 = 20;
+/// Refusals per second that are told, if any are.
+const MESSAGES: u64 = 20;
 
 /// Silence after which a flow entry is removed, nanoseconds.
 const EXPIRY: u64 = 300_000_000_000;
@@ -47,12 +49,16 @@ impl Config {
                 limit(ANNOUNCEMENTS),
                 limit(ROUND_TRIPS),
                 limit(WAKEUPS),
+                match self.log {
+                    LogLevel::Info => 0,
+                    LogLevel::Debug => limit(MESSAGES),
+                },
             ],
             window_shift: shift,
             rate: self.rate,
             echo_rate: 0,
             ports_attached: 0,
-            reserved: 0,
+            reserved: [0; 2],
         }
     }
 }

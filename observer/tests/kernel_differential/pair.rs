@@ -78,12 +78,12 @@ pub(crate) fn control() -> Control {
         ],
         epoch: 1,
         pairs_version: 1,
-        limits: [1_000_000; 4],
+        limits: [1_000_000, 1_000_000, 1_000_000, 1_000_000, 0],
         window_shift: 63,
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
-        reserved: 0,
+        reserved: [0; 2],
     }
 }
 
