@@ -58,8 +58,8 @@ fn lies_are_told_with_device_and_reason_and_a_flood_of_them_is_counted() {
     assert_eq!(told + untold, refused(ended.last()), "{sweep:?}");
 
     let agent = agents_on(node, &[]).remove(0);
-    lie(from, to, FEW, Duration::ZERO);
-    agent.await_sweep("the lies", |sweep| refused(sweep) >= 4 * FEW);
+    lie(from, to, FLOOD, Duration::ZERO);
+    agent.await_sweep("the lies", |sweep| refused(sweep) >= 4 * FLOOD);
     let ended = agent.end();
     assert!(!ended.errors.contains("refused"), "{}", ended.errors);
     assert_eq!(ended.last().ledger.get("message_budget"), 0);
