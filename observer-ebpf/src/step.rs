@@ -17,8 +17,10 @@ mod size;
 mod tables;
 mod timing;
 mod trajectory;
+mod tunnel;
 
 pub use observe::{Frame, observe, refuse};
-pub use select::is_selected;
+pub use refusal::{Unread, tell_unread};
+pub use select::{is_selected, order};
 pub use size::{Size, size};
 pub use tables::{Inserted, Tables};

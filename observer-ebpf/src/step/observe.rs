@@ -2,14 +2,14 @@
 
 use crate::abi::biflow::{Biflow, Carriage, trajectory_bit};
 use crate::abi::counter::{Counter, Loss};
-use crate::abi::point::Site;
+use crate::abi::point::{Point, Site};
 use crate::abi::row::Row;
-use crate::abi::{FIRST_PATH, PATH_HOST};
+use crate::abi::{PATH_HOST, PATH_UNKNOWN};
 use crate::cell::{Cell32, Cell64, Tally};
 use crate::parse::{Fragment, Packet, Rejected};
 
 use super::scene::Scene;
-use super::{Size, Tables, announce, entry, opaque, outer, refusal, size, timing, trajectory};
+use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory, tunnel};
 
 /// What the kernel says of a buffer beside its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,19 +22,16 @@ pub struct Frame {
     pub mark: u32,
 }
 
-/// Counts a frame that is no packet, and tells of one that lies. `ifindex` is its device, 0 if that
-/// has no number.
+/// Counts a frame that is no packet; answers with the cell that counted it.
 #[inline(always)]
-pub fn refuse<T: Tables>(tables: &T, site: Site, reason: Rejected, ifindex: u32, length: u32) {
+pub fn refuse<T: Tables>(tables: &T, reason: Rejected) -> u32 {
+    let counter = match reason {
+        Rejected::NotOurs(reason) => Counter::NotOurs(reason),
+        Rejected::Malformed(reason) => Counter::Malformed(reason),
+    };
     tables.count(Loss::Frames.into(), 1);
-    match reason {
-        Rejected::NotOurs(reason) => tables.count(Counter::NotOurs(reason), 1),
-        Rejected::Malformed(reason) => {
-            let cell = Counter::Malformed(reason);
-            tables.count(cell, 1);
-            refusal::frame(tables, cell.index(), site, ifindex, length);
-        }
-    }
+    tables.count(counter, 1);
+    counter.index()
 }
 
 /// Counts, marks, times and announces one packet.
@@ -55,6 +52,9 @@ pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet)
     }
     if packet.too_deep {
         tables.count(Loss::TooDeep.into(), 1);
+    }
+    if matches!(site.point, Point::Tunnel) {
+        tunnel::count(scene, site.hook, frame, &size);
     }
     match entry::place(scene, site) {
         Ok(entry) => with_entry(scene, site, entry, size),
@@ -88,11 +88,11 @@ fn with_entry<T: Tables>(
         scene.control.epoch,
         trajectory_bit(site, packet.carriage),
     );
-    if opened && assigned.path >= FIRST_PATH {
+    if opened && assigned.path != PATH_UNKNOWN {
         assigned = entry::ask(scene, entry);
     }
     if !timing::leaves_by_second_port(scene, site, entry) {
-        let row = Row::new(assigned.path, site.point, packet.direction);
+        let row = Row::new(assigned.path, site.point, assigned.along(packet.direction));
         add_traffic(scene.tables, row, size);
         add_fragments(scene.tables, row, packet);
     }

@@ -2,20 +2,40 @@
 //! one no event is made. What the budget refuses is counted.
 
 use crate::abi::control::{Budget, Control};
-use crate::abi::counter::{Counter, Loss};
+use crate::abi::counter::{Counter, LOSSES, Loss};
 use crate::abi::event::{Event, EventKind};
 use crate::abi::point::Site;
+use crate::parse::NotOurs;
 
 use super::scene::Scene;
 use super::{Tables, budget};
 
-/// A frame that lies: its device is all that is known of it.
+/// A frame that is no packet: its device is all that is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread {
+    /// The cell of the ledger that counted it.
+    pub cell: u32,
+    /// Number of its device, 0 where devices have none.
+    pub ifindex: u32,
+    /// Its length, bytes.
+    pub length: u32,
+    /// Where it was seen.
+    pub site: Site,
+}
+
+/// Tells of a frame that lies; one that is not ours is no news.
 #[inline(never)]
-pub(super) fn frame<T: Tables>(tables: &T, cell: u32, site: Site, ifindex: u32, length: u32) {
+pub fn tell_unread<T: Tables>(tables: &T, unread: &Unread) {
+    let Unread {
+        cell,
+        ifindex,
+        length,
+        site,
+    } = *unread;
     let Some(control) = tables.control() else {
         return;
     };
-    if !may_tell(tables, control) {
+    if cell < LOSSES + NotOurs::COUNT || !may_tell(tables, control) {
         return;
     }
     let mut event = event(tables, site, cell, length);

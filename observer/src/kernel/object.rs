@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::{fs, io, thread};
 
 use aya::maps::{Map, MapData, MapError};
 use aya::programs::{Program, ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
+use observer_ebpf::abi::counter::{CounterRecord, Own};
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
-use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
+use observer_ebpf::abi::relay::RelayKey;
+use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord};
 
-use super::{ControlPage, EventError, Events, PerCpuTable, Table, chain};
+use super::{ControlPage, CpuRows, EventError, Events, Table, chain};
 
 /// Programs that are verified at the same time. Each takes up to 150 ms of a processor: more would
 /// hold a small node's traffic up.
@@ -118,48 +120,66 @@ pub struct Object {
     pub biflows: Table<FlowKey, BiflowRecord>,
     /// Networks of pods and services.
     pub networks: Table<NetworkKey, u32>,
+    /// Path numbers of translated flows.
+    pub translations: Table<FlowKey, u32>,
     /// Path numbers of pairs.
     pub pairs: Table<PairKey, u32>,
     /// Traffic rows.
-    pub traffic: PerCpuTable<TrafficRecord>,
+    pub traffic: CpuRows<TrafficRecord>,
     /// Round-trip histograms.
     pub rtt: Table<u32, RttRow<u32>>,
     /// Fragment counts.
     pub fragments: Table<u32, FragmentRow<u64>>,
     /// Outer flows.
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
-    /// The loss ledger.
-    pub counters: PerCpuTable<u64>,
+    /// Where DERP relays listen.
+    pub relays: Table<RelayKey, u32>,
+    /// The loss ledger, and WireGuard bytes predicted for what crosses the tunnel.
+    pub counters: CpuRows<CounterRecord>,
     /// The event ring.
     pub events: Events,
     /// What the programs are told.
     pub control: ControlPage,
 }
 
+/// The CPUs that may ever be there, such as `0-3` (kernel: Documentation/admin-guide/cputopology).
+const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
+
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(env!("OBSERVER_PROGRAMS"));
 
 impl Object {
     /// Creates the maps. No program runs yet. Needs a tokio runtime for the ring.
     pub fn load(sizes: Sizes) -> Result<Self, LoadError> {
+        let cpus = cpus()?;
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("BIFLOWS", sizes.biflows)
             .map_max_entries("EVENTS", sizes.ring)
+            .map_max_entries("TRAFFIC", cpus * ROWS)
+            .map_max_entries("COUNTERS", cpus)
             .load(PROGRAMS)
             .map_err(LoadError::from)?;
-        let cpus = aya::util::nr_cpus().map_err(|(path, source)| LoadError::Cpus {
-            path: path.to_owned(),
-            source,
-        })?;
         let mut take = |name| take(&mut ebpf, name);
         Ok(Self {
             biflows: Table::new(take("BIFLOWS")?, "BIFLOWS"),
             networks: Table::new(take("NETWORKS")?, "NETWORKS"),
+            translations: Table::new(take("TRANSLATIONS")?, "TRANSLATIONS"),
             pairs: Table::new(take("PAIRS")?, "PAIRS"),
-            traffic: PerCpuTable::new(take("TRAFFIC")?, "TRAFFIC", cpus),
+            traffic: CpuRows::new(
+                take("TRAFFIC")?,
+                "TRAFFIC",
+                (cpus, ROWS),
+                size_of::<TrafficRecord>(),
+            ),
             rtt: Table::new(take("RTT")?, "RTT"),
             fragments: Table::new(take("FRAGMENT_COUNTS")?, "FRAGMENT_COUNTS"),
             outer_flows: Table::new(take("OUTER_FLOWS")?, "OUTER_FLOWS"),
-            counters: PerCpuTable::new(take("COUNTERS")?, "COUNTERS", cpus),
+            counters: CpuRows::new(
+                take("COUNTERS")?,
+                "COUNTERS",
+                (cpus, 1),
+                size_of::<Own<u64>>(),
+            ),
+            relays: Table::new(take("RELAYS")?, "RELAYS"),
             events: Events::new(take("EVENTS")?)?,
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,
             ebpf,
@@ -261,6 +281,23 @@ pub const fn program_name(point: Point, hook: Hook) -> &'static str {
         (Point::Underlay1, Hook::Egress) => "underlay1_out",
         (Point::Underlay2, Hook::Ingress) => "underlay2_in",
         (Point::Underlay2, Hook::Egress) => "underlay2_out",
+    }
+}
+
+/// One more than the highest number a CPU of this machine can have.
+fn cpus() -> Result<u32, LoadError> {
+    let failed = |source| LoadError::Cpus {
+        path: POSSIBLE_CPUS.to_owned(),
+        source,
+    };
+    let text = fs::read_to_string(POSSIBLE_CPUS).map_err(failed)?;
+    let last = text.trim().rsplit(['-', ',']).next().unwrap_or_default();
+    match last.parse::<u32>() {
+        Ok(highest) => Ok(highest + 1),
+        Err(_) => Err(failed(io::Error::other(format!(
+            "`{}` is no list of CPUs",
+            text.trim()
+        )))),
     }
 }
 

@@ -11,7 +11,7 @@ use super::outcome::{self, Outcome, Timing};
 use super::reports;
 use super::site::{Site, Watched};
 use super::{RunArgs, RunError};
-use crate::lab::{Scenario, Topology};
+use crate::lab::{self, Scenario, Topology};
 use crate::report;
 use crate::traffic::{Stop, TrafficError};
 
@@ -211,7 +211,7 @@ impl Trial<'_> {
     }
 }
 
-/// The pairs that get traffic: client and server, or all.
+/// The pairs that get traffic: client and server, or all that answer.
 fn pairs(sites: &[Site], watched: Watched) -> Vec<Measured> {
     let mut pairs = Vec::new();
     for (index, site) in sites.iter().enumerate() {
@@ -220,7 +220,9 @@ fn pairs(sites: &[Site], watched: Watched) -> Vec<Measured> {
             Watched::ClientAndServer => (1, Duration::from_millis(1)),
             Watched::All => (usize::MAX, Duration::ZERO),
         };
-        let ordered = topology.expected().into_iter().take(count);
+        let mut ordered = topology.expected();
+        ordered.retain(|pair| pair.outcome == lab::Outcome::Reply);
+        let ordered = ordered.into_iter().take(count);
         pairs.extend(
             ordered.filter_map(|pair| measured(index, topology, [&pair.from, &pair.to], think)),
         );

@@ -42,6 +42,7 @@ struct Printed {
 /// An agent that has ended, and everything that it printed.
 #[derive(Debug)]
 pub(crate) struct Ended {
+    pub(crate) node: String,
     pub(crate) status: ExitStatus,
     pub(crate) sweeps: Vec<Sweep>,
     pub(crate) spans: Vec<Span>,
@@ -144,6 +145,12 @@ impl Agent {
         self.child.try_wait().expect("its state").is_none()
     }
 
+    /// Sends it a signal that does not end it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().try_into().expect("a pid"));
+        kill(pid, signal).expect("signal");
+    }
+
     /// Ends it with SIGTERM; its last sweep holds everything that it has seen.
     pub(crate) fn end(self) -> Ended {
         self.end_by(Signal::SIGTERM)
@@ -151,8 +158,7 @@ impl Agent {
 
     /// Ends it with a signal and waits until it is gone.
     pub(crate) fn end_by(self, signal: Signal) -> Ended {
-        let pid = Pid::from_raw(self.pid().try_into().expect("a pid"));
-        kill(pid, signal).expect("signal");
+        self.signal(signal);
         self.await_end()
     }
 
@@ -176,6 +182,7 @@ impl Agent {
             sweep.ledger = last.ledger;
         }
         Ended {
+            node: self.node.clone(),
             status,
             sweeps: printed.sweeps,
             spans: printed.spans,
