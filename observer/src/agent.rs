@@ -10,6 +10,7 @@ mod lock;
 mod output;
 mod printer;
 mod pulse;
+mod refusals;
 mod roads;
 mod signals;
 mod supervisor;
@@ -124,6 +125,10 @@ impl Agent {
         let settled = self.intake.settled(&mut self.object, monotonic_nanos())?;
         for trip in settled {
             self.output.round_trip(trip)?;
+        }
+        for event in self.intake.refused() {
+            let at = |point| self.attachments.name_at(point);
+            refusals::tell(&event, &self.devices.borrow(), at);
         }
         Ok(())
     }

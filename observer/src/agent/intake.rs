@@ -31,6 +31,7 @@ pub(super) struct Intake {
     pending: bool,
     said_full: bool,
     begun: Vec<u16>,
+    refused: Vec<Event>,
     rejected: u64,
 }
 
@@ -45,6 +46,7 @@ impl Intake {
             pending: false,
             said_full: false,
             begun: Vec::new(),
+            refused: Vec::new(),
             rejected: 0,
         }
     }
@@ -72,6 +74,7 @@ impl Intake {
             match EventKind::from_number(event.kind) {
                 Some(EventKind::Announced) => self.translations.announced(event, now),
                 Some(EventKind::RoundTrip) => self.joiner.push(event, now),
+                Some(EventKind::Refused) => self.refused.push(*event),
                 None => self.rejected += 1,
             }
         }
@@ -229,6 +232,11 @@ impl Intake {
             self.say_full(object, false);
         }
         Ok(())
+    }
+
+    /// Refusals that were told since the last call.
+    pub(super) fn refused(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Forgets a flow whose entry is removed.
