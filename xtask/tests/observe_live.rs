@@ -11,6 +11,8 @@ mod agent;
 mod bad_input;
 #[path = "observe/bench.rs"]
 mod bench;
+#[path = "observe/class_changes.rs"]
+mod class_changes;
 #[path = "observe/counters.rs"]
 mod counters;
 #[path = "observe/delays.rs"]
@@ -31,5 +33,7 @@ mod program;
 mod round_trips;
 #[path = "observe/services.rs"]
 mod services;
+#[path = "observe/services_on_one_node.rs"]
+mod services_on_one_node;
 #[path = "observe/traces.rs"]
 mod traces;
