@@ -12,7 +12,7 @@ mod tcp;
 mod transport;
 mod tunnel;
 
-pub use bytes::{Bytes, Captured};
+pub use bytes::{Bytes, Captured, Window};
 pub use frame::{Expand, Framing, parse, parse_into};
 pub use packet::{
     Fragment, Opaque, Outer, Packet, Rejected, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Timing,

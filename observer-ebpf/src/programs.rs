@@ -6,7 +6,7 @@
     target_arch = "bpf",
     no_std,
     no_main,
-    feature(core_intrinsics),
+    feature(core_intrinsics, asm_experimental_arch),
     expect(
         internal_features,
         reason = "core's atomics lack read-modify-write on this target"

@@ -5,12 +5,14 @@ use core::mem::{align_of, offset_of, size_of};
 use observer_ebpf::abi::biflow::{
     Assignment, BiflowRecord, Carriage, PointState, Tcp, Trajectory, announced_bit, trajectory_bit,
 };
-use observer_ebpf::abi::control::{Budget, Control, Prefix};
+use observer_ebpf::abi::control::{Budget, Control, Cover, Prefix};
+use observer_ebpf::abi::counter::Own;
 use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
 use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::{Address, Family, FlowKey, FlowKind, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
+use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRecord};
 use observer_ebpf::parse::{Malformed, NotOurs};
 
@@ -34,8 +36,9 @@ fn keys_have_their_layout() {
     layout!(PairKey, 32, { low: 0, high: 16 });
     layout!(NetworkKey, 20, { length: 0, octets: 4 });
     layout!(OuterKey, 40, {
-        source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, reserved: 39,
+        source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, marked: 39,
     });
+    layout!(RelayKey, 24, { address: 0, port: 16, reserved: 20 });
     assert_eq!(
         (
             align_of::<FlowKey>(),
@@ -65,11 +68,11 @@ fn values_have_their_layout() {
 
 #[test]
 fn control_and_events_have_their_layout() {
-    layout!(Prefix, 32, { value: 0, mask: 16 });
-    layout!(Control, 96, {
-        cover: 0, epoch: 64, pairs_version: 68, limits: 72, window_shift: 88, rate: 89,
-        echo_rate: 90, ports_attached: 91, reserved: 92,
+    layout!(Control, 64, {
+        cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 48, rate: 49,
+        echo_rate: 50, ports_attached: 51, relays: 52, paths_full: 56, reserved: 60,
     });
+    layout!(Own<u64>, 1440, { counters: 0, tunnel: 272, packet: 288, head: 416 });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,
         path: 72, kind: 74, point: 75, hook: 76, direction: 77, tcp_flags: 78, reserved: 79,
@@ -132,8 +135,13 @@ fn numbers_in_records_are_these() {
         OuterKind::WireGuardHandshake,
         OuterKind::MarkedTcp,
         OuterKind::LaterFragment,
+        OuterKind::RelayTcp,
+        OuterKind::PeerRelay,
+        OuterKind::PeerRelayControl,
+        OuterKind::Disco,
     ];
-    assert_eq!(kinds.map(|kind| kind as u8), [1, 2, 3, 4, 5]);
+    assert_eq!(kinds.map(|kind| kind as u8), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(RELAYS, 256);
     let budgets = [
         Budget::Inserts,
         Budget::Announcements,
@@ -170,4 +178,31 @@ fn addresses_lie_in_memory_in_network_order() {
     assert_eq!(zerocopy::IntoBytes::as_bytes(&mapped), octets);
     assert!(Address::v4([10, 42, 1, 255]) < Address::v4([10, 42, 2, 0]));
     assert!(Address::v4([255; 4]) < Address::v6([1; 16]));
+}
+
+#[test]
+fn a_cover_holds_its_prefixes_and_nothing_of_the_other_family() {
+    let prefix = |value, mask| Prefix { value, mask };
+    let pods = prefix(Address::v4([10, 42, 0, 0]), v6_mask(96 + 16));
+    let mut fd42 = [0; 16];
+    fd42[..2].copy_from_slice(&[0xfd, 0x42]);
+    let pods6 = prefix(Address::v6(fd42), v6_mask(16));
+    let both = Cover::of(&pods, &pods6);
+    let mut inside = fd42;
+    inside[15] = 1;
+    for (address, held) in [
+        (Address::v4([10, 42, 255, 1]), true),
+        (Address::v4([10, 43, 0, 1]), false),
+        (Address::v6(inside), true),
+        (Address::v6([0xfe; 16]), false),
+    ] {
+        assert_eq!(both.holds(&address), held, "{address:?}");
+        assert!(!Cover::of(&Prefix::NONE, &Prefix::NONE).holds(&address));
+    }
+    let ipv4 = Cover::of(&pods, &Prefix::NONE);
+    assert!(ipv4.holds(&Address::v4([10, 42, 0, 1])) && !ipv4.holds(&Address::v6(inside)));
+}
+
+fn v6_mask(bits: u32) -> Address {
+    Address::v6(u128::MAX.checked_shl(128 - bits).unwrap_or(0).to_be_bytes())
 }

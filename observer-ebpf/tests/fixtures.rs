@@ -4,8 +4,18 @@
 use std::collections::HashSet;
 
 use observer_ebpf::fixtures::{self, Expected, Fixture};
-use observer_ebpf::parse::{Captured, Expand, Malformed, NotOurs, Packet, Rejected, parse};
+use observer_ebpf::parse::{
+    Captured, Expand, Framing, Malformed, NotOurs, Packet, Rejected, Window, parse, parse_into,
+};
 use observer_ebpf::step::size;
+
+/// Frames for which the windows are there.
+const USUAL: [&str; 4] = [
+    "tcp_data_ends_behind_its_payload",
+    "vxlan_gives_the_inner_flow",
+    "vxlan_on_a_tunnel_begins_at_0",
+    "wireguard_data_names_its_session",
+];
 
 /// Parses the first `cut` bytes of a fixture as a frame of `length` bytes.
 fn seen(fixture: &Fixture, expand: Expand, cut: usize, length: usize) -> Result<Packet, Rejected> {
@@ -50,6 +60,42 @@ fn every_fixture_parses_to_its_expectation() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// What a window of `N` bytes makes of a frame; none if it is not usual.
+fn through_window<const N: usize>(frame: &Fixture, expand: Expand) -> Option<Packet> {
+    let mut packet = Packet::EMPTY;
+    let window = Window(frame.bytes.first_chunk::<N>()?);
+    let framing = frame.place.framing();
+    parse_into(&window, framing, expand, frame.length(), &mut packet).ok()?;
+    Some(packet)
+}
+
+#[test]
+fn a_window_makes_of_a_frame_what_the_whole_frame_makes_or_nothing() {
+    let mut usual = HashSet::new();
+    check(|fixture, expand| {
+        let mut padded = fixture.clone();
+        // Short frames are padded on a wire too; so each of them fills a window.
+        padded.bytes.resize(fixture.bytes.len().max(120), 0);
+        for frame in [fixture, &padded] {
+            let length = frame.bytes.len();
+            let whole = seen(frame, expand, length, length).ok();
+            for packet in [
+                through_window::<66>(frame, expand),
+                through_window::<102>(frame, expand),
+                through_window::<116>(frame, expand),
+            ] {
+                if packet.is_some() {
+                    usual.insert(frame.name);
+                    assert_eq!(packet, whole, "{} {expand:?}", frame.name);
+                }
+            }
+        }
+    });
+    for name in USUAL {
+        assert!(usual.contains(name), "{name} is the usual packet");
+    }
 }
 
 #[test]
@@ -130,4 +176,22 @@ fn names_are_unique() {
     let names: HashSet<_> = all.iter().map(|fixture| fixture.name).collect();
     assert_eq!(names.len(), all.len());
     assert!(all.len() >= 40);
+}
+
+/// Read without its options, this packet has another UDP header of a credible length.
+#[test]
+fn a_window_does_not_take_options_for_a_transport_header() {
+    let mut bytes = vec![0; 120];
+    bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+    bytes[14..18].copy_from_slice(&[0x46, 0, 0, 106]);
+    bytes[23] = 17;
+    bytes[26..34].copy_from_slice(&[10, 42, 1, 5, 10, 42, 2, 7]);
+    bytes[34..38].copy_from_slice(&[1, 1, 1, 1]);
+    bytes[38..46].copy_from_slice(&[0, 20, 0x1f, 0x90, 0, 82, 0, 0]);
+    let whole = parse(&Captured(&bytes), Framing::Ethernet, Expand::No, 120).expect("a datagram");
+    assert_eq!((whole.key.low_port, whole.payload_offset), ([0, 20], 46));
+    let mut packet = Packet::EMPTY;
+    let window = Window(bytes.first_chunk::<66>().expect("120 bytes"));
+    let usual = parse_into(&window, Framing::Ethernet, Expand::No, 120, &mut packet);
+    assert!(usual.is_err(), "{packet:?}");
 }

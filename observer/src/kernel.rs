@@ -16,7 +16,7 @@ pub use clock::{jiffy_nanos, monotonic_nanos, wall_nanos};
 pub use control::ControlPage;
 pub use events::{EventError, Events};
 pub use object::{LoadError, Object, Sizes, program_name};
-pub use table::{PerCpuTable, Table, TableError};
+pub use table::{CpuRows, Table, TableError};
 
 /// An error and its causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {

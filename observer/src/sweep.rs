@@ -4,6 +4,7 @@
 
 mod assemble;
 mod classes;
+mod legs;
 mod outer;
 mod read;
 mod rows;

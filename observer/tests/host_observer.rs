@@ -1,7 +1,7 @@
 //! The host observer alone, without root: it counts every fixture as named, and what it refuses.
 
 use observer::host::{HostObserver, Seen, Sizes};
-use observer_ebpf::abi::control::{Control, Prefix};
+use observer_ebpf::abi::control::{Control, Cover, Prefix};
 use observer_ebpf::abi::counter::{Counter, Loss};
 use observer_ebpf::abi::key::{Address, NetworkKey};
 use observer_ebpf::abi::point::Site;
@@ -15,7 +15,7 @@ fn observer(sizes: Sizes) -> HostObserver {
         mask: Address::UNSPECIFIED,
     };
     let control = Control {
-        cover: [everything, Prefix::NONE],
+        cover: Cover::of(&everything, &everything),
         epoch: 1,
         pairs_version: 1,
         limits: [1_000; 4],

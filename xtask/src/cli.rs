@@ -51,6 +51,9 @@ pub enum Verb {
     /// Serve one delay device of the lab
     #[command(hide = true)]
     Delay(ServeArgs),
+    /// Serve the relay of the lab
+    #[command(hide = true)]
+    Relay(ServeArgs),
 }
 
 /// What a process of the lab serves.

@@ -21,6 +21,7 @@ mod options;
 mod process;
 mod ready;
 mod record;
+pub mod relay;
 mod removal;
 mod scenario;
 mod status;
@@ -42,7 +43,8 @@ pub use self::process::Identity;
 pub use self::record::{ROOT, Record};
 pub use self::scenario::Scenario;
 pub use self::status::Status;
-pub use self::topology::{ExpectedPath, Node, Pod, Topology};
+pub use self::steering::DirectUdp;
+pub use self::topology::{ExpectedPath, Node, Outcome, Pod, Topology};
 
 use self::children::Children;
 use self::record::Ledger;
@@ -180,8 +182,13 @@ impl Lab {
             .map(|pod| pod.name.as_str());
         let known: Vec<&str> = nodes.map(|node| node.name.as_str()).chain(pods).collect();
         LabError::Options(format!(
-            "no {place} here; there are {} and wan",
-            known.join(", ")
+            "no {place} here; there are {}, wan{}",
+            known.join(", "),
+            if self.topology.relay.is_some() {
+                ", relay"
+            } else {
+                ""
+            }
         ))
     }
 }

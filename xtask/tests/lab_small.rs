@@ -7,10 +7,14 @@ mod bench;
 mod devices;
 #[path = "lab_small/life.rs"]
 mod life;
+#[path = "lab_small/relay.rs"]
+mod relay;
 #[path = "lab_small/same_node.rs"]
 mod same_node;
 #[path = "lab_small/services.rs"]
 mod services;
+#[path = "lab_small/stale.rs"]
+mod stale;
 #[path = "lab_small/steering.rs"]
 mod steering;
 

@@ -4,6 +4,7 @@
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use super::point::{FlowDirection, POINTS};
+use crate::units::low_word;
 
 /// State of one biflow. `W32` and `W64` are cells in the step, plain integers in a copy.
 #[derive(Clone, Debug, Default, FromBytes, Immutable, KnownLayout)]
@@ -36,6 +37,28 @@ pub struct Trajectory<W64> {
     pub current: W64,
     /// The word that `current` held before its epoch.
     pub previous: W64,
+}
+
+impl Trajectory<u64> {
+    /// The bits of an epoch: in the current word, or in the previous one if a packet of the next
+    /// epoch came already. 0 if nothing passed in it.
+    #[must_use]
+    pub const fn bits(&self, epoch: u32) -> u32 {
+        self.bits_beside(epoch)[0]
+    }
+
+    /// The bits of an epoch, and of the other one that is held beside it.
+    #[must_use]
+    pub const fn bits_beside(&self, epoch: u32) -> [u32; 2] {
+        let (current, previous) = (low_word(self.current >> 32), low_word(self.previous >> 32));
+        if current == epoch {
+            [low_word(self.current), low_word(self.previous)]
+        } else if previous == epoch && current == epoch.wrapping_add(1) {
+            [low_word(self.previous), low_word(self.current)]
+        } else {
+            [0, 0]
+        }
+    }
 }
 
 /// TCP facts of one flow direction at the pod point.

@@ -10,8 +10,8 @@ use super::key::Address;
 )]
 #[repr(C)]
 pub struct Control {
-    /// Prefixes that together cover all of `networks`: an address outside both is never a pod's.
-    pub cover: [Prefix; 2],
+    /// What covers all of `networks`.
+    pub cover: Cover,
     /// Number of the trajectory epoch.
     pub epoch: u32,
     /// Raised after every change of `pairs`.
@@ -26,11 +26,54 @@ pub struct Control {
     pub echo_rate: u8,
     /// 1 if retransmissions are counted at the ports (point 0), 0 if at the bridge.
     pub ports_attached: u8,
+    /// Entries of `relays`: without any, TCP is not looked up there.
+    pub relays: u32,
+    /// 1 while user space has no path number left: new pairs count on the refused path.
+    pub paths_full: u32,
     /// Zero.
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<Control>() == 96);
+// One cache line.
+const _: () = assert!(size_of::<Control>() == 64);
+
+/// Per family one prefix that covers all of `networks`: an address outside is never a pod's. IPv6
+/// addresses are told apart by their first 64 bits.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Cover {
+    ipv6_value: u64,
+    ipv6_mask: u64,
+    ipv4_value: u32,
+    ipv4_mask: u32,
+}
+
+impl Cover {
+    /// From an IPv4 and an IPv6 prefix, each possibly [`Prefix::NONE`].
+    #[must_use]
+    pub const fn of(ipv4: &Prefix, ipv6: &Prefix) -> Self {
+        Self {
+            ipv6_value: ipv6.value.words()[0],
+            ipv6_mask: ipv6.mask.words()[0],
+            ipv4_value: ipv4.value.low_word(),
+            ipv4_mask: ipv4.mask.low_word(),
+        }
+    }
+
+    /// True if an address may lie in `networks`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn holds(&self, address: &Address) -> bool {
+        let [first, _] = address.words();
+        if first == 0 {
+            address.low_word() & self.ipv4_mask == self.ipv4_value
+        } else {
+            first & self.ipv6_mask == self.ipv6_value
+        }
+    }
+}
 
 /// A prefix as value and mask.
 #[derive(
@@ -53,14 +96,6 @@ impl Prefix {
 }
 
 impl Control {
-    /// True if an address may lie in `networks`.
-    #[inline(always)]
-    #[must_use]
-    pub const fn covers(&self, address: &Address) -> bool {
-        let [first, second] = &self.cover;
-        address.matches(&first.value, &first.mask) || address.matches(&second.value, &second.mask)
-    }
-
     /// The limit of one budget per accounting window.
     #[inline(always)]
     #[must_use]

@@ -1,6 +1,8 @@
 //! The loss ledger of the kernel side: one per-CPU cell per way to refuse or lose something.
 
-use crate::parse::{Malformed, NotOurs};
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use crate::parse::{Malformed, NotOurs, Packet};
 
 /// Ways to lose something that are not the parser's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,35 @@ pub enum Loss {
 pub const LOSSES: u32 = 14;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
+
+/// Bytes of room for a copied head: a power of two that offsets are masked to, and as many again, so
+/// that the verifier sees no offset outside it.
+pub const ROOM: usize = 1024;
+
+/// The single entry of `counters`, one per CPU: the cells, and behind them a running program's
+/// working memory (a `Packet` and a copy of a frame's head), which means nothing afterwards.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Own<C> {
+    /// By [`Counter::index`].
+    pub counters: [C; COUNTERS as usize],
+    /// WireGuard bytes predicted for what crosses the tunnel, by hook.
+    pub tunnel: [C; 2],
+    /// What the parser found.
+    pub packet: Packet,
+    /// The copied head.
+    pub head: [u8; ROOM],
+}
+
+/// The cells of one CPU, without what lies behind them.
+#[derive(Clone, Debug, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct CounterRecord {
+    /// By [`Counter::index`].
+    pub counters: [u64; COUNTERS as usize],
+    /// As in [`Own`].
+    pub tunnel: [u64; 2],
+}
 
 impl Loss {
     /// All losses in the order of their cells, with the names the ledger shows.

@@ -25,10 +25,14 @@ impl Address {
     #[inline(always)]
     #[must_use]
     pub const fn v4(octets: [u8; 4]) -> Self {
-        let [a, b, c, d] = octets;
-        Self {
-            words: [0, u64::from_ne_bytes([0, 0, 0xff, 0xff, a, b, c, d])],
-        }
+        // As one word: of eight octets the compiler makes eight loads where registers are short.
+        let address = u32::from_ne_bytes(octets) as u64;
+        let last = if cfg!(target_endian = "little") {
+            (address << 32) | 0xffff_0000
+        } else {
+            address | (0xffff << 32)
+        };
+        Self { words: [0, last] }
     }
 
     /// From the sixteen octets of an IPv6 address.
@@ -64,6 +68,13 @@ impl Address {
     #[inline(always)]
     pub(crate) const fn words(&self) -> [u64; 2] {
         self.words
+    }
+
+    /// The last four octets: of an IPv4 address all of it, as a number.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    pub(crate) const fn low_word(&self) -> u32 {
+        u64::from_be(self.words[1]) as u32
     }
 
     /// True if all bits are zero.
@@ -188,43 +199,30 @@ impl FlowKey {
             family: family as u8,
             ..Self::EMPTY
         };
-        let direction = key.set_addresses(source.address, destination.address);
-        let direction = key.set_ports(direction, source.port, destination.port);
+        let direction = key.set_ends(source, destination);
         (key, direction)
     }
 
-    /// Stores both addresses in order; equal ones count as low to high until the ports are known.
+    /// Stores both ends in order, and says which way a packet between them goes.
     #[inline(always)]
-    pub(crate) fn set_addresses(&mut self, source: Address, destination: Address) -> FlowDirection {
-        if source <= destination {
-            (self.low, self.high) = (source, destination);
-            FlowDirection::LowToHigh
-        } else {
-            (self.low, self.high) = (destination, source);
-            FlowDirection::HighToLow
-        }
-    }
-
-    /// Stores both ports in the order of the addresses, or their own between equal addresses.
-    #[inline(always)]
-    pub(crate) fn set_ports(
-        &mut self,
-        direction: FlowDirection,
-        source: u16,
-        destination: u16,
-    ) -> FlowDirection {
-        let turned = source > destination && self.low == self.high;
-        let direction = if turned {
-            FlowDirection::HighToLow
-        } else {
-            direction
-        };
-        let (low, high) = match direction {
-            FlowDirection::LowToHigh => (source, destination),
-            FlowDirection::HighToLow => (destination, source),
-        };
-        (self.low_port, self.high_port) = (low.to_be_bytes(), high.to_be_bytes());
-        direction
+    pub(crate) fn set_ends(&mut self, source: Endpoint, destination: Endpoint) -> FlowDirection {
+        let (a, b) = (source.address.words, destination.address.words);
+        let ports = (u64::from(source.port), u64::from(destination.port));
+        // All ones if the ends are to be swapped. A branch would be taken every second packet of a
+        // conversation; arithmetic is never predicted wrongly.
+        let swap = swap(
+            [a[0], a[1]].map(u64::from_be),
+            [b[0], b[1]].map(u64::from_be),
+            ports,
+        );
+        let (first, second) = ((a[0] ^ b[0]) & swap, (a[1] ^ b[1]) & swap);
+        self.low.words = [a[0] ^ first, a[1] ^ second];
+        self.high.words = [b[0] ^ first, b[1] ^ second];
+        let change =
+            (source.port ^ destination.port) & u16::MAX.wrapping_mul(u16::from(swap & 1 != 0));
+        self.low_port = (source.port ^ change).to_be_bytes();
+        self.high_port = (destination.port ^ change).to_be_bytes();
+        FlowDirection::of_bit(swap & 1)
     }
 
     /// (source, destination) address of a packet of this direction.
@@ -246,6 +244,28 @@ impl FlowKey {
             high: self.high,
         }
     }
+}
+
+/// All ones if end `b` comes before end `a`: by address, equal ones by port.
+#[inline(always)]
+const fn swap(a: [u64; 2], b: [u64; 2], (a_port, b_port): (u64, u64)) -> u64 {
+    let by_port = below(b_port, a_port);
+    let by_second = below(b[1], a[1]) | (equal(a[1], b[1]) & by_port);
+    let by_first = below(b[0], a[0]) | (equal(a[0], b[0]) & by_second);
+    0_u64.wrapping_sub(by_first)
+}
+
+/// 1 if `a < b`, else 0: the borrow of their difference.
+#[inline(always)]
+const fn below(a: u64, b: u64) -> u64 {
+    ((!a & b) | ((!a | b) & a.wrapping_sub(b))) >> 63
+}
+
+/// 1 if both are equal, else 0.
+#[inline(always)]
+const fn equal(a: u64, b: u64) -> u64 {
+    let different = a ^ b;
+    ((different | different.wrapping_neg()) >> 63) ^ 1
 }
 
 /// Key of `pairs`: two addresses in ascending order.

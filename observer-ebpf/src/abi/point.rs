@@ -108,6 +108,16 @@ impl FlowDirection {
         Self::ALL.get(usize::from(index)).copied()
     }
 
+    /// The direction with the number in the lowest bit.
+    #[inline(always)]
+    pub(crate) const fn of_bit(bit: u64) -> Self {
+        if bit & 1 == 0 {
+            Self::LowToHigh
+        } else {
+            Self::HighToLow
+        }
+    }
+
     /// The other direction.
     #[inline(always)]
     #[must_use]

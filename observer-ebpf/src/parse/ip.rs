@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) headers, and the IPv6 fragment header. Options and other
 //! extension headers are stepped over or left as the protocol; none is interpreted.
 
-use crate::abi::key::{Address, Family, FlowKind};
+use crate::abi::key::{Address, Endpoint, Family, FlowKind};
 
 use super::{Bytes, Fragment, Malformed, Packet};
 
@@ -28,8 +28,10 @@ impl Network {
     /// Stores both ends in the key's order.
     #[inline(always)]
     pub(super) fn set_ends(&self, packet: &mut Packet, source: u16, destination: u16) {
-        let direction = packet.key.set_addresses(self.source, self.destination);
-        packet.direction = packet.key.set_ports(direction, source, destination);
+        let end = |address, port| Endpoint { address, port };
+        packet.direction = packet
+            .key
+            .set_ends(end(self.source, source), end(self.destination, destination));
     }
 }
 
@@ -41,8 +43,8 @@ const FRAGMENT_HEADER: usize = 8;
 /// Reads the header at `offset` of a frame of `frame_length` bytes: protocol, family, fragmentation
 /// and length of `packet`. The transport stores the ends, unless another packet lies within.
 #[inline(always)]
-pub(super) fn network(
-    bytes: &impl Bytes,
+pub(super) fn network<B: Bytes>(
+    bytes: &B,
     version: Version,
     offset: usize,
     frame_length: usize,
@@ -50,6 +52,7 @@ pub(super) fn network(
 ) -> Result<Network, Malformed> {
     let network = match version {
         Version::V4 => ipv4(bytes, offset, frame_length, packet)?,
+        Version::V6 if B::IS_WINDOW => return Err(Malformed::Ipv6Short),
         Version::V6 => ipv6(bytes, offset, frame_length, packet)?,
     };
     packet.key.kind = match packet.fragment {
@@ -62,8 +65,8 @@ pub(super) fn network(
 }
 
 #[inline(always)]
-fn ipv4(
-    bytes: &impl Bytes,
+fn ipv4<B: Bytes>(
+    bytes: &B,
     offset: usize,
     frame_length: usize,
     packet: &mut Packet,
@@ -74,7 +77,11 @@ fn ipv4(
     if header[0] >> 4 != 4 {
         return Err(Malformed::Ipv4Version);
     }
-    let header_length = usize::from(header[0] & 0x0f) * 4;
+    let header_length = match usize::from(header[0] & 0x0f) * 4 {
+        IPV4_HEADER => IPV4_HEADER,
+        _ if B::IS_WINDOW => return Err(Malformed::Ipv4HeaderLength),
+        length => length,
+    };
     if header_length < IPV4_HEADER || offset + header_length > frame_length {
         return Err(Malformed::Ipv4HeaderLength);
     }

@@ -59,8 +59,8 @@ pub(super) fn segment(
 
 /// Keeps `TSval` and `TSecr`; true if the option is there.
 #[inline(always)]
-fn stamps(
-    bytes: &impl Bytes,
+fn stamps<B: Bytes>(
+    bytes: &B,
     start: usize,
     end: usize,
     timing: &mut Timing,
@@ -72,6 +72,9 @@ fn stamps(
             keep(timing, head);
             return Ok(true);
         }
+    }
+    if B::IS_WINDOW {
+        return Err(Malformed::TcpOption);
     }
     let length = (end - start) & OPTION_MASK;
     let mut offset = 0;

@@ -1,6 +1,7 @@
 //! Atomic cells over map memory. BPF cpu v3 has add, or, exchange and compare-exchange on 32 and 64
 //! bits; kernels before 6.15 refuse any ordering but relaxed.
 
+use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_or, atomic_xadd};
 
@@ -83,4 +84,12 @@ impl Tally for Own64 {
         // SAFETY: see above; programs on one CPU do not interrupt each other at these hooks.
         unsafe { *self.0.get() = (*self.0.get()).wrapping_add(value) }
     }
+}
+
+/// The same value as one that the compiler knows nothing of.
+#[inline(always)]
+pub(crate) fn any(mut value: u64) -> u64 {
+    // SAFETY: moves a register onto itself.
+    unsafe { asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack)) };
+    value
 }

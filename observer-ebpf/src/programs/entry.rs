@@ -1,16 +1,19 @@
 //! Entry points: `<role>_in` and `<role>_out` for each observation point.
 
-use aya_ebpf::bindings::TC_ACT_UNSPEC;
+use core::arch::asm;
+use core::hint::cold_path;
+
+use aya_ebpf::bindings::{__sk_buff, TC_ACT_UNSPEC};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point, Site};
-use observer_ebpf::parse::{Expand, Framing, Malformed, Packet, Rejected, parse_into};
+use observer_ebpf::parse::{Bytes, Expand, Framing, Malformed, Packet, Window, parse_into};
 use observer_ebpf::step::{Frame, Tables, observe, refuse};
 
-use crate::frame::{Head, Linear, ROOM};
-use crate::maps::{Kernel, Scratch, scratch};
+use crate::frame::{Head, Linear};
+use crate::maps::own;
 
 macro_rules! entry_points {
     ($($name:ident: $point:ident $hook:ident;)*) => {$(
@@ -43,57 +46,113 @@ entry_points! {
 
 #[inline(always)]
 fn pass(ctx: &TcContext, site: Site) {
-    let length = ctx.len();
-    // SAFETY: the context is valid while the program runs; both are plain words of it.
-    let (gso_size, mark) = unsafe { ((*ctx.skb.skb).gso_size, (*ctx.skb.skb).mark) };
-    let Some(Scratch { packet, head }) = scratch() else {
+    let Some((kernel, packet, _)) = own() else {
         return;
     };
+    let packet = forget(packet);
     let (framing, expand) = (Framing::at(site.point), Expand::at(site.point));
-    let linear = Linear::of(ctx);
-    let mut parsed = parse_into(&linear, framing, expand, length, packet);
-    if parsed.is_err() && linear.is_part_of(length) {
-        parsed = match (framing, expand) {
-            (Framing::Ethernet, Expand::No) => {
-                parse_copy::<false, false>(ctx, length, packet, head)
-            }
-            (Framing::Ethernet, Expand::Vxlan) => {
-                parse_copy::<false, true>(ctx, length, packet, head)
-            }
-            (Framing::Ip, _) => parse_copy::<true, true>(ctx, length, packet, head),
+    let is_usual = match (framing, expand) {
+        (Framing::Ethernet, Expand::No) => usual::<66>(ctx, framing, expand, packet),
+        (Framing::Ethernet, Expand::Vxlan) => usual::<116>(ctx, framing, expand, packet),
+        (Framing::Ip, _) => usual::<102>(ctx, framing, expand, packet),
+    };
+    if !is_usual {
+        cold_path();
+        let is_packet = match (framing, expand) {
+            (Framing::Ethernet, Expand::No) => unusual_frame(ctx.skb.skb),
+            (Framing::Ethernet, Expand::Vxlan) => unusual_outer_frame(ctx.skb.skb),
+            (Framing::Ip, _) => unusual_packet(ctx.skb.skb),
         };
+        if is_packet == 0 {
+            return;
+        }
     }
-    match parsed {
-        Ok(()) => observe(
-            &Kernel,
-            site,
-            Frame {
-                length,
-                gso_size,
-                mark,
-            },
-            packet,
-        ),
-        Err(reason) => refuse(&Kernel, reason),
+    observe(&kernel, site, frame(ctx), forget(packet));
+}
+
+/// The same packet to compiler and verifier as one they know nothing of: the parser's many
+/// histories end here, and fields are reached by short offsets.
+#[inline(always)]
+fn forget(packet: &mut Packet) -> &mut Packet {
+    let mut pointer: *mut Packet = packet;
+    // SAFETY: the pointer is the one it was. (Without any instruction the object's line table has two
+    // lines at one place, which the kernel refuses.)
+    unsafe {
+        asm!("{0} = {0}", inout(reg) pointer);
+        &mut *pointer
     }
 }
 
-/// The rare case as a call of its own: its room on the stack is not the usual case's.
-#[inline(never)]
-fn parse_copy<const IP: bool, const VXLAN: bool>(
+/// Parses a frame whose headers are IPv4 and TCP with timestamps, or as long as those, each of the
+/// usual length: `N` bytes in one piece. False if it has others.
+#[inline(always)]
+fn usual<const N: usize>(
     ctx: &TcContext,
-    length: u32,
+    framing: Framing,
+    expand: Expand,
     packet: &mut Packet,
-    room: &mut [u8; ROOM],
-) -> Result<(), Rejected> {
-    let framing = if IP { Framing::Ip } else { Framing::Ethernet };
-    let expand = if VXLAN { Expand::Vxlan } else { Expand::No };
-    Kernel.count(Loss::HeadersCopied.into(), 1);
-    match Head::copy(ctx, room, length as usize) {
-        Some(head) => parse_into(&head, framing, expand, length, packet),
-        None => {
-            Kernel.count(Loss::HeadersUnreadable.into(), 1);
-            Err(Malformed::Empty.into())
+) -> bool {
+    Linear::of(ctx)
+        .at::<N>(0)
+        .is_some_and(|head| parse_into(&Window(head), framing, expand, ctx.len(), packet).is_ok())
+}
+
+/// What the kernel says of the buffer.
+#[inline(always)]
+fn frame(ctx: &TcContext) -> Frame {
+    // SAFETY: the context is valid while the program runs; all are plain words of it.
+    unsafe {
+        let skb = &*ctx.skb.skb;
+        Frame {
+            length: (&raw const skb.len).read_volatile(),
+            gso_size: skb.gso_size,
+            mark: skb.mark,
+        }
+    }
+}
+
+macro_rules! unusual {
+    ($($name:ident: $framing:ident $expand:ident;)*) => {$(
+        /// Global to the verifier, which therefore looks at it once and for itself: its many ways
+        /// are not multiplied with its caller's.
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(ctx: *mut __sk_buff) -> u32 {
+            unusual(&TcContext::new(ctx), Framing::$framing, Expand::$expand)
+        }
+    )*};
+}
+
+unusual! {
+    unusual_frame: Ethernet No;
+    unusual_outer_frame: Ethernet Vxlan;
+    unusual_packet: Ip Vxlan;
+}
+
+/// Parses any other frame into this CPU's room, out of the linear part or a copy of the head; counts
+/// it and answers 0 if it is no packet.
+#[inline(always)]
+fn unusual(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
+    let Some((kernel, packet, room)) = own() else {
+        return 0;
+    };
+    let length = ctx.len();
+    let linear = Linear::of(ctx);
+    let mut parsed = parse_into(&linear, framing, expand, length, packet);
+    if parsed.is_err() && linear.is_part_of(length) {
+        kernel.count(Loss::HeadersCopied.into(), 1);
+        parsed = match Head::copy(ctx, room, length as usize) {
+            Some(head) => parse_into(&head, framing, expand, length, packet),
+            None => {
+                kernel.count(Loss::HeadersUnreadable.into(), 1);
+                Err(Malformed::Empty.into())
+            }
+        };
+    }
+    match parsed {
+        Ok(()) => 1,
+        Err(reason) => {
+            refuse(&kernel, reason);
+            0
         }
     }
 }

@@ -3,15 +3,12 @@
 
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::programs::TcContext;
+use observer_ebpf::abi::counter::ROOM;
 use observer_ebpf::parse::Bytes;
 
 /// The longest header stack the parser reads: Ethernet, IPv6, fragment, UDP, VXLAN, Ethernet, IPv6,
 /// TCP with all options (224 bytes), and 8 bytes of payload for a tunnel's signature.
 const HEAD: usize = 232;
-
-/// Bytes of room for a copy: a power of two that offsets are masked to, and as many again, so that
-/// the verifier sees no offset outside it.
-pub(crate) const ROOM: usize = 1024;
 
 /// The linear part of a buffer.
 pub(crate) struct Linear {

@@ -2,23 +2,24 @@
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::lpm_trie::Key;
-use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
-use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns};
+use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, RingBuf};
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
 
 use observer_ebpf::abi::biflow::Biflow;
 use observer_ebpf::abi::control::{BUDGETS, Budget, Control};
-use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter};
+use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter, Own, ROOM};
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
+use observer_ebpf::abi::point::Hook;
+use observer_ebpf::abi::relay::{RELAYS as RELAY_COUNT, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRow};
 use observer_ebpf::parse::Packet;
 use observer_ebpf::step::{Inserted, Tables};
 use observer_ebpf::units::{Jiffies, Monotonic};
 
-use crate::atomic::{Atomic32, Atomic64, Own64};
-use crate::frame::ROOM;
+use crate::atomic::{Atomic32, Atomic64, Own64, any};
 
 type Entry = Biflow<Atomic32, Atomic64>;
 const ROW_COUNT: usize = ROWS as usize;
@@ -40,9 +41,10 @@ static PAIRS: HashMap<PairKey, u32, 16384> = HashMap::new();
 /// written by user space; 0.8 MB.
 #[btf_map]
 static TRANSLATIONS: LruHashMap<FlowKey, u32, 8192> = LruHashMap::new();
-/// Traffic per path, point and direction; per CPU, 8,192 rows of 32 bytes: 262 KB a CPU.
+/// Traffic per CPU, path, point and direction: 8,192 rows of 32 bytes for each CPU, 262 KB. A plain
+/// array, sized by the agent: of a per-CPU one every packet would first load a cold pointer.
 #[btf_map]
-static TRAFFIC: PerCpuArray<TrafficRow<Own64>, ROW_COUNT> = PerCpuArray::new();
+static TRAFFIC: Array<TrafficRow<Own64>, ROW_COUNT> = Array::new();
 /// Round-trip histograms per path, point and direction; 8,192 rows of 584 bytes: 4.8 MB.
 #[btf_map]
 static RTT: Array<RttRow<Atomic32>, ROW_COUNT> = Array::new();
@@ -53,41 +55,49 @@ static FRAGMENT_COUNTS: Array<FragmentRow<Atomic64>, ROW_COUNT> = Array::new();
 /// entries.
 #[btf_map]
 static OUTER_FLOWS: HashMap<OuterKey, OuterFlow<u64>, 4096> = HashMap::new();
+/// Where DERP relays listen. 256 entries, written by user space; 16 KB.
+#[btf_map]
+static RELAYS: HashMap<RelayKey, u32, { RELAY_COUNT as usize }> = HashMap::new();
 /// Window words of the budgets; 4 entries.
 #[btf_map]
 static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
 /// Events to user space, 256 KiB; full = counted.
 #[btf_map]
 static EVENTS: RingBuf<(), 262_144> = RingBuf::new();
-/// The loss ledger; per CPU.
+/// The loss ledger and room that the stack lacks, in one value so that a packet finds both by one
+/// look-up; one entry of 1.4 KB for each CPU, sized by the agent as `TRAFFIC`. In a map the verifier
+/// also forgets what was stored, so that the parser's many paths meet in one state.
 #[btf_map]
-static COUNTERS: PerCpuArray<Own64, { CELLS as usize }> = PerCpuArray::new();
+static COUNTERS: Array<Own<Own64>, 1> = Array::new();
 /// What user space says; one entry of 96 bytes, mapped by the agent.
 #[btf_map]
 static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
-/// Room that the stack lacks; per CPU, one entry of 1.2 KB.
-#[btf_map]
-static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
-
-/// One program's working memory. In a map the verifier also forgets what was stored, so that the
-/// parser's many paths meet in one state.
-pub(crate) struct Scratch {
-    pub(crate) packet: Packet,
-    pub(crate) head: [u8; ROOM],
-}
-
-/// This CPU's working memory.
+/// This CPU's own memory: the step's tables with its ledger, room for a packet and for a head.
 #[inline(always)]
-pub(crate) fn scratch() -> Option<&'static mut Scratch> {
-    // SAFETY: one program at a time runs on a CPU at these hooks, and each asks once; zeroes, as the
-    // map begins, are a valid value.
-    SCRATCH
-        .get_ptr_mut(0)
-        .map(|scratch| unsafe { &mut *scratch })
+pub(crate) fn own() -> Option<(Kernel, &'static mut Packet, &'static mut [u8; ROOM])> {
+    // SAFETY: a helper without arguments.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let own = COUNTERS.get_ptr_mut(cpu)?;
+    // SAFETY: the fields are live, aligned and apart; one program at a time runs on a CPU at these
+    // hooks and asks once; zeroes, as the map begins, are valid values.
+    unsafe {
+        let counters = &(*own).counters;
+        let kernel = Kernel {
+            counters,
+            tunnel: &(*own).tunnel,
+            rows: cpu * ROWS,
+        };
+        Some((kernel, &mut (*own).packet, &mut (*own).head))
+    }
 }
 
-/// The kernel's maps as the step's tables.
-pub(crate) struct Kernel;
+/// The kernel's maps as the step's tables, and what of them is this CPU's.
+pub(crate) struct Kernel {
+    counters: &'static [Own64; CELLS as usize],
+    tunnel: &'static [Own64; 2],
+    /// Where its rows begin in `TRAFFIC`.
+    rows: u32,
+}
 
 // SAFETY (all blocks below): a pointer that a look-up returned stays valid memory of the map while
 // the program runs, also when an LRU gives the element to another key: cells may then write into
@@ -135,7 +145,7 @@ impl Tables for Kernel {
 
     #[inline(always)]
     fn traffic(&self, row: Row) -> Option<&TrafficRow<Own64>> {
-        TRAFFIC.get(row.index())
+        TRAFFIC.get(self.rows + row.index())
     }
 
     #[inline(always)]
@@ -166,13 +176,29 @@ impl Tables for Kernel {
     }
 
     #[inline(always)]
+    fn is_relay(&self, key: &RelayKey) -> bool {
+        // SAFETY: see above.
+        unsafe { RELAYS.get(key) }.is_some()
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, hook: Hook) -> Option<&Own64> {
+        self.tunnel.get(hook as usize)
+    }
+
+    #[inline(always)]
     fn budget(&self, budget: Budget) -> Option<&Atomic64> {
         BUDGET_WORDS.get(budget as u32)
     }
 
     #[inline(always)]
     fn count(&self, counter: Counter, amount: u64) {
-        if let Some(cell) = COUNTERS.get(counter.index()) {
+        let index = match counter {
+            Counter::Loss(loss) => loss as u64,
+            // The compiler knows that a reason is in range, the verifier does not.
+            Counter::NotOurs(_) | Counter::Malformed(_) => any(u64::from(counter.index())),
+        };
+        if let Some(cell) = self.counters.get(index as usize) {
             observer_ebpf::cell::Tally::add(cell, amount);
         }
     }

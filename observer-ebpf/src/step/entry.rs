@@ -19,7 +19,7 @@ pub(super) fn place<T: Tables>(
     site: Site,
 ) -> Result<&Biflow<T::W32, T::W64>, u16> {
     let (control, key) = (scene.control, &scene.packet.key);
-    let maybe_pod = control.covers(&key.low) || control.covers(&key.high);
+    let maybe_pod = control.cover.holds(&key.low) || control.cover.holds(&key.high);
     if site.point.carries_host_traffic() && !maybe_pod {
         return Err(PATH_HOST);
     }
@@ -116,6 +116,7 @@ fn reserved<T: Tables>(scene: &Scene<'_, T>) -> u16 {
         tables.is_networked(&key.low),
         tables.is_networked(&key.high),
     ) {
+        (true, true) if scene.control.paths_full != 0 => PATH_REFUSED,
         (true, true) => PATH_UNKNOWN,
         (true, false) | (false, true) => PATH_EXTERNAL,
         (false, false) => PATH_HOST,

@@ -5,7 +5,7 @@
 use crate::abi::biflow::{Assignment, Biflow};
 use crate::abi::point::{Hook, Point, Site};
 use crate::cell::Cell64;
-use crate::parse::{TCP_ACK, TimingKind};
+use crate::parse::{Packet, TCP_ACK, TCP_RST, TimingKind};
 use crate::units::{Ticks, low_word};
 
 use super::announce::{entrance, is_announced};
@@ -14,6 +14,8 @@ use super::{Tables, entry, is_selected, sample};
 
 /// An armed packet that nobody answered for 4 s is given up. In ticks.
 pub(super) const STALE: u32 = 3_906_250;
+/// An armed segment this few `TSval` ticks old is not looked at with the clock.
+const YOUNG: u32 = 64;
 /// For 2 s an unselected packet leaves a selected one armed. In ticks.
 const SELECTED_HOLDS: u32 = STALE / 2;
 
@@ -51,7 +53,7 @@ pub(super) fn time<T: Tables>(
     let timing = &scene.packet.timing;
     let (rate, is_reply) = match timing.kind {
         TimingKind::None => return,
-        TimingKind::TcpPlain => (assignment.rate, false),
+        TimingKind::TcpPlain => (assignment.rate, timing.tcp_flags & (TCP_ACK | TCP_RST) != 0),
         TimingKind::TcpStamped => (assignment.rate, timing.tcp_flags & TCP_ACK != 0),
         TimingKind::EchoRequest => (scene.control.echo_rate, false),
         TimingKind::EchoReply => (scene.control.echo_rate, true),
@@ -77,11 +79,10 @@ fn raise<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W
     let held = cell.load();
     let ahead = timing.sequence_end.wrapping_sub(low_word(held >> 32));
     if held == 0 || ahead.wrapping_sub(1) < u32::MAX / 2 {
-        // Lost to another CPU's segment: that one is timed.
-        return cell.replace(
-            held,
-            (u64::from(timing.sequence_end) << 32) | u64::from(timing.probe),
-        );
+        // Of two CPUs that raise it at once one is lost, which the flow's next segment mends; a
+        // compare-and-exchange would cost every segment of every flow more than that is worth.
+        cell.store((u64::from(timing.sequence_end) << 32) | u64::from(timing.probe));
+        return true;
     }
     if counts_retransmissions(scene, site) {
         sample::retransmission(&scene, entry);
@@ -120,6 +121,10 @@ fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64
     if held.probe() == packet.timing.probe && held.word != 0 {
         return;
     }
+    let takes_over = holds(held.probe(), packet.timing.probe, rate) == 0;
+    if held.is_armed() && !takes_over && is_young(packet, held) {
+        return;
+    }
     let now = scene.tables.monotonic().ticks();
     let age = now.since(held.since()).0;
     if held.is_armed() && age < holds(held.probe(), packet.timing.probe, rate) {
@@ -134,6 +139,15 @@ fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64
         held.word,
         (u64::from(packet.timing.probe) << 32) | u64::from(ticks),
     );
+}
+
+/// Without the clock: true if so few ticks of the sender's `TSval` clock (1 ms on Linux; RFC 7323,
+/// section 5.4: 1 ms to 1 s) lie between a segment and the armed one that it cannot be stale. Echo
+/// tokens are no clock.
+#[inline(always)]
+fn is_young(packet: &Packet, held: Armed) -> bool {
+    packet.timing.kind == TimingKind::TcpStamped
+        && packet.timing.probe.wrapping_sub(held.probe()) < YOUNG
 }
 
 /// For how long the held probe stays armed against a new one, ticks.
@@ -159,7 +173,14 @@ fn answer<T: Tables>(
     };
     let cell = scene.packet.direction.reverse().of(&state.armed);
     let held = Armed { word: cell.load() };
-    let ahead = scene.packet.timing.answer.wrapping_sub(held.probe());
+    let timing = &scene.packet.timing;
+    // An answer without timestamps, as a reset has none, does not say which probe it means: it ends
+    // the one that is held, without a sample.
+    let ahead = if timing.kind == TimingKind::TcpPlain {
+        1
+    } else {
+        timing.answer.wrapping_sub(held.probe())
+    };
     if !held.is_armed() || ahead > u32::MAX / 2 || !answers_here(scene, site, entry) {
         return;
     }

@@ -1,7 +1,7 @@
 //! Test runs: interleaved between programs per round, each round net of its own empty reading.
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
-use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::counter::{Counter, Loss};
 use observer_ebpf::abi::point::Site;
 
 use super::cases::{self, Case};
@@ -148,14 +148,10 @@ pub(super) fn new_stamps(
 /// Round trips that were timed so far.
 fn samples(stage: &mut Stage) -> Result<u64, Failure> {
     let mut sum = 0;
-    stage
-        .object
-        .counters
-        .for_each_below(COUNTERS, |cell, cpus| {
-            if cell == Counter::from(Loss::Samples).index() {
-                sum = cpus.iter().sum();
-            }
-        })?;
+    let cell = Counter::from(Loss::Samples).index() as usize;
+    stage.object.counters.for_each_below(1, |_, cpu| {
+        sum += cpu.counters.get(cell).copied().unwrap_or(0);
+    })?;
     Ok(sum)
 }
 

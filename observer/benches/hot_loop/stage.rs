@@ -1,5 +1,5 @@
 //! The programs with their maps set as the agent sets them: networks, one pair of pods with a path
-//! number, budgets. Shared by both benchmarks.
+//! number, budgets. Shared by the benchmarks.
 
 use std::net::Ipv4Addr;
 
@@ -33,15 +33,16 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Loads both objects; flows between `pods`, which lie in 10.42.0.0/16, count on [`PATH`].
-    pub(crate) fn new(pods: [Ipv4Addr; 2]) -> Result<Self, Failure> {
+    /// Loads both objects; flows between `pods`, which lie in 10.42.0.0/16, count on [`PATH`]. The
+    /// flow table has so many entries, or as many as the agent's by default.
+    pub(crate) fn new(pods: [Ipv4Addr; 2], flows: Option<u32>) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
         let entered = runtime.enter();
         let config = Config::read(None, Overrides::default())?;
         let mut object = Object::load(Sizes {
-            biflows: config.flows,
+            biflows: flows.unwrap_or(config.flows),
             ring: config.ring,
         })?;
         drop(entered);
@@ -89,9 +90,9 @@ impl Stage {
         let rows = [FlowDirection::LowToHigh, FlowDirection::HighToLow]
             .map(|direction| Row::new(path, point, direction).index());
         let mut sum = 0;
-        self.object.traffic.for_each_below(ROWS, |row, cpus| {
+        self.object.traffic.for_each_below(ROWS, |row, cpu| {
             if rows.contains(&row) {
-                sum += cpus.iter().map(|cpu| cpu.buffers).sum::<u64>();
+                sum += cpu.buffers;
             }
         })?;
         Ok(sum)

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use observer_ebpf::abi::PATH_UNKNOWN;
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::{FlowKey, PairKey};
 use observer_ebpf::abi::point::FlowDirection;
+use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::config::Config;
 use crate::kernel::{Object, TableError};
@@ -29,6 +29,7 @@ pub(super) struct Intake {
     rate: u8,
     raised: u64,
     pending: bool,
+    said_full: bool,
     begun: Vec<u16>,
     rejected: u64,
 }
@@ -42,6 +43,7 @@ impl Intake {
             rate: config.rate,
             raised: 0,
             pending: false,
+            said_full: false,
             begun: Vec::new(),
             rejected: 0,
         }
@@ -115,7 +117,8 @@ impl Intake {
     }
 
     fn announced(&mut self, object: &mut Object, event: &Event) -> Result<(), TableError> {
-        if event.path == PATH_UNKNOWN && !self.translations.holds_back(&event.key) {
+        let is_unnamed = event.path == PATH_UNKNOWN || event.path == PATH_REFUSED;
+        if is_unnamed && !self.translations.holds_back(&event.key) {
             self.name(object, event.key.pair())?;
         }
         Ok(())
@@ -138,6 +141,7 @@ impl Intake {
     /// The number of a pair, told to the kernel; `None`, counted, if all are taken.
     fn name(&mut self, object: &mut Object, pair: PairKey) -> Result<Option<u16>, TableError> {
         let Some((path, is_new)) = self.paths.assign(pair) else {
+            self.say_full(object, true);
             return Ok(None);
         };
         if is_new {
@@ -154,6 +158,25 @@ impl Intake {
         }
         self.pending = true;
         Ok(Some(path))
+    }
+
+    /// Tells the kernel, and a person the first time, whether new pairs find a number.
+    fn say_full(&mut self, object: &mut Object, is_full: bool) {
+        let mut control = object.control.get();
+        if control.paths_full == u32::from(is_full) {
+            return;
+        }
+        control.paths_full = u32::from(is_full);
+        object.control.set(control);
+        // Flows that wait for a number learn that none is left.
+        self.pending = true;
+        if is_full && !std::mem::replace(&mut self.said_full, true) {
+            tracing::warn!(
+                paths = self.paths.iter().count(),
+                "all path numbers are taken: until some are free, further pairs of addresses count \
+                 together, as unknown"
+            );
+        }
     }
 
     /// Lets the kernel ask again, at most ten times a second.
@@ -202,6 +225,9 @@ impl Intake {
                 remembered.remove(&(path, direction));
             }
         }
+        if !self.paths.is_full() {
+            self.say_full(object, false);
+        }
         Ok(())
     }
 
@@ -224,6 +250,7 @@ impl Intake {
                 "decode_rejected",
                 self.rejected + joined.rejected + object.events.rejected(),
             ),
+            ("ring_events", object.events.taken()),
             ("ambiguous", joined.ambiguous),
             ("unmatched", joined.unmatched),
             ("unattributed.paths_full", self.paths.refused()),

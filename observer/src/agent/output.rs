@@ -2,23 +2,24 @@
 //! lines on standard output, spans and metrics to the exporter.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::AgentError;
+use super::printer::Printer;
 use crate::config::{Config, Otlp};
 use crate::diagnosis::Finding;
 use crate::export::metrics::Accumulator;
 use crate::export::otlp::{Drops, Exporter, Handle, Limits, NodeNames, Settings};
-use crate::export::span::{ClockOffset, Context, OtherEnd, Span, spans};
+use crate::export::span::{ClockOffset, Context, OtherEnd, Span, lost_spans, spans};
 use crate::export::table::{Earlier, Table, render};
 use crate::export::{Ledger, finding_about, json};
 use crate::kernel::{monotonic_nanos, wall_nanos};
-use crate::latency::RoundTrip;
+use crate::latency::{Lost, RoundTrip};
 use crate::path::{Class, Device, PathReport};
 use observer_ebpf::abi::PATH_EXTERNAL;
 use observer_ebpf::abi::point::Point;
@@ -50,6 +51,8 @@ pub(super) struct Report {
 pub(super) struct Output {
     node: String,
     format: Format,
+    printer: Printer,
+    rate: u8,
     exporter: Option<(Handle, JoinHandle<()>)>,
     drops: Arc<Drops>,
     sums: Accumulator,
@@ -71,7 +74,11 @@ impl Output {
             Otlp::Unset => None,
             Otlp::Endpoint(endpoint) => Some(endpoint.as_str()),
         };
-        let limits = Limits::default();
+        // The rest of the grace is for what comes before and after.
+        let limits = Limits {
+            grace: config.grace / 2,
+            ..Limits::default()
+        };
         let settings = Settings::read(endpoint, &names, limits, |name| std::env::var(name).ok())
             .map_err(|error| AgentError::Export(error.to_string()))?;
         let exporter = settings.map(|settings| {
@@ -81,6 +88,8 @@ impl Output {
         Ok(Self {
             node: config.node.clone(),
             format,
+            printer: Printer::start()?,
+            rate: config.rate,
             exporter,
             drops,
             sums: Accumulator::new(wall_nanos()),
@@ -101,13 +110,21 @@ impl Output {
     pub(super) fn round_trip(&mut self, trip: RoundTrip) -> Result<(), AgentError> {
         if self.path(&trip).is_some() {
             self.emit(&trip)
-        } else if self.waiting.len() < WAITING {
-            self.waiting.push(trip);
-            Ok(())
         } else {
-            self.overflowed += 1;
+            self.waiting.push(trip);
+            if self.waiting.len() >= 2 * WAITING {
+                self.first_ranked();
+                self.overflowed += (self.waiting.len() - WAITING) as u64;
+                self.waiting.truncate(WAITING);
+            }
             Ok(())
         }
+    }
+
+    /// Sorts what waits, so that both ends of a round trip keep the same.
+    fn first_ranked(&mut self) {
+        let rate = self.rate;
+        self.waiting.sort_by_key(|trip| trip.identity.rank(rate));
     }
 
     /// Hands out one sweep.
@@ -116,9 +133,13 @@ impl Output {
         report
             .ledger
             .insert("round_trip_dropped.no_path".to_owned(), self.overflowed);
+        report
+            .ledger
+            .insert("report_dropped".to_owned(), self.printer.dropped());
         self.sums.update(&report.paths);
         self.tell_trouble();
         let earlier = std::mem::replace(&mut self.last, report);
+        self.first_ranked();
         for trip in std::mem::take(&mut self.waiting) {
             self.emit(&trip)?;
         }
@@ -138,6 +159,14 @@ impl Output {
         }
     }
 
+    /// Waits for the end of the exporter, which only comes unasked.
+    pub(super) async fn ended(&mut self) -> Result<(), JoinError> {
+        match &mut self.exporter {
+            Some((_, task)) => task.await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Sends what is queued, within the exporter's grace, and prints the ledger's last state.
     pub(super) async fn finish(mut self) -> Result<(), AgentError> {
         for trip in std::mem::take(&mut self.waiting) {
@@ -150,29 +179,56 @@ impl Output {
             }
         }
         self.last.ledger.extend(self.drops.entries());
+        let dropped = self.printer.dropped();
+        self.last
+            .ledger
+            .insert("report_dropped".to_owned(), dropped);
         if self.format == Format::Json {
             let line = json::ledger_line(&self.last.ledger);
-            print(&format!("{}\n", line.map_err(AgentError::Line)?))?;
+            self.printer
+                .print(format!("{}\n", line.map_err(AgentError::Line)?))?;
+        }
+        self.printer.finish().await
+    }
+
+    /// Makes spans of a packet that nobody answered.
+    pub(super) fn lost(&mut self, lost: &Lost) -> Result<(), AgentError> {
+        // Anomalies come first.
+        let spans = lost_spans(lost, &self.context(&lost.trip));
+        self.hand_out(spans, &lost.trip, 0)
+    }
+
+    fn emit(&mut self, trip: &RoundTrip) -> Result<(), AgentError> {
+        let spans = spans(trip, &self.context(trip));
+        self.hand_out(spans, trip, trip.identity.rank(self.rate))
+    }
+
+    fn hand_out(
+        &mut self,
+        spans: Vec<Span>,
+        trip: &RoundTrip,
+        rank: u64,
+    ) -> Result<(), AgentError> {
+        if self.format == Format::Json {
+            self.printer.print(lines(&spans, json::span_line)?)?;
+        }
+        if let Some((handle, _)) = &self.exporter {
+            let time = trip.sightings.first().map_or(0, |first| first.reply_time);
+            handle.send(spans, rank, Duration::from_nanos(time));
         }
         Ok(())
     }
 
-    fn emit(&self, trip: &RoundTrip) -> Result<(), AgentError> {
+    fn context(&self, trip: &RoundTrip) -> Context<'_> {
         let path = self.path(trip);
-        let context = Context {
+        Context {
             node: &self.node,
             path,
             finding: path.and_then(|path| finding_about(&self.last.findings, path)),
             interfaces: &self.last.devices,
-            other_end: other_end(path),
+            other_end: other_end(trip, path),
             clock: ClockOffset::new(wall_nanos(), monotonic_nanos()),
-        };
-        let spans = spans(trip, &context);
-        if self.format == Format::Json {
-            print(&lines(&spans, json::span_line)?)?;
         }
-        self.send(spans);
-        Ok(())
     }
 
     /// Says once that the receiver is in trouble, and once that it is well again.
@@ -189,17 +245,14 @@ impl Output {
         self.trouble = trouble;
     }
 
-    fn send(&self, spans: Vec<Span>) {
-        if let Some((handle, _)) = &self.exporter {
-            handle.send(spans);
-        }
-    }
-
     /// The report of the path from the data's source to its destination; for a flow that leaves the
     /// cluster that of all such flows.
     fn path(&self, trip: &RoundTrip) -> Option<&PathReport> {
         let is = |end: Option<IpAddr>, address| end == Some(address);
         self.last.paths.iter().find(|path| {
+            if path.superseded {
+                return false;
+            }
             if trip.path == PATH_EXTERNAL {
                 return path.class == Some(Class::External);
             }
@@ -208,17 +261,17 @@ impl Output {
         })
     }
 
-    fn print_lines(&self) -> Result<(), AgentError> {
+    fn print_lines(&mut self) -> Result<(), AgentError> {
         let mut text = lines(&self.last.paths, json::path_line)?;
         text.push_str(&lines(&self.last.findings, json::finding_line)?);
         text.push_str(&lines(
             std::slice::from_ref(&self.last.ledger),
             json::ledger_line,
         )?);
-        print(&text)
+        self.printer.print(text)
     }
 
-    fn print_table(&self, earlier: &Report) -> Result<(), AgentError> {
+    fn print_table(&mut self, earlier: &Report) -> Result<(), AgentError> {
         let Report {
             paths,
             findings,
@@ -240,17 +293,18 @@ impl Output {
         } else {
             ""
         };
-        print(&format!("{clear}{table}\n{}", footer(ledger)))
+        let text = format!("{clear}{table}\n{}", footer(ledger));
+        self.printer.print(text)
     }
 }
 
-/// Whether the far end reports too: this agent knows of no other.
-fn other_end(path: Option<&PathReport>) -> OtherEnd {
-    match path {
-        Some(path) if path.source.node.is_some() && path.destination.node.is_some() => {
-            OtherEnd::Observed
-        }
-        Some(_) | None => OtherEnd::NotKnown,
+/// Whose agent may report the far end: whether there is one, this agent does not know.
+fn other_end(trip: &RoundTrip, path: Option<&PathReport>) -> OtherEnd {
+    let is_here = |path: &PathReport| path.source.node.is_some() && path.destination.node.is_some();
+    if trip.path == PATH_EXTERNAL || path.is_some_and(is_here) {
+        OtherEnd::Nobody
+    } else {
+        OtherEnd::OtherNode
     }
 }
 
@@ -261,6 +315,8 @@ fn footer(ledger: &Ledger) -> String {
         "frames",
         "samples",
         "flow_inserted",
+        "no_reply",
+        "ring_events",
         "span_made",
         "span_received",
     ];
@@ -291,11 +347,4 @@ fn lines<T>(
         text.push('\n');
     }
     Ok(text)
-}
-
-fn print(text: &str) -> Result<(), AgentError> {
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(AgentError::Output)
 }

@@ -1,6 +1,7 @@
 //! From the settings to what the kernel programs are told first.
 
-use observer_ebpf::abi::control::Control;
+use observer_ebpf::abi::control::{Control, Cover};
+use observer_ebpf::abi::relay::RelayKey;
 
 use super::{Config, Network};
 
@@ -27,6 +28,13 @@ impl Config {
         u32::try_from(EXPIRY / window.max(1)).unwrap_or(u32::MAX)
     }
 
+    /// Keys of the relays.
+    pub fn relay_keys(&self) -> impl Iterator<Item = RelayKey> {
+        self.relays
+            .iter()
+            .map(|relay| RelayKey::new(relay.ip().into(), relay.port()))
+    }
+
     /// The first control entry on a kernel whose jiffy takes `jiffy` nanoseconds.
     #[must_use]
     pub fn control(&self, jiffy: u64) -> Control {
@@ -37,10 +45,10 @@ impl Config {
             u32::try_from((per_second * window).div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
         };
         Control {
-            cover: [
-                Network::cover(&self.networks, true),
-                Network::cover(&self.networks, false),
-            ],
+            cover: Cover::of(
+                &Network::cover(&self.networks, true),
+                &Network::cover(&self.networks, false),
+            ),
             epoch: 1,
             pairs_version: 1,
             limits: [
@@ -53,6 +61,8 @@ impl Config {
             rate: self.rate,
             echo_rate: 0,
             ports_attached: 0,
+            relays: u32::try_from(self.relays.len()).unwrap_or(u32::MAX),
+            paths_full: 0,
             reserved: 0,
         }
     }

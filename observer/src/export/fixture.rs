@@ -54,6 +54,7 @@ pub(super) fn report() -> PathReport {
         idle: 0,
         source_is_local: true,
         superseded: false,
+        confirmed: true,
     }
 }
 
@@ -65,6 +66,7 @@ pub(super) fn finding() -> Finding {
             nodes: vec!["n1".to_owned(), "n2".to_owned()],
         },
         confidence: 0.9,
+        cost: 0,
         evidence: vec![Evidence {
             id: "stack_observed",
             text: "12 packets had the stack wireguard>vxlan".to_owned(),

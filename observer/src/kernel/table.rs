@@ -96,17 +96,18 @@ where
         limit: u32,
         mut each: impl FnMut(K, V),
     ) -> Result<(), TableError> {
-        self.entries(size_of::<V>(), limit, |key, value| {
+        self.entries(size_of::<V>(), None, limit, |key, value| {
             if let Ok(value) = V::read_from_bytes(value) {
                 each(key, value);
             }
         })
     }
 
-    /// Values of `stride` bytes each.
+    /// Up to `limit` values of `stride` bytes each, behind the key `after` or from the beginning.
     fn entries(
         &mut self,
         stride: usize,
+        after: Option<&K>,
         limit: u32,
         mut each: impl FnMut(K, &[u8]),
     ) -> Result<(), TableError> {
@@ -114,9 +115,12 @@ where
         self.keys.resize(key_size * CHUNK as usize, 0);
         self.values.resize(stride * CHUNK as usize, 0);
         let mut position = vec![0; key_size.max(8)];
+        if let (Some(after), Some(start)) = (after, position.get_mut(..key_size)) {
+            start.copy_from_slice(after.as_bytes());
+        }
+        let mut begins = after.is_none();
         let mut rest = limit;
         while rest > 0 {
-            let first = rest == limit;
             let count = CHUNK.min(rest);
             let mut buffers = BatchBuffers {
                 keys: &mut self.keys,
@@ -124,8 +128,9 @@ where
                 count,
             };
             let fd = self.map.fd().as_fd();
-            let batch = calls::look_up_batch(fd, &mut position, first, &mut buffers)
+            let batch = calls::look_up_batch(fd, &mut position, begins, &mut buffers)
                 .map_err(|error| self.failed("read a batch of", error))?;
+            begins = false;
             let keys = self.keys.chunks_exact(key_size).take(batch.count as usize);
             for (key, value) in keys.zip(self.values.chunks_exact(stride)) {
                 if let Ok(key) = K::read_from_bytes(key) {
@@ -149,39 +154,49 @@ where
     }
 }
 
-/// An array with one value per CPU and index; read as lists.
+/// A plain array in which every CPU has rows of its own, one CPU's behind the other's.
 #[derive(Debug)]
-pub struct PerCpuTable<V> {
+pub struct CpuRows<V> {
     table: Table<u32, V>,
-    cpus: usize,
+    cpus: u32,
+    rows: u32,
+    size: usize,
 }
 
-impl<V: FromBytes + Immutable + KnownLayout> PerCpuTable<V> {
-    pub(super) fn new(map: MapData, name: &'static str, cpus: usize) -> Self {
+impl<V: FromBytes + Immutable + KnownLayout> CpuRows<V> {
+    /// `rows` values of `size` bytes for each CPU; the first bytes of a value are a `V`.
+    pub(super) fn new(
+        map: MapData,
+        name: &'static str,
+        (cpus, rows): (u32, u32),
+        size: usize,
+    ) -> Self {
         Self {
             table: Table::new(map, name),
             cpus,
+            rows,
+            // The kernel rounds a value up to 8 bytes (kernel: kernel/bpf/arraymap.c).
+            size: size.next_multiple_of(8),
         }
     }
 
-    /// Calls `each` with every index below `limit` and the values of all CPUs.
+    /// Calls `each` for every CPU with every row below `limit`.
     pub fn for_each_below(
         &mut self,
         limit: u32,
-        mut each: impl FnMut(u32, &[V]),
+        mut each: impl FnMut(u32, &V),
     ) -> Result<(), TableError> {
-        // The kernel rounds a CPU's value up to 8 bytes (kernel: kernel/bpf/arraymap.c).
-        let one = size_of::<V>().next_multiple_of(8);
-        let mut list = Vec::with_capacity(self.cpus);
-        self.table.entries(one * self.cpus, limit, |index, values| {
-            list.clear();
-            let copies = values.chunks_exact(one);
-            list.extend(
-                copies
-                    .filter_map(|bytes| V::read_from_prefix(bytes).ok())
-                    .map(|(value, _)| value),
-            );
-            each(index, &list);
-        })
+        for cpu in 0..self.cpus {
+            let first = cpu * self.rows;
+            let after = first.checked_sub(1);
+            let limit = limit.min(self.rows);
+            self.table
+                .entries(self.size, after.as_ref(), limit, |index, value| {
+                    if let Ok((value, _)) = V::ref_from_prefix(value) {
+                        each(index - first, value);
+                    }
+                })?;
+        }
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
 
+use super::identity::fold;
 use super::{Identity, RoundTrip, Side, Sighting};
 
 /// How long a record waits for its siblings: a reply crosses a node in far less. Nanoseconds.
@@ -45,7 +46,8 @@ pub struct Joiner {
 enum Held {
     Waiting(Vec<Event>),
     Ambiguous,
-    Done,
+    /// Handed out; one bit per point that had seen it.
+    Done(u8),
 }
 
 impl Joiner {
@@ -69,7 +71,11 @@ impl Joiner {
             }
             Some(Held::Waiting(events)) => events.push(*event),
             Some(Held::Ambiguous) => {}
-            Some(Held::Done) => self.counts.unmatched += 1,
+            Some(Held::Done(points)) if *points & bit(event) != 0 => {
+                self.held.insert(identity, Held::Ambiguous);
+                self.counts.ambiguous += 1;
+            }
+            Some(Held::Done(_)) => self.counts.unmatched += 1,
         }
     }
 
@@ -82,11 +88,14 @@ impl Joiner {
             }
             self.pending.pop_front();
             if let Some(held) = self.held.get_mut(&identity)
-                && let Held::Waiting(events) = std::mem::replace(held, Held::Done)
+                && let Held::Waiting(events) = held
             {
                 if events.windows(2).any(|pair| !is_one_key(pair)) {
                     self.translated.push(events.clone());
                 }
+                let points = events.iter().map(bit).fold(0, std::ops::BitOr::bitor);
+                let events = std::mem::take(events);
+                *held = Held::Done(points);
                 round_trips.extend(round_trip(identity, events));
             }
         }
@@ -113,6 +122,11 @@ impl Joiner {
     }
 }
 
+/// The bit of an event's point.
+const fn bit(event: &Event) -> u8 {
+    1 << (event.point & 7)
+}
+
 fn identity(event: &Event) -> Option<Identity> {
     Point::from_index(event.point)?;
     Hook::from_index(event.hook)?;
@@ -122,7 +136,7 @@ fn identity(event: &Event) -> Option<Identity> {
     let probe = if protocol == 6 {
         event.probe
     } else {
-        fold(&event.key)
+        ends_hash(&event.key)
     };
     Some(Identity {
         answer: event.answer,
@@ -133,11 +147,8 @@ fn identity(event: &Event) -> Option<Identity> {
 }
 
 /// 32 bits of the two addresses, the same for both directions.
-fn fold(key: &FlowKey) -> u32 {
-    let words = key.low.octets().into_iter().chain(key.high.octets());
-    words.fold(0x811c_9dc5, |hash: u32, octet| {
-        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
-    })
+fn ends_hash(key: &FlowKey) -> u32 {
+    fold(key.low.octets().into_iter().chain(key.high.octets()))
 }
 
 /// Both records are of one point, and not of the two passages of a translated reply.
@@ -348,6 +359,19 @@ mod tests {
         joiner.push(&reply(Point::Port, Hook::Egress, 30, 2 * MS), 2 * MS);
         assert_eq!(joiner.settled(1_000 * MS), []);
         assert_eq!(joiner.counts().ambiguous, 1);
+    }
+
+    #[test]
+    fn an_identity_that_comes_again_within_10_s_is_ambiguous_though_it_was_handed_out() {
+        let mut joiner = Joiner::default();
+        joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), MS);
+        assert_eq!(joiner.settled(1_000 * MS).len(), 1);
+        for _ in 0..2 {
+            joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), 9_000 * MS);
+        }
+        assert_eq!(joiner.settled(9_900 * MS), []);
+        let counts = joiner.counts();
+        assert_eq!((counts.ambiguous, counts.unmatched), (1, 0));
     }
 
     #[test]

@@ -97,4 +97,20 @@ pub struct PathReport {
     pub source_is_local: bool,
     /// True if the pair's packets have shown another class since.
     pub superseded: bool,
+    /// True if two flows or two epochs say all of it. A finding needs that.
+    pub confirmed: bool,
+}
+
+impl PathReport {
+    /// Name of its class, with the mode in which Tailscale carries it.
+    #[must_use]
+    pub fn class_name(&self) -> Option<&'static str> {
+        self.class.map(|class| class.name_in(self.relay))
+    }
+
+    /// Median round trip behind the tunnel, nanoseconds.
+    #[must_use]
+    pub fn tunnel_round_trip(&self) -> Option<u64> {
+        Some(self.points.get(&Point::Tunnel)?.rtt?.p50)
+    }
 }

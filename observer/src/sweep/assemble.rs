@@ -12,7 +12,7 @@ use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
     Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport, Quantiles,
-    UnderlayKind, classify,
+    RelayMode, RelayModes, UnderlayKind, classify,
 };
 
 use super::classes::{Classes, Values};
@@ -21,6 +21,9 @@ use crate::translation::Known;
 
 /// L3 bytes that VXLAN puts around an inner packet over IPv4 (RFC 7348: IP, UDP, VXLAN, Ethernet).
 const VXLAN_OVERHEAD: u32 = 50;
+
+/// Bytes that a WireGuard message has beside the packet, padding left out.
+const WIREGUARD_OVERHEAD: u32 = 32;
 
 /// What the agent knows beside the maps.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Context<'a> {
     pub translations: &'a Known,
     /// What earlier sweeps saw.
     pub remembered: &'a mut Remembered,
+    /// How tailscaled carries each path.
+    pub relay: &'a mut RelayModes,
 }
 
 /// What earlier sweeps saw of each direction.
@@ -44,6 +49,8 @@ pub type Remembered = HashMap<(u16, FlowDirection), Memory>;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     seen: Direction,
+    /// True if what `seen` was judged by is firm.
+    confirmed: bool,
     classes: Classes,
 }
 
@@ -107,6 +114,7 @@ fn pair_report(
         peer: peer(snapshot, seen),
         idle: seen.idle,
         source_is_local,
+        confirmed: memory.confirmed,
         ..report(evidence, points, &values)
     };
     memory.classes.keep(&report);
@@ -118,8 +126,8 @@ fn pair_report(
 fn look_again(
     memory: &mut Memory,
     snapshot: &Snapshot,
-    (number, direction): (u16, FlowDirection),
-    context: &Context<'_>,
+    key @ (number, direction): (u16, FlowDirection),
+    context: &mut Context<'_>,
 ) {
     let fresh = snapshot.seen.direction(number, direction);
     if fresh.is_none() {
@@ -129,12 +137,23 @@ fn look_again(
             return;
         }
     }
-    let seen = fresh.cloned().unwrap_or_else(|| memory.seen.clone());
-    let found = classify(&Observation {
-        path: number,
-        bits: seen.bits,
-        underlay: underlay(snapshot, &seen, context),
-    });
+    let seen = fresh
+        .cloned()
+        .map_or_else(|| memory.seen.clone(), |fresh| fresh.after(&memory.seen));
+    let relay = relay(&snapshot.rows, key, seen.bits, context.relay);
+    let judge = |seen: &Direction| {
+        classify(&Observation {
+            path: number,
+            bits: seen.bits,
+            underlay: underlay(snapshot, seen, context),
+            relay,
+        })
+    };
+    let (found, firm) = (judge(&seen), seen.firm());
+    let confirmed = judge(&firm) == found
+        && leaves_a_pod(firm.bits) == leaves_a_pod(seen.bits)
+        && mtu(firm.bits, context.devices) == mtu(seen.bits, context.devices)
+        && peer(snapshot, &firm) == peer(snapshot, &seen);
     let rows = &snapshot.rows;
     let total = totals(rows, number, direction);
     let recent = Point::ALL
@@ -142,6 +161,7 @@ fn look_again(
         .map(|point| (point, rows.recent(Row::new(number, point, direction))));
     if memory.classes.decide(&found, &total, &recent.collect()) {
         memory.seen = seen;
+        memory.confirmed = confirmed;
     } else {
         memory.seen.idle = 0;
     }
@@ -151,6 +171,37 @@ fn services(known: &Known, number: u16, address: Option<IpAddr>) -> Vec<SocketAd
     address.map_or_else(Vec::new, |address| {
         known.services(number, address).collect()
     })
+}
+
+/// How tailscaled carries the direction, by what it moved in the tunnel since the last sweep.
+fn relay(
+    rows: &RowStore,
+    (path, direction): (u16, FlowDirection),
+    bits: u32,
+    modes: &mut RelayModes,
+) -> RelayMode {
+    let passed = |hook, carriage| {
+        let site = Site {
+            point: Point::Tunnel,
+            hook,
+        };
+        bits & (1 << trajectory_bit(site, carriage)) != 0
+    };
+    let through = |hook| passed(hook, Carriage::Plain) || passed(hook, Carriage::Vxlan);
+    let hook = match Hook::ALL.map(through) {
+        [true, false] => Hook::Ingress,
+        [false, true] => Hook::Egress,
+        // What comes by the tunnel and leaves by it again is two paths of tailscaled.
+        [true, true] | [false, false] => return RelayMode::Unknown,
+    };
+    let around = if passed(hook, Carriage::Vxlan) {
+        VXLAN_OVERHEAD + WIREGUARD_OVERHEAD
+    } else {
+        WIREGUARD_OVERHEAD
+    };
+    let recent = rows.recent(Row::new(path, Point::Tunnel, direction));
+    let bytes = recent.bytes + recent.segments * u64::from(around);
+    modes.of((path, direction), hook, bytes)
 }
 
 /// Both directions of a reserved path as one report: the order of strangers' addresses says nothing.
@@ -212,6 +263,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         idle: 0,
         source_is_local: false,
         superseded: false,
+        confirmed: false,
     }
 }
 

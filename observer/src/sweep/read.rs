@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use observer_ebpf::abi::PATHS;
 use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
 use observer_ebpf::abi::key::FlowKey;
-use observer_ebpf::abi::point::POINTS;
+use observer_ebpf::abi::point::{Hook, POINTS};
 use observer_ebpf::parse::{Malformed, NotOurs};
 
 use crate::kernel::{Object, TableError};
+use crate::latency::{Silence, Unanswered};
+use crate::path::Leg;
 
+use super::legs::legs;
 use super::{OuterFlows, RowStore, RowValue, Seen, Standing};
 
 /// What the kernel knew at one moment.
@@ -21,42 +24,64 @@ pub struct Snapshot {
     pub rows: RowStore,
     /// Outer flows.
     pub outer: OuterFlows,
+    /// What crossed the tunnel since the last sweep and what carried it, by [`Hook`].
+    pub legs: [Leg; 2],
+    tunnel: [u64; 2],
+    /// Packets that nobody answered.
+    pub unanswered: Unanswered,
     /// The kernel side of the loss ledger.
     pub ledger: BTreeMap<String, u64>,
 }
 
-/// Reads everything that `epoch` saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
+/// Reads everything that the epoch saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
 /// with every flow.
 pub fn read(
     object: &mut Object,
     snapshot: &mut Snapshot,
-    epoch: u32,
+    silence: &Silence<'_>,
     last_path: u16,
     mut each: impl FnMut(&FlowKey, Standing),
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
+    snapshot.unanswered.begin(silence.now);
     object.biflows.for_each(|key, flow| {
-        let standing = snapshot.seen.add(&key, &flow, epoch);
+        let standing = snapshot.seen.add(&key, &flow, silence.epoch);
         each(&key, standing);
+        snapshot.unanswered.add(&key, &flow, silence);
     })?;
     snapshot.outer.begin();
     object
         .outer_flows
         .for_each(|key, flow| snapshot.outer.add(key, &flow))?;
+    let tunnel = tunnel(object)?;
+    let since = Hook::ALL.map(|hook| {
+        let at = |sums: &[u64; 2]| sums.get(hook as usize).copied().unwrap_or(0);
+        at(&tunnel).saturating_sub(at(&snapshot.tunnel))
+    });
+    snapshot.tunnel = tunnel;
+    snapshot.legs = legs(&snapshot.outer, since);
     snapshot.rows.update(rows(object, last_path)?);
     snapshot.ledger = ledger(object)?;
     Ok(())
 }
 
+/// WireGuard bytes predicted so far, by hook.
+fn tunnel(object: &mut Object) -> Result<[u64; 2], TableError> {
+    let mut sums = [0; 2];
+    object.counters.for_each_below(1, |_, cpu| {
+        for (sum, cell) in sums.iter_mut().zip(cpu.tunnel) {
+            *sum += cell;
+        }
+    })?;
+    Ok(sums)
+}
+
 fn rows(object: &mut Object, last_path: u16) -> Result<HashMap<u32, RowValue>, TableError> {
     let limit = (u32::from(last_path.min(PATHS - 1)) + 1) * 2 * u32::try_from(POINTS).unwrap_or(8);
     let mut rows: HashMap<u32, RowValue> = HashMap::new();
-    object.traffic.for_each_below(limit, |row, cpus| {
-        if cpus.iter().any(|cpu| cpu.buffers > 0) {
-            let value = rows.entry(row).or_default();
-            for cpu in cpus {
-                value.add(cpu);
-            }
+    object.traffic.for_each_below(limit, |row, cpu| {
+        if cpu.buffers > 0 {
+            rows.entry(row).or_default().add(cpu);
         }
     })?;
     object.rtt.for_each_below(limit, |row, histogram| {
@@ -89,13 +114,13 @@ fn names() -> impl Iterator<Item = (u32, String)> {
 }
 
 fn ledger(object: &mut Object) -> Result<BTreeMap<String, u64>, TableError> {
-    let mut sums = HashMap::new();
-    object.counters.for_each_below(COUNTERS, |cell, cpus| {
-        sums.insert(cell, cpus.iter().sum::<u64>());
+    let mut sums = [0; COUNTERS as usize];
+    object.counters.for_each_below(1, |_, cpu| {
+        for (sum, cell) in sums.iter_mut().zip(cpu.counters) {
+            *sum += cell;
+        }
     })?;
-    Ok(names()
-        .map(|(cell, name)| (name, sums.get(&cell).copied().unwrap_or(0)))
-        .collect())
+    Ok(names().map(|(_, name)| name).zip(sums).collect())
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ fn report() -> PathReport {
         idle: 0,
         source_is_local: true,
         superseded: false,
+        confirmed: true,
     }
 }
 
@@ -129,12 +130,12 @@ async fn both_sides_of_a_round_trip_arrive_as_one_tree() {
             path: Some(&report),
             finding: None,
             interfaces: &interfaces,
-            other_end: OtherEnd::Observed,
+            other_end: OtherEnd::OtherNode,
             clock: ClockOffset::new(1_700_000_000_000_000_000, 0),
         };
         let tree = spans(&round_trip(side, points), &context);
         made.extend(tree.clone());
-        run.handle.send(tree);
+        run.handle.send(tree, 0, Duration::ZERO);
     }
     run.finish().await;
     let arrived = receiver.arrived.lock().expect("lock");

@@ -49,9 +49,17 @@ impl RawMap<'_> {
 
     /// The first entries, up to `most`.
     pub(crate) fn read(&self, most: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.read_from(0, most)
+    }
+
+    /// Up to `most` entries of an array from index `first` on, of a hash map from 0 alone.
+    pub(crate) fn read_from(&self, first: u32, most: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         let (mut keys, mut values) = (vec![0_u8; most * self.key], vec![0_u8; most * self.value]);
         let mut position = [0_u8; 64];
+        position[..4].copy_from_slice(&first.wrapping_sub(1).to_ne_bytes());
+        let begin = position.as_mut_ptr() as u64;
         let mut attr = BatchAttr {
+            in_batch: if first == 0 { 0 } else { begin },
             out_batch: position.as_mut_ptr() as u64,
             keys: keys.as_mut_ptr() as u64,
             values: values.as_mut_ptr() as u64,
@@ -72,7 +80,13 @@ impl RawMap<'_> {
 
     /// Writes zeroes over the first `count` values of an array.
     pub(crate) fn clear_array(&self, count: u32) {
-        let mut keys: Vec<u8> = (0..count).flat_map(u32::to_ne_bytes).collect();
+        self.clear_array_from(0, count);
+    }
+
+    /// Writes zeroes over `count` values of an array from index `first` on.
+    pub(crate) fn clear_array_from(&self, first: u32, count: u32) {
+        let indices = first..first + count;
+        let mut keys: Vec<u8> = indices.flat_map(u32::to_ne_bytes).collect();
         let mut values = vec![0_u8; count as usize * self.value];
         let mut attr = BatchAttr {
             keys: keys.as_mut_ptr() as u64,

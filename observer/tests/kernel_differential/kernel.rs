@@ -16,12 +16,13 @@ use aya::{Ebpf, EbpfLoader};
 use observer::kernel::program_name;
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
-use observer_ebpf::abi::counter::COUNTERS;
+use observer_ebpf::abi::counter::{COUNTERS, Own};
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
-use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
+use observer_ebpf::abi::relay::RelayKey;
+use observer_ebpf::abi::row::{FragmentRow, ROWS as ROW_COUNT, RttRow, TrafficRecord};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::calls::RawMap;
@@ -55,7 +56,7 @@ pub(crate) struct Kernel {
     object: Ebpf,
     maps: HashMap<&'static str, MapData>,
     ring: RingBuf<MapData>,
-    cpus: usize,
+    cpus: u32,
 }
 
 /// How one run ended.
@@ -66,7 +67,13 @@ pub(crate) struct Ran {
 
 impl Kernel {
     pub(crate) fn load() -> Self {
-        let mut object = EbpfLoader::new().load(PROGRAMS).expect("create the maps");
+        let cpus = aya::util::nr_cpus().expect("the number of CPUs");
+        let cpus = u32::try_from(cpus).expect("few CPUs");
+        let mut object = EbpfLoader::new()
+            .map_max_entries("TRAFFIC", cpus * ROW_COUNT)
+            .map_max_entries("COUNTERS", cpus)
+            .load(PROGRAMS)
+            .expect("create the maps");
         for point in Point::ALL {
             for hook in Hook::ALL {
                 program(&mut object, Site { point, hook })
@@ -83,6 +90,7 @@ impl Kernel {
             "RTT",
             "FRAGMENT_COUNTS",
             "OUTER_FLOWS",
+            "RELAYS",
             "BUDGET_WORDS",
             "COUNTERS",
             "CONTROL",
@@ -93,51 +101,52 @@ impl Kernel {
             object,
             maps: maps.into(),
             ring,
-            cpus: aya::util::nr_cpus().expect("the number of CPUs"),
+            cpus,
         }
     }
 
-    fn map<K, V>(&self, name: &str, copies: usize) -> RawMap<'_> {
+    fn map<K, V>(&self, name: &str) -> RawMap<'_> {
         RawMap {
             fd: self.maps[name].fd().as_fd(),
             key: size_of::<K>(),
-            value: size_of::<V>() * copies,
+            value: size_of::<V>(),
         }
     }
 
     /// Forgets everything seen.
     pub(crate) fn reset(&mut self) {
         while self.ring.next().is_some() {}
-        self.map::<FlowKey, BiflowRecord>("BIFLOWS", 1)
+        self.map::<FlowKey, BiflowRecord>("BIFLOWS")
             .clear_hash(ENTRIES);
-        self.map::<OuterKey, OuterFlowRecord>("OUTER_FLOWS", 1)
+        self.map::<OuterKey, OuterFlowRecord>("OUTER_FLOWS")
             .clear_hash(ENTRIES);
-        self.map::<u32, TrafficRecord>("TRAFFIC", self.cpus)
-            .clear_array(ROWS);
-        self.map::<u32, RttRow<u32>>("RTT", 1).clear_array(ROWS);
-        self.map::<u32, FragmentRow<u64>>("FRAGMENT_COUNTS", 1)
+        for cpu in 0..self.cpus {
+            self.map::<u32, TrafficRecord>("TRAFFIC")
+                .clear_array_from(cpu * ROW_COUNT, ROWS);
+        }
+        self.map::<u32, RttRow<u32>>("RTT").clear_array(ROWS);
+        self.map::<u32, FragmentRow<u64>>("FRAGMENT_COUNTS")
             .clear_array(ROWS);
         let budgets = u32::try_from(BUDGETS).expect("few budgets");
-        self.map::<u32, u64>("BUDGET_WORDS", 1).clear_array(budgets);
-        self.map::<u32, u64>("COUNTERS", self.cpus)
-            .clear_array(COUNTERS);
+        self.map::<u32, u64>("BUDGET_WORDS").clear_array(budgets);
+        self.map::<u32, Own<u64>>("COUNTERS").clear_array(self.cpus);
     }
 
     /// What user space tells the programs.
     pub(crate) fn set_control(&self, control: &Control) {
-        let map = self.map::<u32, Control>("CONTROL", 1);
+        let map = self.map::<u32, Control>("CONTROL");
         map.put(&0_u32.to_ne_bytes(), control.as_bytes());
     }
 
     pub(crate) fn set_networks(&self, networks: &[NetworkKey]) {
-        let map = self.map::<NetworkKey, u32>("NETWORKS", 1);
+        let map = self.map::<NetworkKey, u32>("NETWORKS");
         for network in networks {
             map.put(network.as_bytes(), &1_u32.to_ne_bytes());
         }
     }
 
     pub(crate) fn set_pairs<'a>(&self, pairs: impl Iterator<Item = (&'a PairKey, &'a Assignment)>) {
-        let map = self.map::<PairKey, u32>("PAIRS", 1);
+        let map = self.map::<PairKey, u32>("PAIRS");
         map.clear_hash(ENTRIES);
         for (pair, assignment) in pairs {
             map.put(pair.as_bytes(), &assignment.word().to_ne_bytes());
@@ -148,10 +157,18 @@ impl Kernel {
         &self,
         flows: impl Iterator<Item = (&'a FlowKey, &'a Assignment)>,
     ) {
-        let map = self.map::<FlowKey, u32>("TRANSLATIONS", 1);
+        let map = self.map::<FlowKey, u32>("TRANSLATIONS");
         map.clear_hash(ENTRIES);
         for (key, assignment) in flows {
             map.put(key.as_bytes(), &assignment.word().to_ne_bytes());
+        }
+    }
+
+    pub(crate) fn set_relays<'a>(&self, relays: impl Iterator<Item = &'a RelayKey>) {
+        let map = self.map::<RelayKey, u32>("RELAYS");
+        map.clear_hash(ENTRIES);
+        for relay in relays {
+            map.put(relay.as_bytes(), &1_u32.to_ne_bytes());
         }
     }
 
@@ -183,43 +200,41 @@ impl Kernel {
     /// All that the maps hold; takes the events out of the ring.
     pub(crate) fn state(&mut self) -> State {
         let mut state = State::default();
-        for (index, (_, cell)) in (0..).zip(
-            self.map::<u32, u64>("COUNTERS", self.cpus)
-                .read(COUNTERS as usize),
-        ) {
-            state.add_counter(index, sum(&cell, 0, 8));
+        let own = self.map::<u32, Own<u64>>("COUNTERS");
+        let cells: Vec<_> = own.read(self.cpus as usize);
+        for index in 0..COUNTERS as usize {
+            let at = index * 8;
+            let of = |(_, cells): &(_, Vec<u8>)| read::<u64>(&cells[at..at + 8]);
+            state.add_counter(index, cells.iter().map(of).sum());
         }
-        for (key, value) in self
-            .map::<FlowKey, BiflowRecord>("BIFLOWS", 1)
-            .read(ENTRIES)
-        {
+        for (hook, sum) in state.tunnel.iter_mut().enumerate() {
+            let at = (COUNTERS as usize + hook) * 8;
+            *sum = cells
+                .iter()
+                .map(|(_, cells)| read::<u64>(&cells[at..at + 8]))
+                .sum();
+        }
+        for (key, value) in self.map::<FlowKey, BiflowRecord>("BIFLOWS").read(ENTRIES) {
             state.add_biflow(&read::<FlowKey>(&key), &read::<BiflowRecord>(&value));
         }
         for (key, value) in self
-            .map::<OuterKey, OuterFlowRecord>("OUTER_FLOWS", 1)
+            .map::<OuterKey, OuterFlowRecord>("OUTER_FLOWS")
             .read(ENTRIES)
         {
             state.add_outer_flow(&read::<OuterKey>(&key), &read::<OuterFlowRecord>(&value));
         }
-        for (key, value) in self
-            .map::<u32, TrafficRecord>("TRAFFIC", self.cpus)
-            .read(ROWS as usize)
-        {
-            let [buffers, bytes, segments, wireguard_bytes] =
-                [0, 8, 16, 24].map(|at| sum(&value, at, 32));
-            let row = TrafficRecord {
-                buffers,
-                bytes,
-                segments,
-                wireguard_bytes,
-            };
-            state.add_traffic(read(&key), &row);
+        for cpu in 0..self.cpus {
+            let first = cpu * ROW_COUNT;
+            let rows = self.map::<u32, TrafficRecord>("TRAFFIC");
+            for (index, row) in rows.read_from(first, ROWS as usize) {
+                state.add_traffic(read::<u32>(&index) - first, &read::<TrafficRecord>(&row));
+            }
         }
-        for (key, value) in self.map::<u32, RttRow<u32>>("RTT", 1).read(ROWS as usize) {
+        for (key, value) in self.map::<u32, RttRow<u32>>("RTT").read(ROWS as usize) {
             state.add_rtt(read(&key), &read::<RttRow<u32>>(&value));
         }
         for (key, value) in self
-            .map::<u32, FragmentRow<u64>>("FRAGMENT_COUNTS", 1)
+            .map::<u32, FragmentRow<u64>>("FRAGMENT_COUNTS")
             .read(ROWS as usize)
         {
             state.add_fragments(read(&key), &read::<FragmentRow<u64>>(&value));
@@ -229,14 +244,6 @@ impl Kernel {
         }
         state
     }
-}
-
-/// Sum over CPUs of the 64-bit word at `offset` of values of `stride` bytes.
-fn sum(values: &[u8], offset: usize, stride: usize) -> u64 {
-    values
-        .chunks_exact(stride)
-        .map(|value| read::<u64>(&value[offset..offset + 8]))
-        .sum()
 }
 
 fn read<T: FromBytes>(bytes: &[u8]) -> T {

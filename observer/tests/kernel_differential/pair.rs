@@ -4,9 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use observer::host::{HostObserver, Seen, Sizes};
 use observer_ebpf::abi::biflow::Assignment;
-use observer_ebpf::abi::control::{Control, Prefix};
+use observer_ebpf::abi::control::{Control, Cover, Prefix};
 use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::point::{Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::parse::Framing;
 use observer_ebpf::units::Monotonic;
 
@@ -66,16 +67,16 @@ pub(crate) fn control() -> Control {
         Address::v6(octets)
     };
     Control {
-        cover: [
-            Prefix {
+        cover: Cover::of(
+            &Prefix {
                 value: Address::v4([10, 42, 0, 0]),
                 mask: mask_v4,
             },
-            Prefix {
+            &Prefix {
                 value: prefix_v6([0xfd, 0x42], 0),
                 mask: prefix_v6([0xff, 0xff], 0),
             },
-        ],
+        ),
         epoch: 1,
         pairs_version: 1,
         limits: [1_000_000; 4],
@@ -83,6 +84,8 @@ pub(crate) fn control() -> Control {
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
+        relays: 0,
+        paths_full: 0,
         reserved: 0,
     }
 }
@@ -114,6 +117,7 @@ impl Pair<'_> {
         host.networks = std::mem::take(&mut self.host.networks);
         host.pairs = std::mem::take(&mut self.host.pairs);
         host.translations = std::mem::take(&mut self.host.translations);
+        host.relays = std::mem::take(&mut self.host.relays);
         self.host = host;
         self.tell();
     }
@@ -123,6 +127,7 @@ impl Pair<'_> {
         self.kernel.set_control(&self.host.control);
         self.kernel.set_pairs(self.host.pairs.iter());
         self.kernel.set_translations(self.host.translations.iter());
+        self.kernel.set_relays(self.host.relays.iter());
     }
 
     /// Changes what user space says, in both.
@@ -148,6 +153,14 @@ impl Pair<'_> {
     pub(crate) fn name_flow(&mut self, key: FlowKey, assignment: Assignment) {
         self.host.translations.insert(key, assignment);
         self.host.control.pairs_version += 1;
+        self.tell();
+    }
+
+    /// Tells both where a relay listens.
+    pub(crate) fn add_relay(&mut self, address: Address, port: u16) {
+        let key = RelayKey::new(address, port);
+        self.host.relays.insert(key);
+        self.host.control.relays += 1;
         self.tell();
     }
 

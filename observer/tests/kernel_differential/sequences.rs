@@ -6,6 +6,8 @@ mod budgets;
 mod outer;
 #[path = "sequences/paths.rs"]
 mod paths;
+#[path = "sequences/relays.rs"]
+mod relays;
 #[path = "sequences/timing.rs"]
 mod timing;
 #[path = "sequences/translations.rs"]

@@ -58,7 +58,7 @@ pub enum LabVerb {
 /// What a lab is to be.
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Scenario: h2, h2c, h6, s1, s1d or mixed
+    /// Scenario: h2, h2c, h6, s1, s1d, s3, s5, h8 or mixed
     #[arg(default_value = "s1")]
     pub scenario: Scenario,
     /// Name of the lab; the scenario's name without it

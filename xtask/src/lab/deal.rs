@@ -70,6 +70,16 @@ impl Deal {
         key
     }
 
+    /// A session number of a peer relay, of 24 bits.
+    pub(crate) fn vni(&mut self) -> u32 {
+        loop {
+            let number = self.random.u32(1..1 << 24);
+            if self.used.insert(("vni", number)) {
+                return number;
+            }
+        }
+    }
+
     /// Shuffles in place.
     pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {
         self.random.shuffle(values);

@@ -21,7 +21,7 @@ const DEVICE_PATIENCE: Duration = Duration::from_secs(5);
 /// Device creation by another process has no event without a netlink socket of our own.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Runs all steps. `program` is the executable with the hidden verbs `wireguard` and `delay`.
+/// Runs all steps. `program` is the executable with the hidden verbs `wireguard`, `delay` and `relay`.
 pub(crate) fn execute(
     steps: &[Step],
     ledger: &Ledger,
@@ -95,6 +95,7 @@ fn start(
     let (verb, config) = match helper {
         Helper::Wireguard(config) => ("wireguard", serde_json::to_string_pretty(config)),
         Helper::Delay(config) => ("delay", serde_json::to_string_pretty(config)),
+        Helper::Relay(config) => ("relay", serde_json::to_string_pretty(config)),
     };
     let path = ledger.directory().join(format!("{name}.json"));
     let failed = |cause| LabError::io(format!("write {}", path.display()), cause);

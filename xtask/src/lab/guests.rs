@@ -3,7 +3,11 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
 use serde::{Deserialize, Serialize};
 
 use super::deal::Deal;
@@ -15,6 +19,11 @@ use super::{Lab, execute, steps};
 
 /// Host parts of a pod network that a pod may have; 1 is cni0.
 const HOSTS: std::ops::RangeInclusive<u8> = 2..=254;
+
+/// How long a port may take to open; some milliseconds on an idle machine.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
+/// The carrier has no event without a netlink socket of our own.
+const POLL: Duration = Duration::from_millis(1);
 
 /// The pods that were added to a lab.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +95,7 @@ impl Lab {
         let steps = steps::pod(node, &guard.pod);
         let program = self.ledger.record().options.program()?;
         execute::execute(&steps, &self.ledger, &program, &mut Vec::new())?;
+        await_port(&guard.node, &guard.pod.host_veth)?;
         Ok(guard)
     }
 }
@@ -134,6 +144,31 @@ impl Drop for PodGuard {
             eprintln!("remove pod {}: {cause}", self.pod.name);
         }
     }
+}
+
+/// Waits until the bridge forwards what comes by a port: the kernel opens it behind the scenes.
+fn await_port(netns: &str, port: &str) -> Result<(), LabError> {
+    let begun = Instant::now();
+    let failed = |errno: nix::errno::Errno| {
+        LabError::io(format!("list the devices of {netns}"), errno.into())
+    };
+    while !netns::within(netns, || is_running(port))?.map_err(failed)? {
+        if begun.elapsed() > PORT_PATIENCE {
+            return Err(LabError::Timeout {
+                what: format!("port {port} in {netns}"),
+                seconds: begun.elapsed().as_secs_f64(),
+                detail: "it has no carrier".to_owned(),
+            });
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+/// Whether a device of the calling thread's namespace is up and has a carrier that counts.
+fn is_running(device: &str) -> nix::Result<bool> {
+    let mut devices = getifaddrs()?.filter(|own| own.interface_name == device);
+    Ok(devices.any(|own| own.flags.contains(InterfaceFlags::IFF_RUNNING)))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Options {
     /// Whether the nodes' bridges hand their frames to netfilter.
     #[serde(default)]
     pub bridge_netfilter: BridgeNetfilter,
-    /// Executable with the hidden verbs `wireguard` and `delay`; none: found beside this one.
+    /// Executable with the hidden verbs `wireguard`, `delay` and `relay`; none: found beside this one.
     pub program: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! When a lab is ready: every pod has had an echo reply from every other pod.
+//! When a lab is ready: every pod has had an echo reply from every pod that can answer it.
 
 use std::net::Ipv4Addr;
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::error::LabError;
 use super::netns;
-use super::topology::{Pod, Topology};
+use super::topology::{Outcome, Pod, Topology};
 use crate::traffic::icmp::Echo;
 
 /// Whole patience; a healthy lab needs some milliseconds.
@@ -14,13 +14,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Patience per echo: a first packet may wait for a handshake.
 const PER_ECHO: Duration = Duration::from_millis(250);
 
-/// Waits until all pods talk.
+/// Waits until all pods talk that can.
 pub(crate) fn await_talking(topology: &Topology) -> Result<(), LabError> {
     let pods: Vec<&Pod> = topology.nodes.iter().flat_map(|node| &node.pods).collect();
+    let mut expected = topology.expected();
+    expected.retain(|path| path.outcome == Outcome::Reply);
     let deadline = Instant::now() + PATIENCE;
     thread::scope(|scope| {
         let others = |own: &Pod| {
-            let others = pods.iter().filter(|other| other.name != own.name);
+            let own = expected.iter().filter(|path| path.from == own.name);
+            let others = own.filter_map(|path| topology.pod(&path.to));
             others.map(|other| other.address).collect::<Vec<_>>()
         };
         let threads: Vec<_> = pods

@@ -85,7 +85,7 @@ fn remove_namespaces(names: &[String]) -> Result<(), LabError> {
 
 /// The lab's own processes hold nothing worth an orderly end.
 fn grace_of(process: &Identity) -> Duration {
-    let own = ["wireguard-", "delay-"]
+    let own = ["wireguard-", "delay-", "relay"]
         .iter()
         .any(|prefix| process.what.starts_with(prefix));
     if own {

@@ -5,9 +5,13 @@ mod build;
 mod h2;
 mod h2c;
 mod h6;
+mod h8;
 mod mixed;
+mod relay;
 mod s1;
 mod s1d;
+mod s3;
+mod s5;
 
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -15,7 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::deal::Deal;
-use super::topology::{Node, Role, Segment, SegmentKind, Service};
+use super::topology::{Mode, Node, Role, Segment, SegmentKind, Service};
 
 pub(crate) use self::build::topology;
 
@@ -33,18 +37,27 @@ pub enum Scenario {
     S1,
     /// As S1, but every peer is behind the router: no fault.
     S1d,
+    /// Fault: peers have the old address of a node.
+    S3,
+    /// Fault: tunnels through a DERP relay.
+    S5,
+    /// Healthy: tunnels through a peer relay.
+    H8,
     /// One node with three paths at once.
     Mixed,
 }
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::H2,
         Self::H2c,
         Self::H6,
         Self::S1,
         Self::S1d,
+        Self::S3,
+        Self::S5,
+        Self::H8,
         Self::Mixed,
     ];
 
@@ -57,6 +70,9 @@ impl Scenario {
             Self::H6 => "h6",
             Self::S1 => "s1",
             Self::S1d => "s1d",
+            Self::S3 => "s3",
+            Self::S5 => "s5",
+            Self::H8 => "h8",
             Self::Mixed => "mixed",
         }
     }
@@ -65,7 +81,7 @@ impl Scenario {
     #[must_use]
     pub fn least_pods(self) -> usize {
         match self {
-            Self::H2 | Self::S1 | Self::S1d | Self::Mixed => 1,
+            Self::H2 | Self::S1 | Self::S1d | Self::S3 | Self::S5 | Self::H8 | Self::Mixed => 1,
             Self::H2c => 2,
             Self::H6 => 3,
         }
@@ -93,12 +109,14 @@ struct Sketch {
     nodes: Vec<NodeSketch>,
     /// Devices between two roles: where VXLAN leaves, where WireGuard leaves.
     roads: fn(Role, Role) -> (&'static str, &'static str),
+    /// How WireGuard goes between any two nodes.
+    mode: Mode,
     /// Services over the finished nodes.
     services: fn(&[Node], &mut Deal) -> Vec<Service>,
 }
 
 impl Sketch {
-    /// A sketch without Services.
+    /// A sketch without Services, all of it direct.
     fn new(
         segments: Vec<Segment>,
         nodes: Vec<NodeSketch>,
@@ -108,6 +126,7 @@ impl Sketch {
             segments,
             nodes,
             roads,
+            mode: Mode::Direct,
             services: |_, _| Vec::new(),
         }
     }
@@ -150,6 +169,17 @@ fn vmnet() -> Segment {
         name: "vmnet".into(),
         kind: SegmentKind::Switch,
         gateway: Ipv4Addr::new(192, 168, 105, 1),
+        prefix: 24,
+    }
+}
+
+/// A LAN with a dealt network.
+fn lan(deal: &mut Deal) -> Segment {
+    Segment {
+        name: "lan".into(),
+        kind: SegmentKind::Switch,
+        // Above Lima's networks 104, 105 and 106, which would change the class.
+        gateway: Ipv4Addr::new(192, 168, deal.number("lan", 110, 250), 1),
         prefix: 24,
     }
 }

@@ -97,6 +97,18 @@ impl fmt::Display for Status {
                 )?;
             }
         }
+        if let Some(relay) = &self.topology.relay {
+            let (mode, listen) = (relay.mode.name(), relay.listen);
+            writeln!(out, "  {} ({mode}): {listen}", relay.netns)?;
+        }
+        for service in &self.topology.services {
+            let backends = service.backends.iter();
+            let backends: Vec<String> = backends
+                .map(|backend| format!("{} {}", backend.pod, backend.socket()))
+                .collect();
+            let (name, socket) = (&service.name, service.socket());
+            writeln!(out, "  service {name} {socket}: {}", backends.join(", "))?;
+        }
         for process in self.processes.iter().filter(|process| !process.alive) {
             writeln!(
                 out,

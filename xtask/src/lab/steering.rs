@@ -1,13 +1,24 @@
 //! What can be done with a lab that is up: run something in a place, change a delay or an MTU.
 //! A place is a node, a pod or `wan`, the router between the nodes.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::netns::{self, Tool, batch};
-use super::{ChildGuard, Lab, LabError, WireId, execute, knob};
+use super::topology::Relay;
+use super::{ChildGuard, Lab, LabError, WireId, execute, knob, steps};
+
+/// What the router of a lab with a relay does with UDP from node to node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectUdp {
+    /// It forwards it.
+    Passes,
+    /// It drops it.
+    Dropped,
+}
 
 impl Lab {
     /// A command in the namespace of a node, a pod or the router (`wan`).
@@ -30,6 +41,9 @@ impl Lab {
 
     /// Namespace of a node, a pod or the router (`wan`).
     pub fn netns(&self, place: &str) -> Result<&str, LabError> {
+        if place == "relay" {
+            return Ok(&self.relay()?.netns);
+        }
         if place == "wan" {
             return Ok(&self.topology.router);
         }
@@ -42,6 +56,37 @@ impl Lab {
     pub fn set_tunnel_delay(&self, node: &str, delay: Duration) -> Result<(), LabError> {
         self.node(node)?;
         knob::set(&self.delay_file(&format!("wireguard-{node}")), delay)
+    }
+
+    /// Sets how long the relay holds each packet, from the next one on.
+    pub fn set_relay_delay(&self, delay: Duration) -> Result<(), LabError> {
+        self.relay()?;
+        knob::set(&self.delay_file(steps::relay::PROCESS), delay)
+    }
+
+    /// Lets UDP from node to node pass the router, or drops it as at the beginning. Tunnels go direct
+    /// within [`wireguard::PING`], and back to the relay within [`wireguard::TRUST`].
+    pub fn set_direct_udp(&self, wanted: DirectUdp) -> Result<(), LabError> {
+        self.relay()?;
+        let table = steps::relay::OBSTACLE;
+        // Adding first makes deleting valid whether or not it is there.
+        let remove = format!("add table ip {table}; delete table ip {table}");
+        batch(Tool::Nft, Some(&self.topology.router), &[&remove])?;
+        match wanted {
+            DirectUdp::Passes => Ok(()),
+            DirectUdp::Dropped => {
+                let obstacle = steps::relay::obstacle(&self.topology);
+                self.execute(&[obstacle], &self.ledger.record().options.program()?)
+            }
+        }
+    }
+
+    /// The relay host, if the scenario has one.
+    pub fn relay(&self) -> Result<&Relay, LabError> {
+        self.topology.relay.as_ref().ok_or_else(|| {
+            let scenario = self.topology.scenario.name();
+            LabError::Options(format!("{scenario} has no relay; s5 and h8 have one"))
+        })
     }
 
     /// Sets the delay per direction of a wire that has a delay box.
@@ -60,6 +105,13 @@ impl Lab {
             &self.delay_file(&format!("delay-{}", device.router_port)),
             delay,
         )
+    }
+
+    /// Changes where a node sends what is for the pods of a peer: its forwarding entry, as flanneld
+    /// writes it when the peer's address has changed, or keeps it when flanneld has missed that.
+    pub fn set_vtep(&self, node: &str, peer: &str, vtep: Ipv4Addr) -> Result<(), LabError> {
+        let entry = steps::forwarding(self.node(node)?, self.node(peer)?, vtep);
+        self.execute(&[entry], &self.ledger.record().options.program()?)
     }
 
     /// Changes the MTU of a device as an operator would by hand.

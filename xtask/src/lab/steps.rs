@@ -4,10 +4,12 @@
 mod flannel;
 mod nodes;
 mod pods;
+pub(crate) mod relay;
 mod router;
 mod services;
 mod tailnet;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use super::delay;
@@ -54,6 +56,8 @@ pub(crate) enum Helper {
     Wireguard(wireguard::Config),
     /// A wire that holds frames for a while.
     Delay(delay::Config),
+    /// The relay between tunnels.
+    Relay(super::relay::Config),
 }
 
 /// Collects steps for one namespace.
@@ -87,14 +91,6 @@ impl<'a> Script<'a> {
         });
     }
 
-    /// A line for `bridge`.
-    fn bridge(&mut self, line: impl Into<String>) {
-        self.steps.push(Step::Bridge {
-            netns: self.netns.to_owned(),
-            line: line.into(),
-        });
-    }
-
     /// A sysctl.
     fn sysctl(&mut self, key: &'static str, value: &'static str) {
         self.steps.push(Step::Sysctl {
@@ -121,12 +117,25 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
     for node in &nodes {
         steps.extend(nodes::wires(node, topology));
     }
+    if let Some(relay) = &topology.relay {
+        steps.extend(relay::host(relay, &topology.router));
+    }
     steps.extend(router::ports(topology, &nodes, directory));
+    steps.extend(
+        nodes
+            .iter()
+            .flat_map(|node| router::silent_host(node, topology)),
+    );
     for node in &nodes {
         steps.extend(nodes::addresses(node));
     }
+    if let Some(relay) = &topology.relay {
+        steps.extend(nodes::address(&relay.netns, &relay.device));
+        steps.push(relay::process(relay, directory));
+        steps.push(relay::obstacle(topology));
+    }
     for node in &nodes {
-        steps.push(tailnet::process(node, &nodes, Start::Quiet, directory));
+        steps.push(tailnet::process(topology, node, Start::Quiet, directory));
     }
     for node in &nodes {
         steps.extend(tailnet::device(node));
@@ -152,6 +161,11 @@ pub(crate) fn tunnel_process(node: &Node) -> String {
     tailnet::process_name(node)
 }
 
+/// Where a node sends what is for the pods of a peer: one entry of its forwarding database.
+pub(crate) fn forwarding(node: &Node, peer: &Node, vtep: Ipv4Addr) -> Step {
+    flannel::forwarding(node, peer, vtep)
+}
+
 /// What makes one more pod on a node that is up.
 pub(crate) fn pod(node: &Node, pod: &Pod) -> Vec<Step> {
     let mut steps = vec![Step::Namespace(pod.netns.clone())];
@@ -162,11 +176,10 @@ pub(crate) fn pod(node: &Node, pod: &Pod) -> Vec<Step> {
 
 /// What makes a device of a node again that was removed: flannel.1 or tailscale0, with its entries.
 pub(crate) fn again(topology: &Topology, node: &Node, device: &str, directory: &Path) -> Vec<Step> {
-    let nodes: Vec<&Node> = topology.nodes.iter().collect();
     let mut steps = match device {
         VXLAN => flannel::device(node),
         TUNNEL => {
-            let mut steps = vec![tailnet::process(node, &nodes, Start::Greeting, directory)];
+            let mut steps = vec![tailnet::process(topology, node, Start::Greeting, directory)];
             steps.extend(tailnet::device(node));
             steps
         }
@@ -183,7 +196,12 @@ pub(crate) fn entries(topology: &Topology, node: &Node, device: &str) -> Vec<Ste
     match device {
         VXLAN => flannel::remotes(node, &nodes),
         TUNNEL => tailnet::routes(node, &nodes),
-        other => nodes::default_route(node, other),
+        other => {
+            let devices = node.devices.iter().filter(|own| own.name == other);
+            devices
+                .filter_map(|own| nodes::default_route(&node.netns, own))
+                .collect()
+        }
     }
 }
 

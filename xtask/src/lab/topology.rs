@@ -2,6 +2,7 @@
 //! Pure: nothing here looks at or changes the machine.
 
 mod expected;
+mod relay;
 mod service;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -10,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BridgeNetfilter, Scenario};
 
-pub use self::expected::ExpectedPath;
-pub use self::service::{Backend, Service, Source};
+pub use self::expected::{ExpectedPath, Outcome};
+pub use self::relay::{Mode, Relay, RelaySession};
+pub use self::service::{Backend, Protocol, Service, Source};
 
 /// A whole lab, before or after it is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +32,8 @@ pub struct Topology {
     pub nodes: Vec<Node>,
     /// Services, translated on every node.
     pub services: Vec<Service>,
+    /// The relay between the nodes, which then do not reach each other by UDP.
+    pub relay: Option<Relay>,
     /// Whether the nodes' bridges hand their frames to netfilter.
     pub bridge_netfilter: BridgeNetfilter,
     /// Order in which nodes are built, as positions in `nodes`.
@@ -69,6 +73,8 @@ pub enum Role {
     Member,
     /// The node whose pods call Services of the others.
     Client,
+    /// The node whose peers have its old address.
+    Moved,
     /// The node with three paths at once.
     Mixed,
     /// Its neighbour on the vmnet.
@@ -86,6 +92,8 @@ pub struct Node {
     pub netns: String,
     /// The part it plays.
     pub role: Role,
+    /// The underlay address that its peers still have, although a silent host has it by now.
+    pub former: Option<Ipv4Addr>,
     /// Network address of its /24 pod CIDR, which is also the address of flannel.1.
     pub pod_network: Ipv4Addr,
     /// The address flannel would announce as public-ip: its own end of the VXLAN.
@@ -171,6 +179,8 @@ pub struct Road {
     pub endpoint: SocketAddrV4,
     /// The device WireGuard packets leave by.
     pub endpoint_device: String,
+    /// How WireGuard goes there: where not direct, only as long as the endpoint does not answer.
+    pub mode: Mode,
     /// Whether the endpoint is a neighbour on that device.
     pub endpoint_on_link: bool,
 }
@@ -195,6 +205,7 @@ impl Role {
         match self {
             Self::Member => "member",
             Self::Client => "client",
+            Self::Moved => "moved",
             Self::Mixed => "mixed",
             Self::Near => "near",
             Self::Far => "far",
@@ -233,7 +244,9 @@ impl Topology {
             .flat_map(|node| &node.pods)
             .map(|pod| &pod.netns);
         let nodes = self.nodes.iter().map(|node| &node.netns);
+        let relay = self.relay.as_ref().map(|relay| &relay.netns);
         std::iter::once(&self.router)
+            .chain(relay)
             .chain(nodes)
             .chain(pods)
             .cloned()

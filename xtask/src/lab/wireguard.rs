@@ -1,13 +1,16 @@
 //! tailscale0 of a lab node: WireGuard on a TUN in user space, as tailscaled carries it.
-//! It has fixed endpoints and knows neither discovery nor relays nor routes of the host.
+//! It has fixed endpoints and, where there is one, a relay for peers whose endpoint does not answer.
+//! It knows no routes of the host.
 
 mod config;
+mod derp;
+mod disco;
 mod peers;
 mod wire;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,7 +25,8 @@ use super::error::LabError;
 use super::kernel::{Layer, open_tun};
 
 pub(crate) use self::config::public_key;
-pub use self::config::{Config, PeerConfig, Start};
+pub use self::config::{Config, PeerConfig, Start, Way};
+pub use self::disco::{PING, TRUST};
 
 /// Packets taken from one side before the other is looked at again.
 const BURST: usize = 64;
@@ -41,7 +45,9 @@ pub fn serve(config: &Path) -> Result<(), LabError> {
     let mut tunnel = Tunnel {
         peers: Peers::new(&config),
         mtu: usize::try_from(config.mtu).unwrap_or(BUFFER),
-        wire: Wire::new(socket, config.delay_file),
+        wire: Wire::new(socket, &config),
+        own: public_key(config.private_key),
+        pinged: None,
         tun,
     };
     if config.start == Start::Greeting {
@@ -57,6 +63,8 @@ struct Tunnel {
     tun: File,
     wire: Wire,
     peers: Peers,
+    own: [u8; 32],
+    pinged: Option<Instant>,
     mtu: usize,
 }
 
@@ -66,7 +74,7 @@ impl Tunnel {
         let mut output = vec![0; BUFFER];
         for peer in self.peers.all() {
             let result = peer.tunnel.format_handshake_initiation(&mut output, false);
-            settle(result, peer.endpoint, &mut self.wire);
+            settle(result, peer.way(Instant::now()), &mut self.wire);
         }
     }
 
@@ -77,6 +85,8 @@ impl Tunnel {
         loop {
             let now = Instant::now();
             let tick = (ticked + TICK).saturating_duration_since(now);
+            self.wire.keep_up(now);
+            self.ping(now);
             self.await_input(self.wire.wait(now).map_or(tick, |wait| wait.min(tick)))?;
             self.wire.flush(Instant::now());
             self.take_datagrams(&mut input, &mut output)?;
@@ -85,17 +95,41 @@ impl Tunnel {
                 ticked = Instant::now();
                 for peer in self.peers.all() {
                     let result = peer.tunnel.update_timers(&mut output);
-                    settle(result, peer.endpoint, &mut self.wire);
+                    settle(result, peer.way(Instant::now()), &mut self.wire);
                 }
             }
         }
     }
 
+    /// Asks every endpoint that has a relay beside it whether it can be reached.
+    fn ping(&mut self, now: Instant) {
+        if self.pinged.is_some_and(|pinged| now < pinged + disco::PING) {
+            return;
+        }
+        self.pinged = Some(now);
+        let ping = disco::message(disco::Kind::Ping, &self.own);
+        for peer in self.peers.all().filter(|peer| peer.relayed.is_some()) {
+            self.wire.send(Way::Direct(peer.endpoint), &ping);
+        }
+    }
+
+    /// Answers a ping of a peer, and believes its pong.
+    fn discover(&mut self, kind: disco::Kind, key: &[u8; 32], way: Way) {
+        let Some(peer) = self.peers.with_key(key) else {
+            return;
+        };
+        match kind {
+            disco::Kind::Ping => {
+                let pong = disco::message(disco::Kind::Pong, &self.own);
+                self.wire.send(way, &pong);
+            }
+            disco::Kind::Pong => peer.pong = Some(Instant::now()),
+        }
+    }
+
     fn await_input(&self, patience: Duration) -> io::Result<()> {
-        let mut watched = [
-            PollFd::new(self.tun.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.wire.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut watched = self.wire.watched();
+        watched.push(PollFd::new(self.tun.as_fd(), PollFlags::POLLIN));
         match ppoll(&mut watched, Some(TimeSpec::from_duration(patience)), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -116,7 +150,7 @@ impl Tunnel {
                 continue;
             };
             let result = peer.tunnel.encapsulate(&input[..padded], output);
-            settle(result, peer.endpoint, &mut self.wire);
+            settle(result, peer.way(Instant::now()), &mut self.wire);
         }
         Ok(())
     }
@@ -124,13 +158,17 @@ impl Tunnel {
     /// Datagrams of a peer are opened; the inner source has to be in its `AllowedIPs`.
     fn take_datagrams(&mut self, input: &mut [u8], output: &mut [u8]) -> io::Result<()> {
         for _ in 0..BURST {
-            let (length, from) = match self.wire.receive(input) {
-                Ok((length, SocketAddr::V4(from))) => (length, from),
-                Ok((_, SocketAddr::V6(_))) => continue,
+            let (length, way) = match self.wire.receive(input) {
+                Ok(Some(received)) => received,
+                Ok(None) => continue,
                 Err(cause) if is_pause(&cause) => return Ok(()),
                 Err(cause) => return Err(cause),
             };
-            let Some(peer) = self.peers.at(from) else {
+            if let Some((kind, key)) = disco::read(&input[..length]) {
+                self.discover(kind, key, way);
+                continue;
+            }
+            let Some(peer) = self.peers.at(way) else {
                 continue;
             };
             open(
@@ -152,12 +190,12 @@ fn open(peer: &mut Peer, datagram: &[u8], output: &mut [u8], wire: &mut Wire, tu
         .decapsulate(Some((*peer.endpoint.ip()).into()), datagram, output)
     {
         TunnResult::WriteToNetwork(answer) => {
-            wire.send(peer.endpoint, answer);
+            wire.send(peer.way(Instant::now()), answer);
             // A finished handshake frees packets that waited for it.
             while let TunnResult::WriteToNetwork(queued) =
                 peer.tunnel.decapsulate(None, &[], output)
             {
-                wire.send(peer.endpoint, queued);
+                wire.send(peer.way(Instant::now()), queued);
             }
         }
         TunnResult::WriteToTunnelV4(packet, source) if peer.allows(source) => {
@@ -174,9 +212,9 @@ fn open(peer: &mut Peer, datagram: &[u8], output: &mut [u8], wire: &mut Wire, tu
 }
 
 /// Sends what the protocol wants sent.
-fn settle(result: TunnResult<'_>, to: SocketAddrV4, wire: &mut Wire) {
+fn settle(result: TunnResult<'_>, way: Way, wire: &mut Wire) {
     match result {
-        TunnResult::WriteToNetwork(datagram) => wire.send(to, datagram),
+        TunnResult::WriteToNetwork(datagram) => wire.send(way, datagram),
         TunnResult::Err(_)
         | TunnResult::Done
         | TunnResult::WriteToTunnelV4(..)

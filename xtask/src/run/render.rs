@@ -57,6 +57,9 @@ fn title(lab: &LabOutcome) -> &'static str {
         "h2c" => "as H2, with Services over several nodes: healthy",
         "h6" => "pods of one node: healthy",
         "s1d" => "pods over the Tailscale tunnel, every node behind a router",
+        "s3" => "a node with a new address, which the others do not know",
+        "s5" => "pods over a tunnel through a DERP relay",
+        "h8" => "pods over a tunnel through a peer relay, on purpose",
         "mixed" => "one node with two kinds of neighbours: on its own network, and far away",
         _ => "",
     }

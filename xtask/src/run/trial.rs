@@ -11,13 +11,13 @@ use super::outcome::{self, Outcome, Timing};
 use super::reports;
 use super::site::{Site, Watched};
 use super::{RunArgs, RunError};
-use crate::lab::{Scenario, Topology};
+use crate::lab::{self, Scenario, Topology};
 use crate::report;
 use crate::traffic::{Stop, TrafficError};
 
 /// Traffic of a trial whose time nobody has chosen.
 const TIME: Duration = Duration::from_secs(15);
-/// Traffic of less time measures nothing.
+/// Traffic of less time measures nothing: a shorter wish gets so much.
 const LEAST: Duration = Duration::from_secs(2);
 /// Share of the light traffic; full load gets the rest.
 const LIGHT: f64 = 0.6;
@@ -46,10 +46,13 @@ pub(super) struct Measured {
 
 /// Runs a trial from the first namespace to the last; whatever happens, nothing is left of it.
 pub(super) fn drive(program: &Path, options: &RunArgs, signal: &Stop) -> Result<Outcome, RunError> {
-    let time = options.time.unwrap_or(TIME);
-    if time < LEAST {
-        let given = format!("{} ms", time.as_millis());
-        return Err(RunError::TooShort { given });
+    let wanted = options.time.unwrap_or(TIME);
+    let time = wanted.max(LEAST);
+    if time > wanted {
+        let (wanted, least) = (report::seconds(wanted), report::seconds(LEAST));
+        report::progress(format_args!(
+            "{wanted} is too short for a lab to measure anything: {least}"
+        ));
     }
     let driven = drive_for(time, program, options, signal);
     // Ctrl-C at a terminal also ends the tools that labs are made with.
@@ -208,7 +211,7 @@ impl Trial<'_> {
     }
 }
 
-/// The pairs that get traffic: client and server, or all.
+/// The pairs that get traffic: client and server, or all that answer.
 fn pairs(sites: &[Site], watched: Watched) -> Vec<Measured> {
     let mut pairs = Vec::new();
     for (index, site) in sites.iter().enumerate() {
@@ -217,7 +220,9 @@ fn pairs(sites: &[Site], watched: Watched) -> Vec<Measured> {
             Watched::ClientAndServer => (1, Duration::from_millis(1)),
             Watched::All => (usize::MAX, Duration::ZERO),
         };
-        let ordered = topology.expected().into_iter().take(count);
+        let mut ordered = topology.expected();
+        ordered.retain(|pair| pair.outcome == lab::Outcome::Reply);
+        let ordered = ordered.into_iter().take(count);
         pairs.extend(
             ordered.filter_map(|pair| measured(index, topology, [&pair.from, &pair.to], think)),
         );

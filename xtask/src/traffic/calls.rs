@@ -92,10 +92,27 @@ impl Calls {
     /// So many requests on every open connection. In each round all are asked before the first
     /// answer is read, so that all are under way at the same time.
     pub fn exchange(&mut self, rounds: u64) -> Result<(), TrafficError> {
-        let (target, netns) = (self.target, &self.client.netns);
-        let action = format!("exchange messages from {netns} with {target}");
-        (0..rounds)
-            .try_for_each(|_| round(&mut self.open))
+        (0..rounds).try_for_each(|_| {
+            self.ask()?;
+            self.hear()
+        })
+    }
+
+    /// One request on every open connection, without waiting for an answer.
+    pub fn ask(&mut self) -> Result<(), TrafficError> {
+        let action = format!("ask {} from {}", self.target, self.client.netns);
+        self.open
+            .iter_mut()
+            .try_for_each(|(call, stream)| call.ask(stream))
+            .map_err(TrafficError::socket(action))
+    }
+
+    /// The answers to one request on every open connection; waits for each for ten seconds.
+    pub fn hear(&mut self) -> Result<(), TrafficError> {
+        let action = format!("hear {} in {}", self.target, self.client.netns);
+        self.open
+            .iter_mut()
+            .try_for_each(|(call, stream)| call.hear(stream))
             .map_err(TrafficError::socket(action))
     }
 
@@ -134,31 +151,30 @@ fn begin(stream: TcpStream) -> io::Result<(Call, TcpStream)> {
     Ok((call, stream))
 }
 
-/// One request and one reply on every connection.
-fn round(open: &mut [(Call, TcpStream)]) -> io::Result<()> {
-    for (call, stream) in open.iter_mut() {
+impl Call {
+    fn ask(&self, stream: &mut TcpStream) -> io::Result<()> {
         let request = Message {
-            number: call.number,
+            number: self.number,
             server: Ipv4Addr::UNSPECIFIED,
         };
-        stream.write_all(&request.bytes())?;
+        stream.write_all(&request.bytes())
     }
-    for (call, stream) in open {
+
+    fn hear(&mut self, stream: &mut TcpStream) -> io::Result<()> {
         let mut bytes = [0; MESSAGE];
         stream.read_exact(&mut bytes)?;
         let reply = Message::read(bytes);
-        let same = call.server.is_none_or(|server| server == reply.server);
-        if reply.number != call.number || !same {
-            let number = call.number;
+        let same = self.server.is_none_or(|server| server == reply.server);
+        if reply.number != self.number || !same {
+            let (number, server) = (self.number, self.server);
             return Err(io::Error::other(format!(
-                "connection {number} of {:?} was answered as {reply:?}",
-                call.server
+                "connection {number} of {server:?} was answered as {reply:?}"
             )));
         }
-        call.server = Some(reply.server);
-        call.exchanges += 1;
+        self.server = Some(reply.server);
+        self.exchanges += 1;
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

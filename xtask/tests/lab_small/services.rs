@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use xtask::lab::topology::{BRIDGE, Backend, Role, Service, VXLAN};
+use xtask::lab::topology::{BRIDGE, Backend, Protocol, Role, Service, VXLAN};
 use xtask::lab::{BridgeNetfilter, Lab, Node, Options, Pod, Scenario};
 use xtask::oracle::{Counter, Hook};
 use xtask::traffic::calls::MESSAGE;
-use xtask::traffic::{Accepted, Call, Calls, Place, Servers};
+use xtask::traffic::queries::QUERY;
+use xtask::traffic::{Accepted, Call, Calls, Place, Queries, Resolvers, Servers, Stop};
 
 use super::bench::{assert_nothing_left, lab_options, possible};
 
@@ -26,6 +27,47 @@ fn service_spreads_connections_over_two_nodes_with_bridge_netfilter() {
 fn service_spreads_connections_over_two_nodes_without_bridge_netfilter() {
     let test = "services::service_spreads_connections_over_two_nodes_without_bridge_netfilter";
     check(test, BridgeNetfilter::Off);
+}
+
+#[test]
+fn service_reaches_a_backend_of_the_same_node_by_bridge_netfilter() {
+    if !possible("services::service_reaches_a_backend_of_the_same_node_by_bridge_netfilter") {
+        return;
+    }
+    let lab = Lab::up(Options {
+        bridge_netfilter: BridgeNetfilter::On,
+        ..lab_options(Scenario::H2c, "local")
+    })
+    .expect("lab comes up");
+    let service = lab.topology().service("web").expect("service");
+    let backend = &service.backends[0];
+    let node = node_of(&lab, backend);
+    let places: Vec<_> = service
+        .backends
+        .iter()
+        .map(|backend| (Place::from(pod(&lab, backend)), backend.port))
+        .collect();
+    let servers = Servers::serve(&places).expect("servers");
+    let caller = &node.pods[1];
+    let veth = &pod(&lab, backend).host_veth;
+    let delivered = format!(
+        "ip saddr {} ip daddr {} tcp dport 8080",
+        caller.address, backend.address
+    );
+    let delivered = Seen::new(&node.netns, veth, Hook::Egress, &delivered);
+    let answered = format!("ip saddr {} tcp sport 80", service.address);
+    let answered = Seen::new(&caller.netns, "eth0", Hook::Ingress, &answered);
+    let mut calls = Calls::new(Place::from(caller), service.socket());
+    calls.open(4).expect("connections");
+    calls.exchange(5).expect("exchanges");
+    let calls = calls.close().expect("all ended");
+    let local = calls
+        .iter()
+        .filter(|call| call.server == Some(backend.address));
+    assert_eq!(local.count(), 2, "every other one");
+    assert!(delivered.packets() >= 2 * 5, "{}", delivered.what);
+    assert!(answered.packets() >= 4 * 5, "{}", answered.what);
+    assert_eq!(servers.accepted().len(), 4);
 }
 
 /// One packet counter of a place.
@@ -62,6 +104,11 @@ fn check(test: &str, bridge_netfilter: BridgeNetfilter) {
     for name in ["web", "masked"] {
         check_service(&lab, client, lab.topology().service(name).expect("service"));
     }
+    check_queries(
+        &lab,
+        client,
+        lab.topology().service("dns").expect("service"),
+    );
     let status = lab.status();
     drop(lab);
     assert_nothing_left(&status);
@@ -146,6 +193,39 @@ fn check_service(lab: &Lab, client: &Node, service: &Service) {
         BridgeNetfilter::Off => [arrived, 0],
     };
     assert_eq!(seen(&bridge), wanted, "{}", bridge[0].what);
+}
+
+/// Asks the DNS Service: every query is answered, by the backends in turn.
+fn check_queries(lab: &Lab, client: &Node, service: &Service) {
+    const QUERIES: u16 = 20;
+    assert_eq!((service.port, service.protocol), (53, Protocol::Udp));
+    let places: Vec<_> = service
+        .backends
+        .iter()
+        .map(|backend| (Place::from(pod(lab, backend)), backend.port))
+        .collect();
+    let resolvers = Resolvers::serve(&places).expect("servers");
+    let to_service = format!("ip daddr {} udp dport 53", service.address);
+    let port = &client.pods[0].host_veth;
+    let asked = Seen::new(&client.netns, port, Hook::Ingress, &to_service);
+    let length = format!("udp dport 53 ip length {}", 28 + QUERY);
+    let carried = Seen::new(&client.netns, VXLAN, Hook::Egress, &length);
+    let queries = Queries {
+        client: Place::from(&client.pods[0]),
+        target: service.socket(),
+        count: QUERIES,
+    };
+    let report = queries.drive(&Stop::default()).expect("queries");
+    let each = u64::from(QUERIES) / 2;
+    let backends = service.backends.iter();
+    let wanted: BTreeMap<_, _> = backends.map(|backend| (backend.address, each)).collect();
+    assert_eq!(
+        (report.sent, &report.answered),
+        (u64::from(QUERIES), &wanted)
+    );
+    assert_eq!(resolvers.heard(), wanted);
+    let found = [asked, carried].map(|seen| seen.packets());
+    assert_eq!(found, [u64::from(QUERIES); 2]);
 }
 
 /// Both ends say the same of every connection, and backends have had them in turn.

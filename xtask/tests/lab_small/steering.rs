@@ -17,14 +17,14 @@ const BYTES: u64 = 1_000_000;
 /// How far a measured delay may be off on a busy machine of two processors.
 const SLACK_US: f64 = 15_000.0;
 
-fn assert_delay(what: &str, found_us: f64, wanted_ms: f64) {
+pub(crate) fn assert_delay(what: &str, found_us: f64, wanted_ms: f64) {
     let wanted_us = wanted_ms * 1e3;
     let fits = (wanted_us..wanted_us + SLACK_US).contains(&found_us);
     assert!(fits, "{what}: {found_us} us, not {wanted_us} and a little");
 }
 
 /// The median of some round trips between two places.
-fn median_us(from: &Place, to: &Place) -> f64 {
+pub(crate) fn median_us(from: &Place, to: &Place) -> f64 {
     let ping = Ping::new(from.clone(), to.address, 15)
         .drive(&Stop::default())
         .expect("ping");

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use aya::maps::{Map, MapData, MapInfo, PerCpuArray};
+use aya::maps::{Array, Map, MapData, MapInfo};
 use aya::programs::tc::TcAttachType;
 use aya::programs::{SchedClassifier, loaded_links, loaded_programs};
-use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss, Own};
 use observer_ebpf::abi::point::{FlowDirection, Point};
-use observer_ebpf::abi::row::Row;
-use observer_ebpf::abi::{FIRST_PATH, PATH_UNKNOWN, PATHS};
+use observer_ebpf::abi::row::{ROWS, Row};
+use observer_ebpf::abi::{FIRST_PATH, PATH_REFUSED, PATH_UNKNOWN, PATHS};
 use xtask::lab::netns;
+
+/// Words of the ledger's entry.
+const OWN: usize = size_of::<Own<u64>>() / 8;
 
 /// Ids of the kernel's objects that a process holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +75,8 @@ pub(crate) fn attached(namespace: &str, device: &str) -> [usize; 2] {
 
 /// The traffic rows and the ledger of one agent, read behind its back.
 pub(crate) struct Maps {
-    traffic: PerCpuArray<MapData, [u64; 4]>,
-    counters: PerCpuArray<MapData, u64>,
+    traffic: Array<MapData, [u64; 4]>,
+    counters: Array<MapData, [u64; OWN]>,
 }
 
 /// What a group of rows counted at one point.
@@ -87,14 +90,23 @@ pub(crate) struct Sum {
 /// Everything that an agent's programs counted up to a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counted {
-    /// Per point: pods, paths of their own or not named yet.
+    /// Per point: pods, paths of their own, not named yet or refused.
     pub(crate) pods: [Sum; 8],
     /// Per point: collected traffic of the node itself and of strangers.
     pub(crate) others: [Sum; 8],
+    /// Buffers on the reserved paths 0 and 1, per point.
+    pub(crate) unnamed: [[u64; 8]; 2],
     /// Frames that a program saw.
     pub(crate) frames: u64,
     /// Frames that are not for us or lie.
     pub(crate) refused: u64,
+}
+
+impl Counted {
+    /// Buffers on reserved path 0 or 1 at a point.
+    pub(crate) fn on_path(&self, path: u16, point: Point) -> u64 {
+        self.unnamed[usize::from(path)][point as usize]
+    }
 }
 
 impl Maps {
@@ -107,27 +119,32 @@ impl Maps {
                 info.is_ok_and(|info| info.name_as_str() == Some(name))
             };
             let id = maps.iter().find(is_it).expect("a map of this name");
-            Map::PerCpuArray(MapData::from_id(*id).expect("map"))
+            Map::Array(MapData::from_id(*id).expect("map"))
         };
         let [traffic, counters] = ["TRAFFIC", "COUNTERS"].map(open);
         Self {
             traffic: traffic.try_into().expect("rows of four words"),
-            counters: counters.try_into().expect("cells of one word"),
+            counters: counters.try_into().expect("the cells and what lies behind"),
         }
     }
 
     /// Reads all rows and cells.
     pub(crate) fn read(&self) -> Counted {
         let [mut pods, mut others] = [[Sum::default(); 8]; 2];
+        let mut unnamed = [[0; 8]; 2];
         for path in 0..PATHS {
-            let is_pod = path == PATH_UNKNOWN || path >= FIRST_PATH;
+            let is_pod = path == PATH_UNKNOWN || path == PATH_REFUSED || path >= FIRST_PATH;
             let sums = if is_pod { &mut pods } else { &mut others };
             for (point, sum) in Point::ALL.into_iter().zip(sums) {
                 for direction in FlowDirection::ALL {
                     let row = Row::new(path, point, direction).index();
-                    for [buffers, bytes, segments, _] in
-                        self.traffic.get(&row, 0).expect("row").iter()
-                    {
+                    for cpu in 0..self.counters.len() {
+                        let index = cpu * ROWS + row;
+                        let [buffers, bytes, segments, _] =
+                            self.traffic.get(&index, 0).expect("row");
+                        if let Some(unnamed) = unnamed.get_mut(usize::from(path)) {
+                            unnamed[point as usize] += buffers;
+                        }
                         sum.buffers += buffers;
                         sum.bytes += bytes;
                         sum.segments += segments;
@@ -135,11 +152,14 @@ impl Maps {
                 }
             }
         }
-        let cell = |cell: u32| -> u64 { self.counters.get(&cell, 0).expect("cell").iter().sum() };
+        let cpus = (0..self.counters.len()).map(|cpu| self.counters.get(&cpu, 0).expect("cells"));
+        let cpus: Vec<_> = cpus.collect();
+        let cell = |cell: u32| -> u64 { cpus.iter().map(|cells| cells[cell as usize]).sum() };
         let losses = u32::try_from(Loss::ALL.len()).expect("few");
         Counted {
             pods,
             others,
+            unnamed,
             frames: cell(Counter::Loss(Loss::Frames).index()),
             refused: (losses..COUNTERS).map(cell).sum(),
         }

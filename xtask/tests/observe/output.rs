@@ -28,6 +28,7 @@ pub(crate) struct PathLine {
     pub(crate) class: Option<String>,
     pub(crate) present: bool,
     pub(crate) encap: Option<String>,
+    pub(crate) tailscale_mode: Option<String>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) points: BTreeMap<String, Counted>,
@@ -57,7 +58,7 @@ pub(crate) struct RoundTrip {
 }
 
 /// A cause with its evidence and its fix.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Finding {
     pub(crate) cause: String,
     pub(crate) subject: Subject,
@@ -67,20 +68,20 @@ pub(crate) struct Finding {
 }
 
 /// What a finding is about.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Subject {
     pub(crate) nodes: Vec<String>,
 }
 
 /// A fact.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Evidence {
     pub(crate) id: String,
     pub(crate) text: String,
 }
 
 /// What to change.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Fix {
     pub(crate) id: String,
     pub(crate) text: String,
@@ -96,8 +97,10 @@ pub(crate) struct Span {
     pub(crate) id: String,
     #[serde(rename = "parent_span_id")]
     pub(crate) parent: Option<String>,
+    pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) duration_ms: f64,
+    pub(crate) error: Option<String>,
     pub(crate) attributes: BTreeMap<String, Value>,
 }
 

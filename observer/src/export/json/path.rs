@@ -81,7 +81,7 @@ impl<'a> Line<'a> {
     /// Views and proofs that nothing looks at yet are null, and so is a stack that was not seen
     /// where the road is decided.
     pub(super) fn of(report: &'a PathReport) -> Self {
-        let class = report.class.map(Class::name);
+        let class = report.class_name();
         let is_seen = report.class.is_some();
         let stack =
             (is_seen && report.class != Some(Class::Unknown)).then_some(&report.encapsulation);

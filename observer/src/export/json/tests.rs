@@ -92,7 +92,7 @@ fn a_span_keeps_its_ids_and_times() {
         path: None,
         finding: None,
         interfaces: &interfaces,
-        other_end: OtherEnd::Observed,
+        other_end: OtherEnd::OtherNode,
         clock: ClockOffset::new(1_700_000_000_000_000_000, 0),
     };
     let line = span_line(&spans(&trip, &context)[0]).unwrap();

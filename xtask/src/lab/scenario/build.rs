@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::{NodeSketch, Scenario, Sketch, Wire, h2, h2c, h6, mixed, s1, s1d};
+use super::{NodeSketch, Scenario, Sketch, Wire, h2, h2c, h6, h8, mixed, relay, s1, s1d, s3, s5};
 use crate::lab::deal::Deal;
 use crate::lab::topology::{Device, Node, Pod, Road, Role, Segment, Tailnet, Topology};
 use crate::lab::{Options, WireId};
@@ -20,6 +20,9 @@ pub(crate) fn topology(options: &Options) -> Topology {
         Scenario::H6 => h6::sketch(),
         Scenario::S1 => s1::sketch(&mut deal),
         Scenario::S1d => s1d::sketch(&mut deal),
+        Scenario::S3 => s3::sketch(&mut deal),
+        Scenario::S5 => s5::sketch(&mut deal),
+        Scenario::H8 => h8::sketch(&mut deal),
         Scenario::Mixed => mixed::sketch(&mut deal),
     };
     deal.shuffle(&mut sketch.nodes);
@@ -30,13 +33,14 @@ pub(crate) fn topology(options: &Options) -> Topology {
         .collect();
     let roads: Vec<Vec<Road>> = nodes
         .iter()
-        .map(|node| build_roads(node, &nodes, sketch.roads))
+        .map(|node| build_roads(node, &nodes, &sketch))
         .collect();
     for (node, roads) in nodes.iter_mut().zip(roads) {
         node.roads = roads;
     }
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     deal.shuffle(&mut order);
+    let relay = relay::build(&sketch, &nodes, options, &mut deal);
     let services = (sketch.services)(&nodes, &mut deal);
     Topology {
         name: options.name.clone(),
@@ -46,6 +50,7 @@ pub(crate) fn topology(options: &Options) -> Topology {
         segments: sketch.segments,
         nodes,
         services,
+        relay,
         bridge_netfilter: options.bridge_netfilter,
         order,
     }
@@ -78,6 +83,7 @@ fn build_node(
     let mut built = Node {
         name: name.to_owned(),
         role: node.role,
+        former: None,
         pod_network: Ipv4Addr::new(10, 42, deal.number("pod network", 1, 254), 0),
         vtep: tailnet.address,
         vtep_mac: deal.mac(),
@@ -91,6 +97,11 @@ fn build_node(
         roads: Vec::new(),
         netns,
     };
+    if let (Role::Moved, Some(device)) = (node.role, built.devices.first()) {
+        let network = device.address.to_bits() & !0xff;
+        let host = u32::from(deal.number("host", 10, 250));
+        built.former = Some(Ipv4Addr::from_bits(network | host));
+    }
     built.vtep = built.address_of(node.flannel_device).unwrap_or(built.vtep);
     let letters = ('a'..='z').take(options.pods_per_node);
     built.pods = letters
@@ -106,7 +117,7 @@ fn build_node(
 }
 
 /// A device with its address inside the segment.
-fn build_device(
+pub(super) fn build_device(
     node: &str,
     wire: &Wire,
     segment: &Segment,
@@ -131,15 +142,11 @@ fn build_device(
 }
 
 /// The roads of one node to all others.
-fn build_roads(
-    node: &Node,
-    nodes: &[Node],
-    devices: fn(Role, Role) -> (&'static str, &'static str),
-) -> Vec<Road> {
+fn build_roads(node: &Node, nodes: &[Node], sketch: &Sketch) -> Vec<Road> {
     let others = nodes.iter().filter(|other| other.name != node.name);
     others
         .filter_map(|other| {
-            let (vtep_device, endpoint_device) = devices(node.role, other.role);
+            let (vtep_device, endpoint_device) = (sketch.roads)(node.role, other.role);
             let endpoint = other.address_of(endpoint_device)?;
             let segment_of = |node: &Node| {
                 let device = node
@@ -150,10 +157,11 @@ fn build_roads(
             };
             Some(Road {
                 to: other.name.clone(),
-                vtep: other.address_of(vtep_device)?,
+                vtep: other.former.or(other.address_of(vtep_device))?,
                 vtep_device: vtep_device.to_owned(),
                 endpoint: SocketAddrV4::new(endpoint, other.tailnet.port),
                 endpoint_device: endpoint_device.to_owned(),
+                mode: sketch.mode,
                 endpoint_on_link: segment_of(node) == segment_of(other),
             })
         })

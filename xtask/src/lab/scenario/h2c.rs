@@ -4,6 +4,7 @@
 //!   client                    member                    member
 //!   pod a, pod b              pod a: web                pod a: web
 //!                             pod b: masked, on one of the two
+//!   dns     10.43.x.y:53, UDP -> each web pod, port 53, in turn
 //!   web     10.43.x.y:80 -> each web pod, port 8080, in turn
 //!   masked  10.43.x.y:80 -> the masked pod, port 8080; its node masquerades what comes from
 //!                           pods of other nodes, so that the pod sees 10.42.N.1 of its own cni0
@@ -17,12 +18,13 @@ use std::net::Ipv4Addr;
 
 use super::{Sketch, h2};
 use crate::lab::deal::Deal;
-use crate::lab::topology::{Backend, Node, Role, Service, Source};
+use crate::lab::topology::{Backend, Node, Protocol, Role, Service, Source};
 
-/// Port of every Service.
+/// Port of the TCP Services, and of their backends.
 const PORT: u16 = 80;
-/// Port of every backend.
 const TARGET_PORT: u16 = 8080;
+/// Port of the DNS Service and of its backends.
+const DNS: u16 = 53;
 
 /// The sketch of H2c.
 pub(super) fn sketch() -> Sketch {
@@ -33,24 +35,29 @@ pub(super) fn sketch() -> Sketch {
     Sketch { services, ..sketch }
 }
 
-/// Both Services over the nodes that are no client.
+/// All Services over the nodes that are no client.
 fn services(nodes: &[Node], deal: &mut Deal) -> Vec<Service> {
     let mut members: Vec<&Node> = nodes
         .iter()
         .filter(|node| node.role == Role::Member)
         .collect();
     deal.shuffle(&mut members);
-    let backend = |node: &&Node, position: usize| {
+    let backend = |node: &&Node, position: usize, port| {
         let pod = node.pods.get(position)?;
         Some(Backend {
             pod: pod.name.clone(),
             address: pod.address,
-            port: TARGET_PORT,
+            port,
         })
     };
-    let web = members.iter().filter_map(|node| backend(node, 0)).collect();
-    let masked = members.first().and_then(|node| backend(node, 1));
-    let mut service = |name: &str, backends, source| Service {
+    let on_all = |port| {
+        let backends = members.iter().filter_map(|node| backend(node, 0, port));
+        backends.collect::<Vec<_>>()
+    };
+    let on_one = members
+        .first()
+        .and_then(|node| backend(node, 1, TARGET_PORT));
+    let mut service = |name: &str, protocol, port, backends| Service {
         name: name.to_owned(),
         address: Ipv4Addr::new(
             10,
@@ -58,12 +65,16 @@ fn services(nodes: &[Node], deal: &mut Deal) -> Vec<Service> {
             deal.number("service", 1, 254),
             deal.number("service low", 1, 254),
         ),
-        port: PORT,
+        protocol,
+        port,
         backends,
-        source,
+        source: Source::Kept,
     };
-    vec![
-        service("web", web, Source::Kept),
-        service("masked", masked.into_iter().collect(), Source::Masqueraded),
-    ]
+    let web = service("web", Protocol::Tcp, PORT, on_all(TARGET_PORT));
+    let masked = Service {
+        source: Source::Masqueraded,
+        ..service("masked", Protocol::Tcp, PORT, on_one.into_iter().collect())
+    };
+    let dns = service("dns", Protocol::Udp, DNS, on_all(DNS));
+    vec![web, masked, dns]
 }

@@ -10,21 +10,12 @@
 //!        router 192.168.L.1 (np-s1-wan)
 //! ```
 
-use std::net::Ipv4Addr;
-
-use super::{NodeSketch, Sketch, Wire};
+use super::{NodeSketch, Sketch, Wire, lan};
 use crate::lab::deal::Deal;
-use crate::lab::topology::{Role, Segment, SegmentKind, TUNNEL, TUNNEL_MTU, VXLAN_OVERHEAD};
+use crate::lab::topology::{Role, TUNNEL, TUNNEL_MTU, VXLAN_OVERHEAD};
 
 /// The sketch of S1.
 pub(super) fn sketch(deal: &mut Deal) -> Sketch {
-    let lan = Segment {
-        name: "lan".into(),
-        kind: SegmentKind::Switch,
-        // Above Lima's networks 104, 105 and 106, which would change the class.
-        gateway: Ipv4Addr::new(192, 168, deal.number("lan", 110, 250), 1),
-        prefix: 24,
-    };
     let member = || NodeSketch {
         role: Role::Member,
         wires: vec![Wire::new("eth0", "lan", Some(100))],
@@ -33,5 +24,5 @@ pub(super) fn sketch(deal: &mut Deal) -> Sketch {
         pod_mtu: TUNNEL_MTU - VXLAN_OVERHEAD,
     };
     let nodes = (0..3).map(|_| member()).collect();
-    Sketch::new(vec![lan], nodes, |_, _| (TUNNEL, "eth0"))
+    Sketch::new(vec![lan(deal)], nodes, |_, _| (TUNNEL, "eth0"))
 }

@@ -40,6 +40,7 @@ fn addresses_never_repeat() {
                     .filter(|device| device.segment != "user");
                 let wires = devices.map(|device| device.address);
                 pods.chain(wires)
+                    .chain(node.former)
                     .chain([node.tailnet.address, node.pod_network])
             });
             let all: Vec<_> = own.collect();
@@ -86,9 +87,24 @@ fn every_pair_has_the_class_of_its_scenario() {
         );
     }
     assert_eq!(classes(Scenario::H6), [("same-node", "none", None, 2)]);
-    let over = |on_link, count| ("vxlan-tailscale", "wireguard>vxlan", Some(on_link), count);
+    let over = |on_link, count| {
+        (
+            "vxlan-tailscale-direct",
+            "wireguard>vxlan",
+            Some(on_link),
+            count,
+        )
+    };
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);
+    let lan = ("vxlan-lan", "vxlan", None, 24);
+    assert_eq!(classes(Scenario::S3), [same, lan]);
+    let relayed = |class| {
+        let few = ("same-node", "none", None, 4);
+        [few, (class, "wireguard>vxlan", Some(false), 8)]
+    };
+    assert_eq!(classes(Scenario::S5), relayed("vxlan-tailscale-derp"));
+    assert_eq!(classes(Scenario::H8), relayed("vxlan-tailscale-peer-relay"));
     let mixed = [same, over(false, 16), ("vxlan-vmnet", "vxlan", None, 8)];
     assert_eq!(classes(Scenario::Mixed), mixed);
 }

@@ -1,6 +1,8 @@
 //! flannel.1 with its forwarding database, neighbours and routes, as flannel's vxlan backend
 //! writes them, and its masquerading rules.
 
+use std::net::Ipv4Addr;
+
 use super::{Script, Step};
 use crate::lab::topology::{Node, VXLAN};
 
@@ -35,7 +37,7 @@ pub(super) fn device(node: &Node) -> Vec<Step> {
 /// One permanent neighbour, forwarding entry and onlink route per remote node.
 pub(super) fn remotes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
     let mut routes = Script::new(&node.netns);
-    let mut entries = Script::new(&node.netns);
+    let mut entries = Vec::new();
     for road in &node.roads {
         let Some(peer) = nodes.iter().find(|other| other.name == road.to) else {
             continue;
@@ -52,13 +54,19 @@ pub(super) fn remotes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
             "route replace {} via {pod_network} dev {VXLAN} onlink",
             peer.pod_cidr()
         ));
-        entries.bridge(format!(
-            "fdb replace {vtep_mac} dev {VXLAN} dst {} self permanent",
-            road.vtep
-        ));
+        entries.push(forwarding(node, peer, road.vtep));
     }
-    routes.steps.append(&mut entries.steps);
+    routes.steps.append(&mut entries);
     routes.steps
+}
+
+/// The forwarding entry for a peer.
+pub(super) fn forwarding(node: &Node, peer: &Node, vtep: Ipv4Addr) -> Step {
+    let mac = &peer.vtep_mac;
+    Step::Bridge {
+        netns: node.netns.clone(),
+        line: format!("fdb replace {mac} dev {VXLAN} dst {vtep} self permanent"),
+    }
 }
 
 /// Pod traffic keeps its source inside the cluster and is masqueraded outside.

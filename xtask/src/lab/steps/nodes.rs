@@ -2,7 +2,7 @@
 
 use super::{Script, Step};
 use crate::lab::bridge_netfilter::CALL_IPTABLES;
-use crate::lab::topology::{Node, Topology, WIRE_MTU};
+use crate::lab::topology::{Device, Node, Topology, WIRE_MTU};
 
 /// Settings of a Kubernetes node and one veth per underlay device.
 pub(super) fn wires(node: &Node, topology: &Topology) -> Vec<Step> {
@@ -14,37 +14,46 @@ pub(super) fn wires(node: &Node, topology: &Topology) -> Vec<Step> {
     script.sysctl(CALL_IPTABLES, topology.bridge_netfilter.value());
     script.ip("link set lo up");
     for device in &node.devices {
-        script.ip(format!(
-            "link add {} address {} mtu {WIRE_MTU} type veth peer name {} netns {}",
-            device.name, device.mac, device.router_port, topology.router
-        ));
+        wire(&mut script, device, &topology.router);
     }
     script.steps
+}
+
+/// One veth into the router's namespace.
+pub(super) fn wire(script: &mut Script<'_>, device: &Device, router: &str) {
+    script.ip(format!(
+        "link add {} address {} mtu {WIRE_MTU} type veth peer name {} netns {router}",
+        device.name, device.mac, device.router_port
+    ));
 }
 
 /// Underlay addresses and default routes.
 pub(super) fn addresses(node: &Node) -> Vec<Step> {
-    let mut script = Script::new(&node.netns);
-    for device in &node.devices {
-        let name = &device.name;
-        script.ip(format!(
-            "addr add {}/{} brd + dev {name}",
-            device.address, device.prefix
-        ));
-        script.ip(format!("link set {name} up"));
-        script.steps.extend(default_route(node, name));
-    }
+    let devices = node.devices.iter();
+    devices
+        .flat_map(|device| address(&node.netns, device))
+        .collect()
+}
+
+/// Address and default route of one device.
+pub(super) fn address(netns: &str, device: &Device) -> Vec<Step> {
+    let mut script = Script::new(netns);
+    let name = &device.name;
+    script.ip(format!(
+        "addr add {}/{} brd + dev {name}",
+        device.address, device.prefix
+    ));
+    script.ip(format!("link set {name} up"));
+    script.steps.extend(default_route(netns, device));
     script.steps
 }
 
 /// The default route through an underlay device, if it has one.
-pub(super) fn default_route(node: &Node, device: &str) -> Vec<Step> {
-    let mut script = Script::new(&node.netns);
-    let own = node.devices.iter().find(|own| own.name == device);
-    if let Some((gateway, metric)) = own.and_then(|own| own.default_route) {
-        script.ip(format!(
-            "route replace default via {gateway} dev {device} metric {metric}"
-        ));
-    }
-    script.steps
+pub(super) fn default_route(netns: &str, device: &Device) -> Option<Step> {
+    let (gateway, metric) = device.default_route?;
+    let name = &device.name;
+    Some(Step::Ip {
+        netns: netns.to_owned(),
+        line: format!("route replace default via {gateway} dev {name} metric {metric}"),
+    })
 }

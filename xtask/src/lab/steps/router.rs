@@ -35,7 +35,8 @@ pub(super) fn switches(topology: &Topology) -> Vec<Step> {
 /// The router ends of all wires, with a delay box where one is wanted.
 pub(super) fn ports(topology: &Topology, nodes: &[&Node], directory: &Path) -> Vec<Step> {
     let mut script = Script::new(&topology.router);
-    for device in nodes.iter().flat_map(|node| &node.devices) {
+    let relay = topology.relay.iter().map(|relay| &relay.device);
+    for device in nodes.iter().flat_map(|node| &node.devices).chain(relay) {
         let segment = topology
             .segments
             .iter()
@@ -86,4 +87,28 @@ fn insert_delay_box(script: &mut Script<'_>, device: &Device, directory: &Path) 
         script.ip(format!("link set {part} up"));
     }
     outside
+}
+
+/// The host that has got the former address of a node: it answers ARP, and drops VXLAN silently.
+pub(super) fn silent_host(node: &Node, topology: &Topology) -> Vec<Step> {
+    let mut script = Script::new(&topology.router);
+    let switches = topology.segments.iter().filter(|segment| {
+        let is_its = |device: &Device| device.segment == segment.name;
+        segment.kind == SegmentKind::Switch && node.devices.iter().any(is_its)
+    });
+    for (former, Segment { name, prefix, .. }) in node.former.into_iter().zip(switches) {
+        script.ip(format!("addr add {former}/{prefix} brd + dev {name}"));
+        script.steps.push(Step::Nft {
+            netns: topology.router.clone(),
+            ruleset: format!(
+                "table ip silent-host {{
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    ip daddr {former} udp dport 8472 drop
+  }}
+}}"
+            ),
+        });
+    }
+    script.steps
 }

@@ -31,13 +31,14 @@ pub(super) fn rules(node: &Node, services: &[Service]) -> Option<Step> {
 /// The rule of one Service.
 fn translation(service: &Service) -> String {
     let (address, port) = (service.address, service.port);
+    let protocol = service.protocol.name();
     let backends = service.backends.iter().enumerate();
     let map: Vec<String> = backends
         .map(|(turn, backend)| format!("{turn} : {} . {}", backend.address, backend.port))
         .collect();
     let (count, map) = (map.len(), map.join(", "));
     format!(
-        "    ip daddr {address} tcp dport {port} \
+        "    ip daddr {address} {protocol} dport {port} \
          dnat ip to numgen inc mod {count} map {{ {map} }}\n"
     )
 }
@@ -48,13 +49,18 @@ fn masquerades(node: &Node, services: &[Service]) -> String {
     let hidden = services
         .iter()
         .filter(|service| service.source == Source::Masqueraded)
-        .flat_map(|service| &service.backends)
-        .filter(|backend| node.pods.iter().any(|pod| pod.name == backend.pod));
-    let rules = hidden.map(|backend| {
-        let (address, port) = (backend.address, backend.port);
+        .flat_map(|service| {
+            service
+                .backends
+                .iter()
+                .map(|backend| (service.protocol, backend))
+        })
+        .filter(|(_, backend)| node.pods.iter().any(|pod| pod.name == backend.pod));
+    let rules = hidden.map(|(protocol, backend)| {
+        let (address, port, protocol) = (backend.address, backend.port, protocol.name());
         format!(
             "    ip saddr {CLUSTER} ip saddr != {own} \
-             ip daddr {address} tcp dport {port} masquerade\n"
+             ip daddr {address} {protocol} dport {port} masquerade\n"
         )
     });
     rules.collect()

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Helper, Script, Step};
-use crate::lab::topology::{Node, TUNNEL, TUNNEL_MTU};
-use crate::lab::wireguard::{Config, PeerConfig, Start, public_key};
+use crate::lab::topology::{Mode, Node, TUNNEL, TUNNEL_MTU, Topology};
+use crate::lab::wireguard::{Config, PeerConfig, Start, Way, public_key};
 
 /// tailscaled's mark on the packets of its own sockets, and the mask of its marks.
 const OWN_PACKETS: u32 = 0x8_0000;
@@ -20,14 +20,15 @@ pub(super) fn process_name(node: &Node) -> String {
 }
 
 /// Starts the tunnel of a node.
-pub(super) fn process(node: &Node, nodes: &[&Node], start: Start, directory: &Path) -> Step {
+pub(super) fn process(topology: &Topology, node: &Node, start: Start, directory: &Path) -> Step {
     let name = process_name(node);
     let peers = node.roads.iter().filter_map(|road| {
-        let peer = nodes.iter().find(|other| other.name == road.to)?;
+        let peer = topology.node(&road.to)?;
         Some(PeerConfig {
             name: peer.name.clone(),
             public_key: public_key(peer.tailnet.key),
             endpoint: road.endpoint,
+            relayed: relayed(topology, node, peer),
             allowed: vec![(peer.tailnet.address, 32)],
             keepalive_seconds: None,
         })
@@ -38,6 +39,7 @@ pub(super) fn process(node: &Node, nodes: &[&Node], start: Start, directory: &Pa
         port: node.tailnet.port,
         mark: OWN_PACKETS,
         private_key: node.tailnet.key,
+        relay: topology.relay.as_ref().map(|relay| relay.listen),
         peers: peers.collect(),
         start,
         delay_file: directory.join(format!("{name}.ms")),
@@ -46,6 +48,18 @@ pub(super) fn process(node: &Node, nodes: &[&Node], start: Start, directory: &Pa
         netns: node.netns.clone(),
         name,
         helper: Helper::Wireguard(config),
+    }
+}
+
+/// The way through the relay to a peer, if there is a relay.
+fn relayed(topology: &Topology, node: &Node, peer: &Node) -> Option<Way> {
+    let relay = topology.relay.as_ref()?;
+    match relay.mode {
+        Mode::Direct => None,
+        Mode::Derp => Some(Way::Derp(public_key(peer.tailnet.key))),
+        Mode::PeerRelay => relay
+            .session(&node.name, &peer.name)
+            .map(|session| Way::PeerRelay(session.vni)),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Node, Pod, TUNNEL, Topology, VXLAN};
+use super::{Mode, Node, Pod, TUNNEL, Topology, VXLAN};
 
 /// What an observer has to say about an ordered pair of pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -12,14 +12,28 @@ pub struct ExpectedPath {
     pub from: String,
     /// Name of the receiving pod.
     pub to: String,
-    /// Class without relay mode, from the closed set.
+    /// Class, from the closed set.
     pub class: &'static str,
     /// Encapsulation stack, outer first; `none` within a node.
     pub encap: &'static str,
     /// Devices of the sending node in the order in which a packet leaves by them.
     pub devices: Vec<String>,
+    /// Whether answers come.
+    pub outcome: Outcome,
+    /// How WireGuard goes; none where it has no part.
+    pub mode: Option<Mode>,
     /// Whether the WireGuard endpoint is a neighbour; none where WireGuard has no part.
     pub endpoint_on_link: Option<bool>,
+}
+
+/// What becomes of what a pod sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is answered.
+    Reply,
+    /// It leaves, and nothing comes back.
+    NoReply,
 }
 
 impl Topology {
@@ -54,6 +68,8 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
         class,
         encap,
         devices: devices.iter().map(|&device| device.to_owned()).collect(),
+        outcome: outcome(from, to),
+        mode: None,
         endpoint_on_link,
     };
     let Some(road) = from.road(&to.name) else {
@@ -61,12 +77,23 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
     };
     let wire = road.endpoint_device.as_str();
     match road.vtep_device.as_str() {
-        TUNNEL => path(
-            "vxlan-tailscale",
-            "wireguard>vxlan",
-            &[VXLAN, TUNNEL, wire],
-            Some(road.endpoint_on_link),
-        ),
+        TUNNEL => {
+            let class = match road.mode {
+                Mode::Direct => "vxlan-tailscale-direct",
+                Mode::Derp => "vxlan-tailscale-derp",
+                Mode::PeerRelay => "vxlan-tailscale-peer-relay",
+            };
+            let devices = [VXLAN, TUNNEL, wire];
+            ExpectedPath {
+                mode: Some(road.mode),
+                ..path(
+                    class,
+                    "wireguard>vxlan",
+                    &devices,
+                    Some(road.endpoint_on_link),
+                )
+            }
+        }
         device => {
             let class = match (device.starts_with("lima"), road.endpoint_on_link) {
                 (true, _) => "vxlan-vmnet",
@@ -75,5 +102,18 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
             };
             path(class, "vxlan", &[VXLAN, device], None)
         }
+    }
+}
+
+/// Answers come when both nodes send to where the other one is.
+fn outcome(from: &Node, to: &Node) -> Outcome {
+    let finds = |node: &Node, peer: &Node| {
+        let road = node.road(&peer.name);
+        road.is_none_or(|road| peer.address_of(&road.vtep_device) == Some(road.vtep))
+    };
+    if finds(from, to) && finds(to, from) {
+        Outcome::Reply
+    } else {
+        Outcome::NoReply
     }
 }

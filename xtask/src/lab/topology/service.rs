@@ -11,9 +11,11 @@ pub struct Service {
     pub name: String,
     /// Its cluster address, in 10.43.0.0/16.
     pub address: Ipv4Addr,
-    /// Its TCP port.
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its port.
     pub port: u16,
-    /// Where connections go, in turn.
+    /// Where connections go, in turn; a query from another port is another connection.
     pub backends: Vec<Backend>,
     /// What the backends see as source.
     pub source: Source,
@@ -28,6 +30,27 @@ pub struct Backend {
     pub address: Ipv4Addr,
     /// The port it listens on.
     pub port: u16,
+}
+
+/// The protocol of a Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// Its name in nft's words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
 }
 
 /// What a backend sees as source of a connection.

@@ -23,12 +23,26 @@ pub struct Config {
     pub mark: u32,
     /// Own private key.
     pub private_key: [u8; 32],
+    /// The relay, if it has one.
+    pub relay: Option<SocketAddrV4>,
     /// The other ends.
     pub peers: Vec<PeerConfig>,
     /// What it does first.
     pub start: Start,
     /// File with the delay in milliseconds on everything sent; may be missing.
     pub delay_file: PathBuf,
+}
+
+/// How datagrams reach another end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// By UDP to its endpoint.
+    Direct(SocketAddrV4),
+    /// By DERP, to the client of this key.
+    Derp([u8; 32]),
+    /// By a peer relay's session of this number.
+    PeerRelay(u32),
 }
 
 /// What an end does first.
@@ -51,6 +65,9 @@ pub struct PeerConfig {
     pub public_key: [u8; 32],
     /// Where its datagrams come from and go to.
     pub endpoint: SocketAddrV4,
+    /// The way through the relay, which it takes while the endpoint does not answer; without one the
+    /// endpoint is all there is.
+    pub relayed: Option<Way>,
     /// `AllowedIPs`: address and prefix length.
     pub allowed: Vec<(Ipv4Addr, u8)>,
     /// Persistent keepalive, if any.

@@ -1,22 +1,39 @@
 //! The other ends of a tunnel: found by `AllowedIPs` on the way out, by endpoint on the way in.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Instant;
 
 use boringtun::noise::Tunn;
 use boringtun::x25519::{PublicKey, StaticSecret};
 
-use super::config::Config;
+use super::config::{Config, Way};
+use super::disco;
 
 /// One other end.
 pub(super) struct Peer {
     /// Its protocol state.
     pub(super) tunnel: Tunn,
+    /// Its public key.
+    pub(super) key: [u8; 32],
     /// Where it is; the lab's endpoints do not roam.
     pub(super) endpoint: SocketAddrV4,
+    /// The way through the relay, if there is one.
+    pub(super) relayed: Option<Way>,
+    /// When the endpoint has last answered discovery.
+    pub(super) pong: Option<Instant>,
     allowed: Vec<(Ipv4Addr, u8)>,
 }
 
 impl Peer {
+    /// The way a datagram takes: through the relay while the endpoint does not answer.
+    pub(super) fn way(&self, now: Instant) -> Way {
+        let direct = Way::Direct(self.endpoint);
+        match self.relayed {
+            Some(relayed) if !disco::is_trusted(self.pong, now) => relayed,
+            Some(_) | None => direct,
+        }
+    }
+
     /// Whether the address is in its `AllowedIPs`.
     pub(super) fn allows(&self, address: Ipv4Addr) -> bool {
         self.allowed
@@ -40,7 +57,10 @@ impl Peers {
                 index,
                 None,
             ),
+            key: peer.public_key,
             endpoint: peer.endpoint,
+            relayed: peer.relayed,
+            pong: None,
             allowed: peer.allowed.clone(),
         });
         Self(peers.collect())
@@ -64,9 +84,16 @@ impl Peers {
         candidates.max_by_key(|peer| longest(peer))
     }
 
-    /// The peer at an endpoint.
-    pub(super) fn at(&mut self, endpoint: SocketAddrV4) -> Option<&mut Peer> {
-        self.0.iter_mut().find(|peer| peer.endpoint == endpoint)
+    /// The peer whose datagrams come this way.
+    pub(super) fn at(&mut self, way: Way) -> Option<&mut Peer> {
+        let is_its =
+            |peer: &&mut Peer| Way::Direct(peer.endpoint) == way || peer.relayed == Some(way);
+        self.0.iter_mut().find(is_its)
+    }
+
+    /// The peer of a public key.
+    pub(super) fn with_key(&mut self, key: &[u8; 32]) -> Option<&mut Peer> {
+        self.0.iter_mut().find(|peer| peer.key == *key)
     }
 }
 
