@@ -127,7 +127,7 @@ impl Agent {
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
             attachments: Attachments::new(config.interfaces.clone()),
-            intake: Intake::new(config.rate),
+            intake: Intake::new(config.rate, Monotonic(monotonic_nanos())),
             roads: Roads::open(config.underlay.clone())?,
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
@@ -188,6 +188,10 @@ impl Agent {
         };
         let last = self.intake.paths().last();
         read(&mut self.object, &mut self.snapshot, &silence, last)?;
+        let lost = &self.snapshot.ledger;
+        if let Some(rate) = self.intake.retune(&mut self.object, lost, silence.now)? {
+            self.output.retune(rate);
+        }
         self.intake
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
         self.begin_paths();
@@ -246,9 +250,7 @@ impl Agent {
         let mut ledger = self.snapshot.ledger.clone();
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
-        let (lost, untold) = self.snapshot.unanswered.counts();
-        ledger.insert("no_reply".to_owned(), lost);
-        ledger.insert("no_reply_untold".to_owned(), untold);
+        self.snapshot.unanswered.add_to(&mut ledger);
         let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
         let gone = inserted.saturating_sub(self.snapshot.seen.entries);
         ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));

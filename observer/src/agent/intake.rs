@@ -7,9 +7,10 @@ use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::PairKey;
 use observer_ebpf::abi::point::FlowDirection;
+use observer_ebpf::units::Monotonic;
 
 use crate::kernel::{Object, TableError};
-use crate::latency::{Joiner, RoundTrip};
+use crate::latency::{Joiner, Pace, RoundTrip};
 use crate::path::PathTable;
 use crate::sweep::{Direction, Seen, Snapshot};
 
@@ -20,7 +21,7 @@ const RAISE: u64 = 100_000_000;
 pub(super) struct Intake {
     paths: PathTable,
     joiner: Joiner,
-    rate: u8,
+    pace: Pace,
     raised: u64,
     pending: bool,
     begun: Vec<u16>,
@@ -28,11 +29,11 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(rate: u8) -> Self {
+    pub(super) fn new(rate: u8, now: Monotonic) -> Self {
         Self {
             paths: PathTable::default(),
             joiner: Joiner::default(),
-            rate,
+            pace: Pace::new(rate, now),
             raised: 0,
             pending: false,
             begun: Vec::new(),
@@ -95,13 +96,38 @@ impl Intake {
                 &pair,
                 &Assignment {
                     path,
-                    rate: self.rate,
+                    rate: self.pace.rate(),
                 }
                 .word(),
             )?;
         }
         self.pending = true;
         Ok(())
+    }
+
+    /// Selects fewer round trips while the ledger shows that records of them are lost, from the next
+    /// epoch of a flow on. The new rate, if it has changed.
+    pub(super) fn retune(
+        &mut self,
+        object: &mut Object,
+        ledger: &BTreeMap<String, u64>,
+        now: Monotonic,
+    ) -> Result<Option<u8>, TableError> {
+        let losses = ["round_trip_budget", "ring_full"].into_iter();
+        let lost = losses.filter_map(|name| ledger.get(name)).sum();
+        if !self.pace.update(lost, now) {
+            return Ok(None);
+        }
+        let rate = self.pace.rate();
+        tracing::info!(one_in = 1_u64 << rate.min(63), "round trips are selected");
+        let mut control = object.control.get();
+        (control.rate, control.echo_rate) = (rate, self.pace.lowered());
+        object.control.set(control);
+        for (path, pair) in self.paths.iter() {
+            object.pairs.put(&pair, &Assignment { path, rate }.word())?;
+        }
+        self.pending = true;
+        Ok(Some(rate))
     }
 
     /// Lets the kernel ask again, at most ten times a second.
