@@ -10,6 +10,7 @@ pub mod event;
 pub mod key;
 pub mod outer;
 pub mod point;
+pub mod relay;
 pub mod row;
 
 /// Number of path numbers; the first [`FIRST_PATH`] are reserved.

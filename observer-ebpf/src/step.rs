@@ -16,8 +16,9 @@ mod size;
 mod tables;
 mod timing;
 mod trajectory;
+mod tunnel;
 
 pub use observe::{Frame, observe, refuse};
-pub use select::is_selected;
+pub use select::{is_selected, order};
 pub use size::{Size, size};
 pub use tables::{Inserted, Tables};

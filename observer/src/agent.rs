@@ -3,6 +3,7 @@
 //! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
 
 mod attachments;
+mod detours;
 mod error;
 mod intake;
 mod lock;
@@ -12,19 +13,22 @@ mod pulse;
 mod roads;
 mod signals;
 mod supervisor;
+mod translations;
 mod turns;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use observer_ebpf::units::Monotonic;
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::export::Ledger;
 use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
-use crate::sweep::{Context, Snapshot, assemble, read};
+use crate::latency::Silence;
+use crate::path::RelayModes;
+use crate::sweep::{Context, Remembered, Snapshot, assemble, read};
 
 use attachments::Attachments;
 pub use error::AgentError;
@@ -58,12 +62,11 @@ struct Agent {
     snapshot: Snapshot,
     output: Output,
     remembered: Remembered,
+    relay: RelayModes,
     last_sweep: Instant,
     expiry: u32,
     deleted: u64,
 }
-
-type Remembered = HashMap<(u16, observer_ebpf::abi::point::FlowDirection), crate::sweep::Direction>;
 
 impl Agent {
     fn new(
@@ -80,14 +83,18 @@ impl Agent {
         for network in &config.networks {
             object.networks.put(&network.key(), &1)?;
         }
+        for key in config.relay_keys() {
+            object.relays.put(&key, &1)?;
+        }
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
             attachments: Attachments::new(config.interfaces.clone(), tie),
-            intake: Intake::new(config.rate),
+            intake: Intake::new(&config),
             roads: Roads::open(config.underlay.clone())?,
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
-            remembered: HashMap::new(),
+            remembered: Remembered::new(),
+            relay: RelayModes::default(),
             last_sweep: Instant::now(),
             expiry: config.expiry_windows(jiffy_nanos()),
             deleted: 0,
@@ -114,7 +121,8 @@ impl Agent {
     fn take_events(&mut self) -> Result<(), AgentError> {
         self.intake
             .take(&mut self.object, monotonic_nanos(), RECORDS)?;
-        for trip in self.intake.settled(monotonic_nanos()) {
+        let settled = self.intake.settled(&mut self.object, monotonic_nanos())?;
+        for trip in settled {
             self.output.round_trip(trip)?;
         }
         Ok(())
@@ -136,27 +144,41 @@ impl Agent {
         control.epoch = epoch.wrapping_add(1);
         self.object.control.set(control);
         self.begin_paths();
+        let silence = Silence {
+            node: &self.config.node,
+            now: Monotonic(monotonic_nanos()),
+            epoch,
+            echo_rate: control.echo_rate,
+        };
+        let last = self.intake.paths().last();
+        self.intake.begin_sweep(silence.now.0);
         read(
             &mut self.object,
             &mut self.snapshot,
-            epoch,
-            self.intake.paths().last(),
+            &silence,
+            last,
+            |key, standing| self.intake.stands(key, standing),
         )?;
         self.intake
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
         self.begin_paths();
         let devices = self.devices.borrow().clone();
         let points = self.attachments.devices(&devices.devices);
+        let numbers = self.intake.paths();
+        self.relay
+            .advance(&self.snapshot.legs, |path| numbers.pair(path).is_some());
         self.roads
-            .refresh(&self.snapshot.outer, &points, &devices)?;
+            .refresh(&self.snapshot, &self.relay, &points, &devices)?;
         let mut context = Context {
             node: &self.config.node,
             devices: &points,
             underlays: self.roads.underlays(),
+            translations: self.intake.translations(),
             remembered: &mut self.remembered,
+            relay: &mut self.relay,
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
-        let findings = self.roads.findings(&self.config.node, &paths);
+        let findings = self.roads.findings(&self.config.node, &paths, &self.relay);
         let ledger = self.ledger();
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();
@@ -167,6 +189,9 @@ impl Agent {
             devices: points,
             elapsed,
         })?;
+        for lost in self.snapshot.unanswered.take() {
+            self.output.lost(&lost)?;
+        }
         self.intake
             .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
         self.clear_out()?;
@@ -185,6 +210,7 @@ impl Agent {
         let Snapshot { seen, outer, .. } = &mut self.snapshot;
         for key in seen.expired(self.expiry) {
             self.deleted += u64::from(self.object.biflows.remove(key)?);
+            self.intake.forget(&mut self.object, key)?;
         }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
             self.object.outer_flows.remove(&key)?;
@@ -197,6 +223,9 @@ impl Agent {
         let mut ledger = self.snapshot.ledger.clone();
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
+        let (lost, untold) = self.snapshot.unanswered.counts();
+        ledger.insert("no_reply".to_owned(), lost);
+        ledger.insert("no_reply_untold".to_owned(), untold);
         let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
         let gone = inserted.saturating_sub(self.snapshot.seen.entries);
         ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));

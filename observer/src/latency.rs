@@ -3,8 +3,10 @@
 
 mod identity;
 mod join;
+mod lost;
 mod round_trip;
 
 pub use identity::Identity;
 pub use join::{Joiner, JoinerCounts};
+pub use lost::{Half, Lost, Silence, Unanswered};
 pub use round_trip::{RoundTrip, Side, Sighting};

@@ -16,7 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
-use observer::kernel::{Object, Sizes};
+use observer::kernel::{Object, Sizes, monotonic_nanos};
+use observer::latency::Silence;
 use observer::sweep::{Snapshot, read};
 use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::biflow::{Assignment, Carriage, trajectory_bit};
@@ -24,6 +25,7 @@ use observer_ebpf::abi::control::{Control, Cover, Prefix};
 use observer_ebpf::abi::key::{Address, NetworkKey, PairKey};
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
 use observer_ebpf::fixtures::layers::{IPV4, Ipv4, UDP, ethernet, udp};
+use observer_ebpf::units::Monotonic;
 
 use skip::skip;
 
@@ -110,7 +112,20 @@ fn bits_left_in_evicted_entries_are_never_firm() {
             let epoch = control.epoch;
             control.epoch += 1;
             object.control.set(control);
-            read(&mut object, &mut snapshot, epoch, FIRST_PATH + 2).expect("read the maps");
+            let silence = Silence {
+                node: "n1",
+                now: Monotonic(monotonic_nanos()),
+                epoch,
+                echo_rate: 0,
+            };
+            read(
+                &mut object,
+                &mut snapshot,
+                &silence,
+                FIRST_PATH + 2,
+                |_, _| {},
+            )
+            .expect("read the maps");
             found.add(&snapshot);
         }
         ended.store(true, Ordering::Relaxed);
@@ -201,7 +216,11 @@ fn stage() -> Object {
     object.networks.put(&network, &1).expect("network");
     for (path, kind) in (FIRST_PATH..).zip(KINDS) {
         let [low, high] = kind.pods.map(Address::v4);
-        let assignment = Assignment { path, rate: 31 };
+        let assignment = Assignment {
+            path,
+            rate: 31,
+            flags: 0,
+        };
         let pair = PairKey { low, high };
         object.pairs.put(&pair, &assignment.word()).expect("pair");
     }

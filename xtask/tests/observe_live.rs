@@ -13,6 +13,8 @@ mod bad_input;
 mod bench;
 #[path = "observe/churn.rs"]
 mod churn;
+#[path = "observe/collector.rs"]
+mod collector;
 #[path = "observe/counters.rs"]
 mod counters;
 #[path = "observe/delays.rs"]
@@ -35,6 +37,8 @@ mod load_ledger;
 mod load_paths;
 #[path = "observe/load_scan.rs"]
 mod load_scan;
+#[path = "observe/no_reply.rs"]
+mod no_reply;
 #[path = "observe/output.rs"]
 mod output;
 #[path = "observe/paths.rs"]
@@ -49,7 +53,15 @@ mod program;
 mod receiver;
 #[path = "observe/recreation.rs"]
 mod recreation;
+#[path = "observe/relay.rs"]
+mod relay;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
+#[path = "observe/segments.rs"]
+mod segments;
+#[path = "observe/services.rs"]
+mod services;
 #[path = "observe/traces.rs"]
 mod traces;
+#[path = "observe/two_sided.rs"]
+mod two_sided;

@@ -22,7 +22,7 @@ fn sick_and_healthy_lab_are_told_apart_in_one_document() {
     let document: Value = serde_json::from_str(&ended.output).expect("one document");
     let [sick, healthy] = [0, 1].map(|lab| &document["labs"][lab]);
     for (lab, scenario, class, stack) in [
-        (sick, "s1", "vxlan-tailscale", "wireguard>vxlan"),
+        (sick, "s1", "vxlan-tailscale-direct", "wireguard>vxlan"),
         (healthy, "h2", "vxlan-vmnet", "vxlan"),
     ] {
         let pair = &lab["pairs"][0];
@@ -76,7 +76,7 @@ fn a_person_sees_both_paths_the_fix_and_the_difference() {
         let words = found.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         words.unwrap_or_else(|| panic!("no line `{begin}` in {}", ended.output))
     };
-    assert_eq!(line("class "), "class vxlan-tailscale vxlan-vmnet");
+    assert_eq!(line("class "), "class vxlan-tailscale-direct vxlan-vmnet");
     assert_eq!(line("stack, "), "stack, outer first wireguard>vxlan vxlan");
     assert_eq!(
         line("finding "),

@@ -5,12 +5,12 @@
 use crate::abi::biflow::{Assignment, Biflow};
 use crate::abi::point::{Hook, Point, Site};
 use crate::cell::Cell64;
-use crate::parse::{Packet, TCP_ACK, TimingKind};
+use crate::parse::{Packet, TCP_ACK, TCP_RST, TimingKind};
 use crate::units::{Ticks, low_word};
 
 use super::announce::{entrance, is_announced};
 use super::scene::Scene;
-use super::{Tables, is_selected, sample};
+use super::{Tables, entry, is_selected, sample};
 
 /// An armed packet that nobody answered for 4 s is given up. In ticks.
 pub(super) const STALE: u32 = 3_906_250;
@@ -53,21 +53,13 @@ pub(super) fn time<T: Tables>(
     let timing = &scene.packet.timing;
     let (rate, is_reply) = match timing.kind {
         TimingKind::None => return,
-        TimingKind::TcpPlain => (assignment.rate, false),
+        TimingKind::TcpPlain => (assignment.rate, timing.tcp_flags & (TCP_ACK | TCP_RST) != 0),
         TimingKind::TcpStamped => (assignment.rate, timing.tcp_flags & TCP_ACK != 0),
         TimingKind::EchoRequest => (scene.control.echo_rate, false),
         TimingKind::EchoReply => (scene.control.echo_rate, true),
     };
     if is_reply {
-        answer(
-            scene,
-            site,
-            entry,
-            Assignment {
-                path: assignment.path,
-                rate,
-            },
-        );
+        answer(scene, site, entry, Assignment { rate, ..assignment });
     }
     if !timing.occupies {
         return;
@@ -181,7 +173,14 @@ fn answer<T: Tables>(
     };
     let cell = scene.packet.direction.reverse().of(&state.armed);
     let held = Armed { word: cell.load() };
-    let ahead = scene.packet.timing.answer.wrapping_sub(held.probe());
+    let timing = &scene.packet.timing;
+    // An answer without timestamps, as a reset has none, does not say which probe it means: it ends
+    // the one that is held, without a sample.
+    let ahead = if timing.kind == TimingKind::TcpPlain {
+        1
+    } else {
+        timing.answer.wrapping_sub(held.probe())
+    };
     if !held.is_armed() || ahead > u32::MAX / 2 || !answers_here(scene, site, entry) {
         return;
     }
@@ -199,7 +198,8 @@ pub(super) fn leaves_by_second_port<T: Tables>(
 ) -> bool {
     site.point == Point::Port
         && site.hook == Hook::Egress
-        && is_announced(entry, entrance(site), scene.packet.direction)
+        && (is_announced(entry, entrance(site), scene.packet.direction)
+            || entry::enters_elsewhere(entry))
 }
 
 /// Ports: data that entered at one is answered where the reply leaves again, data from elsewhere

@@ -52,6 +52,7 @@ impl Stage {
         let assignment = Assignment {
             path: PATH,
             rate: config.rate,
+            flags: 0,
         };
         let [first, second] = pods.map(|pod| Address::v4(pod.octets()));
         let (low, high) = (first.min(second), first.max(second));

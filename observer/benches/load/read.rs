@@ -4,10 +4,13 @@ use std::fs;
 use std::time::Instant;
 
 use aya::maps::{HashMap, Map, MapData, MapInfo};
+use observer::kernel::monotonic_nanos;
+use observer::latency::Silence;
 use observer::sweep::{Snapshot, read};
 use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::key::FlowKey;
+use observer_ebpf::units::Monotonic;
 
 use super::Effort;
 use super::row::{Better, Row};
@@ -50,7 +53,14 @@ pub(super) fn rows(effort: Effort) -> Result<Vec<Row>, Failure> {
             Ok(count)
         })?);
         sweep.push(per_flow(|| {
-            read(&mut stage.object, &mut snapshot, control.epoch, FIRST_PATH)?;
+            let silence = Silence {
+                node: "n1",
+                now: Monotonic(monotonic_nanos()),
+                epoch: control.epoch,
+                echo_rate: control.echo_rate,
+            };
+            let object = &mut stage.object;
+            read(object, &mut snapshot, &silence, FIRST_PATH, |_, _| {})?;
             Ok(snapshot.seen.entries)
         })?);
     }

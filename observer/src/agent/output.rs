@@ -15,11 +15,11 @@ use crate::config::{Config, Otlp};
 use crate::diagnosis::Finding;
 use crate::export::metrics::Accumulator;
 use crate::export::otlp::{Drops, Exporter, Handle, Limits, NodeNames, Settings};
-use crate::export::span::{ClockOffset, Context, OtherEnd, Span, spans};
+use crate::export::span::{ClockOffset, Context, OtherEnd, Span, lost_spans, spans};
 use crate::export::table::{Earlier, Table, render};
 use crate::export::{Ledger, finding_about, json};
 use crate::kernel::{monotonic_nanos, wall_nanos};
-use crate::latency::RoundTrip;
+use crate::latency::{Lost, RoundTrip};
 use crate::path::{Class, Device, PathReport};
 use observer_ebpf::abi::PATH_EXTERNAL;
 use observer_ebpf::abi::point::Point;
@@ -52,6 +52,7 @@ pub(super) struct Output {
     node: String,
     format: Format,
     printer: Printer,
+    rate: u8,
     exporter: Option<(Handle, JoinHandle<()>)>,
     drops: Arc<Drops>,
     sums: Accumulator,
@@ -88,6 +89,7 @@ impl Output {
             node: config.node.clone(),
             format,
             printer: Printer::start()?,
+            rate: config.rate,
             exporter,
             drops,
             sums: Accumulator::new(wall_nanos()),
@@ -108,13 +110,21 @@ impl Output {
     pub(super) fn round_trip(&mut self, trip: RoundTrip) -> Result<(), AgentError> {
         if self.path(&trip).is_some() {
             self.emit(&trip)
-        } else if self.waiting.len() < WAITING {
-            self.waiting.push(trip);
-            Ok(())
         } else {
-            self.overflowed += 1;
+            self.waiting.push(trip);
+            if self.waiting.len() >= 2 * WAITING {
+                self.first_ranked();
+                self.overflowed += (self.waiting.len() - WAITING) as u64;
+                self.waiting.truncate(WAITING);
+            }
             Ok(())
         }
+    }
+
+    /// Sorts what waits, so that both ends of a round trip keep the same.
+    fn first_ranked(&mut self) {
+        let rate = self.rate;
+        self.waiting.sort_by_key(|trip| trip.identity.rank(rate));
     }
 
     /// Hands out one sweep.
@@ -129,6 +139,7 @@ impl Output {
         self.sums.update(&report.paths);
         self.tell_trouble();
         let earlier = std::mem::replace(&mut self.last, report);
+        self.first_ranked();
         for trip in std::mem::take(&mut self.waiting) {
             self.emit(&trip)?;
         }
@@ -180,22 +191,44 @@ impl Output {
         self.printer.finish().await
     }
 
+    /// Makes spans of a packet that nobody answered.
+    pub(super) fn lost(&mut self, lost: &Lost) -> Result<(), AgentError> {
+        // Anomalies come first.
+        let spans = lost_spans(lost, &self.context(&lost.trip));
+        self.hand_out(spans, &lost.trip, 0)
+    }
+
     fn emit(&mut self, trip: &RoundTrip) -> Result<(), AgentError> {
+        let spans = spans(trip, &self.context(trip));
+        self.hand_out(spans, trip, trip.identity.rank(self.rate))
+    }
+
+    fn hand_out(
+        &mut self,
+        spans: Vec<Span>,
+        trip: &RoundTrip,
+        rank: u64,
+    ) -> Result<(), AgentError> {
+        if self.format == Format::Json {
+            self.printer.print(lines(&spans, json::span_line)?)?;
+        }
+        if let Some((handle, _)) = &self.exporter {
+            let time = trip.sightings.first().map_or(0, |first| first.reply_time);
+            handle.send(spans, rank, Duration::from_nanos(time));
+        }
+        Ok(())
+    }
+
+    fn context(&self, trip: &RoundTrip) -> Context<'_> {
         let path = self.path(trip);
-        let context = Context {
+        Context {
             node: &self.node,
             path,
             finding: path.and_then(|path| finding_about(&self.last.findings, path)),
             interfaces: &self.last.devices,
-            other_end: other_end(path),
+            other_end: other_end(trip, path),
             clock: ClockOffset::new(wall_nanos(), monotonic_nanos()),
-        };
-        let spans = spans(trip, &context);
-        if self.format == Format::Json {
-            self.printer.print(lines(&spans, json::span_line)?)?;
         }
-        self.send(spans);
-        Ok(())
     }
 
     /// Says once that the receiver is in trouble, and once that it is well again.
@@ -212,17 +245,14 @@ impl Output {
         self.trouble = trouble;
     }
 
-    fn send(&self, spans: Vec<Span>) {
-        if let Some((handle, _)) = &self.exporter {
-            handle.send(spans);
-        }
-    }
-
     /// The report of the path from the data's source to its destination; for a flow that leaves the
     /// cluster that of all such flows.
     fn path(&self, trip: &RoundTrip) -> Option<&PathReport> {
         let is = |end: Option<IpAddr>, address| end == Some(address);
         self.last.paths.iter().find(|path| {
+            if path.superseded {
+                return false;
+            }
             if trip.path == PATH_EXTERNAL {
                 return path.class == Some(Class::External);
             }
@@ -268,13 +298,13 @@ impl Output {
     }
 }
 
-/// Whether the far end reports too: this agent knows of no other.
-fn other_end(path: Option<&PathReport>) -> OtherEnd {
-    match path {
-        Some(path) if path.source.node.is_some() && path.destination.node.is_some() => {
-            OtherEnd::Observed
-        }
-        Some(_) | None => OtherEnd::NotKnown,
+/// Whose agent may report the far end: whether there is one, this agent does not know.
+fn other_end(trip: &RoundTrip, path: Option<&PathReport>) -> OtherEnd {
+    let is_here = |path: &PathReport| path.source.node.is_some() && path.destination.node.is_some();
+    if trip.path == PATH_EXTERNAL || path.is_some_and(is_here) {
+        OtherEnd::Nobody
+    } else {
+        OtherEnd::OtherNode
     }
 }
 
@@ -285,6 +315,7 @@ fn footer(ledger: &Ledger) -> String {
         "frames",
         "samples",
         "flow_inserted",
+        "no_reply",
         "ring_events",
         "span_made",
         "span_received",

@@ -18,8 +18,12 @@ pub struct File {
     pub node: Option<String>,
     /// Network of all pods.
     pub cluster_cidr: Network,
-    /// Further networks whose flows are followed: services, a second family.
+    /// Networks of Services; what is sent there counts for the pods behind.
+    pub services: Vec<Network>,
+    /// Further networks whose flows are followed: a second family, other clusters' pods.
     pub networks: Vec<Network>,
+    /// Where DERP relays listen, as address:port.
+    pub relays: Vec<String>,
     /// Time between two sweeps.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
@@ -48,7 +52,9 @@ impl Default for File {
         Self {
             node: None,
             cluster_cidr: Network::v4([10, 42, 0, 0], 16),
+            services: vec![Network::v4([10, 43, 0, 0], 16)],
             networks: Vec::new(),
+            relays: Vec::new(),
             interval: Duration::from_secs(5),
             grace: Duration::from_secs(10),
             stall: Duration::from_secs(30),
@@ -101,9 +107,19 @@ impl File {
                 "Network of all pods.",
             ),
             (
+                "services",
+                list(&self.services),
+                "Networks of Services; what is sent there counts for the pods behind them.",
+            ),
+            (
                 "networks",
                 list(&self.networks),
-                "Further networks whose flows are followed: services, a second family.",
+                "Further networks whose flows are followed: a second family, other clusters' pods.",
+            ),
+            (
+                "relays",
+                list(&self.relays),
+                "Where DERP relays listen, as \"192.0.2.1:443\": their traffic is known both ways.",
             ),
             (
                 "interval",
@@ -182,6 +198,11 @@ impl File {
                 "vmnet_networks",
                 list(&rules.vmnet_networks),
                 "Addresses of such a network.",
+            ),
+            (
+                "user_mode_addresses",
+                list(&rules.user_mode_addresses),
+                "Addresses that a virtual machine has in a user-mode network of its own.",
             ),
         ]
     }

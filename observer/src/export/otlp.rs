@@ -7,7 +7,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 mod client;
 mod drops;
@@ -23,7 +22,7 @@ pub use endpoint::Endpoint;
 pub use handle::Handle;
 pub use settings::{Headers, Limits, NodeNames, Settings, SettingsError};
 
-use rate::Bucket;
+use rate::Gate;
 use worker::Worker;
 
 /// The exporter; it has no value of its own.
@@ -44,8 +43,7 @@ impl Exporter {
         let handle = Handle {
             spans,
             snapshots: Arc::new(snapshots),
-            bucket: Arc::new(Mutex::new(Bucket::new(settings.limits.spans_per_second))),
-            born: Instant::now(),
+            gate: Arc::new(Mutex::new(Gate::new(settings.limits.spans_per_second))),
             drops: Arc::clone(&drops),
         };
         (

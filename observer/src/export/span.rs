@@ -21,8 +21,10 @@ use crate::path::PathReport;
 
 mod attributes;
 mod identifier;
+mod lost;
 mod tree;
 
+pub use lost::lost_spans;
 pub use tree::spans;
 
 /// Kind of a span (OTLP `SpanKind`).
@@ -53,17 +55,21 @@ pub struct Span {
     pub start: u64,
     /// Wall clock, nanoseconds since 1970; never before the start.
     pub end: u64,
+    /// Why it is an error; `None` if it is none.
+    pub error: Option<Cow<'static, str>>,
     /// Attributes.
     pub attributes: Vec<Attribute>,
 }
 
-/// Whether the node at the other end has an agent.
+/// Who may add a second side to the trace. An agent knows of no other: whether a trace has two sides
+/// only the trace shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherEnd {
-    /// It is known to run one, or it is this node.
-    Observed,
-    /// It is not known to: the trace says `netpath.sides=1`.
-    NotKnown,
+    /// Another node of the cluster, if it runs an agent.
+    OtherNode,
+    /// Nobody: the other end is on this node too, or outside the cluster. The root says
+    /// `netpath.sides=1`.
+    Nobody,
 }
 
 /// Wall clock minus monotonic clock, nanoseconds.
@@ -96,7 +102,7 @@ pub struct Context<'a> {
     pub finding: Option<&'a Finding>,
     /// Devices by point, without ports.
     pub interfaces: &'a BTreeMap<Point, Device>,
-    /// Whether the other end reports too.
+    /// Who may report the other end.
     pub other_end: OtherEnd,
     /// From the kernel's clock to the wall clock.
     pub clock: ClockOffset,

@@ -42,6 +42,10 @@ pub(super) fn span(span: &Span) -> proto::Span {
         start_time_unix_nano: span.start,
         end_time_unix_nano: span.end,
         attributes: span.attributes.iter().map(attribute).collect(),
+        status: span.error.as_ref().map(|error| proto::Status {
+            message: error.clone().into_owned(),
+            code: proto::status::StatusCode::Error.into(),
+        }),
         ..proto::Span::default()
     }
 }

@@ -12,6 +12,7 @@ use observer_ebpf::abi::counter::{CounterRecord, Own};
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord};
 
 use super::{ControlPage, CpuRows, EventError, Events, Table, chain};
@@ -119,6 +120,8 @@ pub struct Object {
     pub biflows: Table<FlowKey, BiflowRecord>,
     /// Networks of pods and services.
     pub networks: Table<NetworkKey, u32>,
+    /// Path numbers of translated flows.
+    pub translations: Table<FlowKey, u32>,
     /// Path numbers of pairs.
     pub pairs: Table<PairKey, u32>,
     /// Traffic rows.
@@ -129,7 +132,9 @@ pub struct Object {
     pub fragments: Table<u32, FragmentRow<u64>>,
     /// Outer flows.
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
-    /// The loss ledger.
+    /// Where DERP relays listen.
+    pub relays: Table<RelayKey, u32>,
+    /// The loss ledger, and WireGuard bytes predicted for what crosses the tunnel.
     pub counters: CpuRows<CounterRecord>,
     /// The event ring.
     pub events: Events,
@@ -157,6 +162,7 @@ impl Object {
         Ok(Self {
             biflows: Table::new(take("BIFLOWS")?, "BIFLOWS"),
             networks: Table::new(take("NETWORKS")?, "NETWORKS"),
+            translations: Table::new(take("TRANSLATIONS")?, "TRANSLATIONS"),
             pairs: Table::new(take("PAIRS")?, "PAIRS"),
             traffic: CpuRows::new(
                 take("TRAFFIC")?,
@@ -173,6 +179,7 @@ impl Object {
                 (cpus, 1),
                 size_of::<Own<u64>>(),
             ),
+            relays: Table::new(take("RELAYS")?, "RELAYS"),
             events: Events::new(take("EVENTS")?)?,
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,
             ebpf,

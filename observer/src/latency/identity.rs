@@ -1,6 +1,10 @@
 //! The identity of a sampled round trip: three numbers of the reply that no NAT rewrites, so that
 //! the agents of both nodes derive the same trace without a word between them.
 
+use observer_ebpf::abi::key::FlowKey;
+use observer_ebpf::abi::point::FlowDirection;
+use observer_ebpf::step::order;
+
 /// What names a round trip on every node that saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
@@ -14,10 +18,30 @@ pub struct Identity {
     pub protocol: u8,
 }
 
+/// IP protocol of TCP.
+const TCP: u8 = 6;
+
 /// Multiplier of the finaliser, an odd number with evenly spread bits (golden ratio).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Identity {
+    /// Of a packet without a reply, so without what both nodes would know: this node's alone.
+    #[must_use]
+    pub fn one_sided(probe: u32, key: &FlowKey, direction: FlowDirection, node: &str) -> Self {
+        let flow = [direction as u8].into_iter().chain(
+            [key.low.octets(), key.high.octets()]
+                .into_iter()
+                .flatten()
+                .chain([key.low_port, key.high_port].into_iter().flatten()),
+        );
+        Self {
+            answer: probe,
+            probe: fold(node.bytes()),
+            ack: fold(flow),
+            protocol: key.protocol,
+        }
+    }
+
     /// Sixteen bytes, never all zero (W3C trace context, trace-id).
     #[must_use]
     pub fn trace_id(&self) -> [u8; 16] {
@@ -31,6 +55,20 @@ impl Identity {
         self.word(3_u64.wrapping_add(role)).max(1).to_be_bytes()
     }
 
+    /// Its place among all round trips that were selected at 1 in 2^`rate`, from 0 on, evenly spread
+    /// and the same on every node: agents that cannot keep all keep the first, so that both ends of
+    /// a round trip keep the same ones. Of TCP, those that a lower rate selects too come first.
+    #[must_use]
+    pub fn rank(&self, rate: u8) -> u64 {
+        let mixed = self.word(0);
+        if self.protocol != TCP {
+            return mixed;
+        }
+        let order = u64::from(order(self.answer).reverse_bits()) << 32 | mixed >> 32;
+        let shift = u32::from(rate).min(order.leading_zeros());
+        order << shift
+    }
+
     fn word(&self, lane: u64) -> u64 {
         let first = u64::from(self.answer) << 32 | u64::from(self.probe);
         let second = u64::from(self.ack) << 32 | u64::from(self.protocol);
@@ -38,6 +76,13 @@ impl Identity {
         word = mix(word ^ first);
         mix(word ^ second)
     }
+}
+
+/// FNV-1a, 32 bits (draft-eastlake-fnv).
+pub(super) fn fold(octets: impl Iterator<Item = u8>) -> u32 {
+    octets.fold(0x811c_9dc5, |hash: u32, octet| {
+        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// A 64-bit finaliser: every input bit reaches every output bit.
@@ -50,6 +95,8 @@ const fn mix(mut word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+
+    use observer_ebpf::step::is_selected;
 
     use super::*;
 
@@ -101,6 +148,28 @@ mod tests {
                 .trace_id()
             )
         );
+    }
+
+    #[test]
+    fn ranks_are_even_and_a_lower_rate_comes_first() {
+        let rank = |protocol, answer, rate| {
+            let identity = Identity {
+                answer,
+                probe: 2,
+                ack: 3,
+                protocol,
+            };
+            identity.rank(rate)
+        };
+        let selected = (0..1 << 20).filter(|&probe| is_selected(probe, 4));
+        let selected: Vec<u32> = selected.collect();
+        let half = u64::MAX / 2;
+        let first = selected.iter().filter(|&&probe| rank(6, probe, 4) < half);
+        let first: Vec<_> = first.collect();
+        assert_eq!(first.len(), selected.len() / 2);
+        assert!(first.iter().all(|&&probe| is_selected(probe, 5)));
+        let echoes = (0..10_000).filter(|&probe| rank(1, probe, 4) < half);
+        assert!((4_800..5_200).contains(&echoes.count()));
     }
 
     #[test]

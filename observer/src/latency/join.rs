@@ -1,13 +1,17 @@
 //! Joins the records of one reply at several points of this node. A record waits a short while for
-//! its siblings; an identity that comes twice at one point is ambiguous and tells nothing.
+//! its siblings; an identity that comes twice at one point is ambiguous and tells nothing. A reply
+//! that was translated on its way bears several keys; between two pods of one node it then passes
+//! a point twice, under one key in and under another out.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
+use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
 
+use super::identity::fold;
 use super::{Identity, RoundTrip, Side, Sighting};
 
 /// How long a record waits for its siblings: a reply crosses a node in far less. Nanoseconds.
@@ -34,6 +38,7 @@ pub struct Joiner {
     held: HashMap<Identity, Held>,
     order: VecDeque<(u64, Identity)>,
     pending: VecDeque<(u64, Identity)>,
+    translated: Vec<Vec<Event>>,
     counts: JoinerCounts,
 }
 
@@ -41,7 +46,8 @@ pub struct Joiner {
 enum Held {
     Waiting(Vec<Event>),
     Ambiguous,
-    Done,
+    /// Handed out; one bit per point that had seen it.
+    Done(u8),
 }
 
 impl Joiner {
@@ -59,15 +65,17 @@ impl Joiner {
                 self.order.push_back((now, identity));
                 self.pending.push_back((now, identity));
             }
-            Some(Held::Waiting(events))
-                if events.iter().any(|other| other.point == event.point) =>
-            {
+            Some(Held::Waiting(events)) if events.iter().any(|other| is_twice(other, event)) => {
                 self.held.insert(identity, Held::Ambiguous);
                 self.counts.ambiguous += 1;
             }
             Some(Held::Waiting(events)) => events.push(*event),
             Some(Held::Ambiguous) => {}
-            Some(Held::Done) => self.counts.unmatched += 1,
+            Some(Held::Done(points)) if *points & bit(event) != 0 => {
+                self.held.insert(identity, Held::Ambiguous);
+                self.counts.ambiguous += 1;
+            }
+            Some(Held::Done(_)) => self.counts.unmatched += 1,
         }
     }
 
@@ -80,8 +88,14 @@ impl Joiner {
             }
             self.pending.pop_front();
             if let Some(held) = self.held.get_mut(&identity)
-                && let Held::Waiting(events) = std::mem::replace(held, Held::Done)
+                && let Held::Waiting(events) = held
             {
+                if events.windows(2).any(|pair| !is_one_key(pair)) {
+                    self.translated.push(events.clone());
+                }
+                let points = events.iter().map(bit).fold(0, std::ops::BitOr::bitor);
+                let events = std::mem::take(events);
+                *held = Held::Done(points);
                 round_trips.extend(round_trip(identity, events));
             }
         }
@@ -95,11 +109,22 @@ impl Joiner {
         round_trips
     }
 
+    /// The records of replies that bore more than one key, one list per reply that was handed out
+    /// since the last call.
+    pub fn translated(&mut self) -> Vec<Vec<Event>> {
+        std::mem::take(&mut self.translated)
+    }
+
     /// What could not be used so far.
     #[must_use]
     pub const fn counts(&self) -> JoinerCounts {
         self.counts
     }
+}
+
+/// The bit of an event's point.
+const fn bit(event: &Event) -> u8 {
+    1 << (event.point & 7)
 }
 
 fn identity(event: &Event) -> Option<Identity> {
@@ -111,7 +136,7 @@ fn identity(event: &Event) -> Option<Identity> {
     let probe = if protocol == 6 {
         event.probe
     } else {
-        fold(&event.key)
+        ends_hash(&event.key)
     };
     Some(Identity {
         answer: event.answer,
@@ -122,27 +147,43 @@ fn identity(event: &Event) -> Option<Identity> {
 }
 
 /// 32 bits of the two addresses, the same for both directions.
-fn fold(key: &FlowKey) -> u32 {
-    let words = key.low.octets().into_iter().chain(key.high.octets());
-    words.fold(0x811c_9dc5, |hash: u32, octet| {
-        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
-    })
+fn ends_hash(key: &FlowKey) -> u32 {
+    fold(key.low.octets().into_iter().chain(key.high.octets()))
+}
+
+/// Both records are of one point, and not of the two passages of a translated reply.
+fn is_twice(one: &Event, other: &Event) -> bool {
+    one.point == other.point && (one.key == other.key || one.hook == other.hook)
+}
+
+fn is_one_key(pair: &[Event]) -> bool {
+    matches!(pair, [one, other] if one.key == other.key)
 }
 
 fn round_trip(identity: Identity, mut events: Vec<Event>) -> Option<RoundTrip> {
     // The reply passes the points in the reverse order of the data. Its times are exact to the
     // nanosecond; round-trip times are rounded to ticks.
     events.sort_by_key(|event| std::cmp::Reverse(event.time));
+    // No NAT has rewritten the reply's destination when it passed last, nor its source when it
+    // passed first.
+    let source = ends(events.first()?)?.destination;
+    let destination = ends(events.last()?)?.source;
     let nearest_pod = *events.iter().min_by_key(|event| event.point)?;
-    let sightings = events.iter().filter_map(sighting).collect();
-    let ((source, destination), side) = ends(&nearest_pod)?;
+    let named = events.iter().find(|event| event.path >= FIRST_PATH);
+    let mut sightings: Vec<Sighting> = Vec::new();
+    for seen in events.iter().filter_map(sighting) {
+        // A point that was passed twice is told by its side nearer to the data's source.
+        if !sightings.iter().any(|held| held.point == seen.point) {
+            sightings.push(seen);
+        }
+    }
     Some(RoundTrip {
         identity,
-        side,
+        side: side(&nearest_pod)?,
         source,
         destination,
         protocol: nearest_pod.key.protocol,
-        path: nearest_pod.path,
+        path: named.unwrap_or(&nearest_pod).path,
         sightings,
     })
 }
@@ -156,10 +197,13 @@ fn sighting(event: &Event) -> Option<Sighting> {
     })
 }
 
-type Ends = ((IpAddr, u16), (IpAddr, u16));
+/// The ends of a packet.
+struct Ends {
+    source: (IpAddr, u16),
+    destination: (IpAddr, u16),
+}
 
-/// (data's source, data's destination), and this node's side, from the record nearest to the pod.
-fn ends(event: &Event) -> Option<(Ends, Side)> {
+fn ends(event: &Event) -> Option<Ends> {
     let low = (
         IpAddr::from(event.key.low),
         u16::from_be_bytes(event.key.low_port),
@@ -168,20 +212,24 @@ fn ends(event: &Event) -> Option<(Ends, Side)> {
         IpAddr::from(event.key.high),
         u16::from_be_bytes(event.key.high_port),
     );
-    let ends = match FlowDirection::from_index(event.direction)? {
-        // The record's direction is the reply's.
-        FlowDirection::LowToHigh => (high, low),
-        FlowDirection::HighToLow => (low, high),
+    let (source, destination) = match FlowDirection::from_index(event.direction)? {
+        FlowDirection::LowToHigh => (low, high),
+        FlowDirection::HighToLow => (high, low),
     };
-    let side = match (
-        Point::from_index(event.point)?,
-        Hook::from_index(event.hook)?,
-    ) {
+    Some(Ends {
+        source,
+        destination,
+    })
+}
+
+/// This node's side, from the reply's record nearest to the pod.
+fn side(event: &Event) -> Option<Side> {
+    let point = Point::from_index(event.point)?;
+    Some(match (point, Hook::from_index(event.hook)?) {
         (Point::Port | Point::Bridge, Hook::Egress) => Side::Source,
         (Point::Port | Point::Bridge, Hook::Ingress) => Side::Destination,
         _ => Side::Transit,
-    };
-    Some((ends, side))
+    })
 }
 
 #[cfg(test)]
@@ -193,15 +241,22 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    const POD: ([u8; 4], u16) = ([10, 42, 2, 3], 80);
+    const SERVICE: ([u8; 4], u16) = ([10, 43, 0, 9], 8_080);
+
     /// A reply to data that 10.42.1.2:1000 sent to 10.42.2.3:80.
     fn reply(point: Point, hook: Hook, rtt_us: u32, time: u64) -> Event {
+        reply_of(POD, point, hook, rtt_us, time)
+    }
+
+    fn reply_of(from: ([u8; 4], u16), point: Point, hook: Hook, rtt_us: u32, time: u64) -> Event {
         let end = |octets, port| Endpoint {
             address: Address::v4(octets),
             port,
         };
         let kind = (FlowKind::Flow, Family::V4);
         let (key, direction) =
-            FlowKey::canonical(end([10, 42, 2, 3], 80), end([10, 42, 1, 2], 1000), 6, kind);
+            FlowKey::canonical(end(from.0, from.1), end([10, 42, 1, 2], 1000), 6, kind);
         Event {
             time: Monotonic(time),
             key,
@@ -259,12 +314,64 @@ mod tests {
     }
 
     #[test]
+    fn a_translated_reply_is_one_round_trip_between_the_real_ends() {
+        let mut joiner = Joiner::default();
+        for event in [
+            reply(Point::Overlay, Hook::Ingress, 90, 10 * MS),
+            Event {
+                path: FIRST_PATH,
+                ..reply_of(SERVICE, Point::Port, Hook::Egress, 120, 10 * MS + 9)
+            },
+        ] {
+            joiner.push(&event, 10 * MS);
+        }
+        let settled = joiner.settled(400 * MS);
+        let [trip] = settled.as_slice() else {
+            panic!("one round trip, not {settled:?}")
+        };
+        assert_eq!(trip.destination, (POD.0.into(), POD.1));
+        assert_eq!((trip.side, trip.path), (Side::Source, FIRST_PATH));
+        let translated = joiner.translated();
+        assert_eq!(translated.iter().map(Vec::len).collect::<Vec<_>>(), [2]);
+        assert_eq!(joiner.translated().len(), 0);
+    }
+
+    #[test]
+    fn a_translated_reply_between_pods_of_one_node_is_timed_at_its_data_s_port() {
+        let mut joiner = Joiner::default();
+        joiner.push(&reply(Point::Port, Hook::Ingress, 20, 10 * MS), 10 * MS);
+        let out = reply_of(SERVICE, Point::Port, Hook::Egress, 50, 10 * MS + 9);
+        joiner.push(&out, 10 * MS);
+        let settled = joiner.settled(400 * MS);
+        let [trip] = settled.as_slice() else {
+            panic!("one round trip, not {settled:?}")
+        };
+        let rtts: Vec<_> = trip.sightings.iter().map(|seen| seen.rtt).collect();
+        assert_eq!(rtts, [Ticks(50).nanos()]);
+        assert_eq!(trip.side, Side::Source);
+        assert_eq!(joiner.counts(), JoinerCounts::default());
+    }
+
+    #[test]
     fn an_identity_twice_at_one_point_is_dropped_and_counted() {
         let mut joiner = Joiner::default();
         joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), MS);
         joiner.push(&reply(Point::Port, Hook::Egress, 30, 2 * MS), 2 * MS);
         assert_eq!(joiner.settled(1_000 * MS), []);
         assert_eq!(joiner.counts().ambiguous, 1);
+    }
+
+    #[test]
+    fn an_identity_that_comes_again_within_10_s_is_ambiguous_though_it_was_handed_out() {
+        let mut joiner = Joiner::default();
+        joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), MS);
+        assert_eq!(joiner.settled(1_000 * MS).len(), 1);
+        for _ in 0..2 {
+            joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), 9_000 * MS);
+        }
+        assert_eq!(joiner.settled(9_900 * MS), []);
+        let counts = joiner.counts();
+        assert_eq!((counts.ambiguous, counts.unmatched), (1, 0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
+use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::point::{FlowDirection, Point};
 use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN, PATHS};
@@ -21,6 +21,15 @@ pub struct Direction {
     pub firm_outer: BTreeSet<(Point, u32)>,
     /// Sweeps since a packet passed.
     pub idle: u16,
+}
+
+/// How a flow stands at the end of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Path number that it counts on.
+    pub path: u16,
+    /// True if no packet passed in the epoch.
+    pub is_silent: bool,
 }
 
 impl Direction {
@@ -57,9 +66,10 @@ pub struct Seen {
 
 impl Seen {
     /// Adds one flow entry as it was in `epoch`.
-    pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) {
+    pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) -> Standing {
         self.entries += 1;
-        let path = Assignment::from_word(flow.assignment).path;
+        let assignment = Assignment::from_word(flow.assignment);
+        let path = assignment.path;
         let is_unnamed = path == PATH_UNKNOWN || path == PATH_REFUSED;
         if is_unnamed && self.unnamed.len() < usize::from(PATHS) {
             self.unnamed.insert((key.low, key.high));
@@ -67,8 +77,9 @@ impl Seen {
         self.newest = self.newest.max(flow.last_seen);
         let mut is_silent = true;
         for direction in FlowDirection::ALL {
-            let [bits, other] = bits(direction.of(&flow.trajectory), epoch);
-            let seen = self.directions.entry((path, direction)).or_default();
+            let [bits, other] = direction.of(&flow.trajectory).bits_beside(epoch);
+            let along = assignment.along(direction);
+            let seen = self.directions.entry((path, along)).or_default();
             is_silent &= bits == 0;
             seen.firm |= bits & (seen.bits | other);
             seen.bits |= bits;
@@ -85,6 +96,7 @@ impl Seen {
         if is_silent {
             self.silent.push((*key, flow.last_seen));
         }
+        Standing { path, is_silent }
     }
 
     /// Flows that were silent for more than `windows` accounting windows before the newest packet.
@@ -127,30 +139,16 @@ impl Seen {
     }
 }
 
-/// The bits of an epoch and of another one: in the current word, or in the previous one if a packet
-/// of the next epoch came already.
-#[expect(clippy::cast_possible_truncation, reason = "halves of a word")]
-fn bits(trajectory: &Trajectory<u64>, epoch: u32) -> [u32; 2] {
-    let halves = |word: u64| ((word >> 32) as u32, word as u32);
-    let ((current_epoch, current), (previous_epoch, previous)) =
-        (halves(trajectory.current), halves(trajectory.previous));
-    if current_epoch == epoch {
-        [current, previous]
-    } else if previous_epoch == epoch && current_epoch == epoch.wrapping_add(1) {
-        [previous, current]
-    } else {
-        [0, 0]
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use observer_ebpf::abi::biflow::Trajectory;
+
     use super::*;
 
     fn flow(current: (u64, u64), previous: (u64, u64)) -> BiflowRecord {
         let word = |(epoch, bits): (u64, u64)| epoch << 32 | bits;
         let mut flow = BiflowRecord {
-            assignment: Assignment { path: 9, rate: 0 }.word(),
+            assignment: 9,
             ..BiflowRecord::default()
         };
         flow.trajectory[0] = Trajectory {
@@ -227,6 +225,27 @@ mod tests {
         );
         assert_eq!(seen.expired(100).collect::<Vec<_>>(), [&old]);
         assert_eq!(seen.expired(101).count(), 0);
+    }
+
+    #[test]
+    fn a_turned_flow_is_seen_in_the_direction_of_its_path() {
+        let turned = Assignment {
+            path: 9,
+            rate: 0,
+            flags: Assignment::TURNED,
+        };
+        let flow = BiflowRecord {
+            assignment: turned.word(),
+            ..flow((5, 0b11), (4, 0))
+        };
+        let mut seen = Seen::default();
+        let standing = seen.add(&FlowKey::default(), &flow, 5);
+        assert_eq!((standing.path, standing.is_silent), (9, false));
+        assert_eq!(seen.direction(9, FlowDirection::LowToHigh), None);
+        let bits = seen
+            .direction(9, FlowDirection::HighToLow)
+            .map(|seen| seen.bits);
+        assert_eq!(bits, Some(0b11));
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn report() -> PathReport {
         node: Some(node.to_owned()),
         address: Some(address.into()),
         pod: None,
+        services: Vec::new(),
     };
     let seen = PointReport {
         rtt_samples: vec![(400_000, Some(420_000), 9)],
@@ -49,6 +50,7 @@ fn report() -> PathReport {
         peer: None,
         idle: 0,
         source_is_local: true,
+        superseded: false,
         confirmed: true,
     }
 }
@@ -128,12 +130,12 @@ async fn both_sides_of_a_round_trip_arrive_as_one_tree() {
             path: Some(&report),
             finding: None,
             interfaces: &interfaces,
-            other_end: OtherEnd::Observed,
+            other_end: OtherEnd::OtherNode,
             clock: ClockOffset::new(1_700_000_000_000_000_000, 0),
         };
         let tree = spans(&round_trip(side, points), &context);
         made.extend(tree.clone());
-        run.handle.send(tree);
+        run.handle.send(tree, 0, Duration::ZERO);
     }
     run.finish().await;
     let arrived = receiver.arrived.lock().expect("lock");

@@ -42,6 +42,7 @@ struct Printed {
 /// An agent that has ended, and everything that it printed.
 #[derive(Debug)]
 pub(crate) struct Ended {
+    pub(crate) node: String,
     pub(crate) status: ExitStatus,
     pub(crate) sweeps: Vec<Sweep>,
     pub(crate) spans: Vec<Span>,
@@ -181,6 +182,7 @@ impl Agent {
             sweep.ledger = last.ledger;
         }
         Ended {
+            node: self.node.clone(),
             status,
             sweeps: printed.sweeps,
             spans: printed.spans,

@@ -20,6 +20,7 @@ pub(super) struct Line<'a> {
     start_time_unix_nano: String,
     end_time_unix_nano: String,
     duration_ms: f64,
+    error: Option<&'a str>,
     attributes: BTreeMap<&'static str, Scalar<'a>>,
 }
 
@@ -55,6 +56,7 @@ impl<'a> Line<'a> {
             start_time_unix_nano: span.start.to_string(),
             end_time_unix_nano: span.end.to_string(),
             duration_ms: millis(span.end.saturating_sub(span.start)),
+            error: span.error.as_deref(),
             attributes: attributes.collect(),
         }
     }

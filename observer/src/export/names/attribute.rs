@@ -14,9 +14,9 @@ pub const K8S_CLUSTER_NAME: &str = "k8s.cluster.name";
 pub const K8S_NAMESPACE_NAME: &str = "k8s.namespace.name";
 /// This node's pod, where known.
 pub const K8S_POD_NAME: &str = "k8s.pod.name";
-/// Node at the other end, for service graphs that know the older name; on client spans.
+/// Node at the other end, else its VTEP, for service graphs that know the older name; on client spans.
 pub const PEER_SERVICE: &str = "peer.service";
-/// Node at the other end; on client spans.
+/// Node at the other end, else its VTEP; on client spans.
 pub const SERVICE_PEER_NAME: &str = "service.peer.name";
 /// `tcp`, `udp` or `icmp`.
 pub const NETWORK_TRANSPORT: &str = "network.transport";
@@ -56,7 +56,7 @@ pub const ENCAP: &str = "netpath.encap";
 pub const ENCAP_DEPTH: &str = "netpath.encap.depth";
 /// `lan`, `vmnet` or `wan`, where decided.
 pub const UNDERLAY: &str = "netpath.underlay";
-/// How Tailscale carries it; `none` if it does not.
+/// How Tailscale carries it: `direct`, `derp`, `peer_relay`, `unknown`; `none` if it does not.
 pub const TAILSCALE_MODE: &str = "netpath.tailscale.mode";
 /// Largest inner packet that passes uncut.
 pub const MTU_EFFECTIVE: &str = "netpath.mtu.effective";
@@ -66,10 +66,15 @@ pub const MTU_BOTTLENECK: &str = "netpath.mtu.bottleneck";
 pub const POINT: &str = "netpath.point";
 /// Part of the way inside a node, the same for both directions, pod first, such as `bridge>overlay`.
 pub const SEGMENT: &str = "netpath.segment";
-/// `data` or `reply`: which half of the round trip a segment belongs to.
+/// `data` or `reply`: which half of the round trip a segment belongs to, or was lost.
 pub const DIRECTION: &str = "netpath.direction";
-/// 1 where the other end is not known to run an agent, so that the trace has one side.
+/// 1 where no other agent can add a side to the trace. Without it the trace has two sides if it has a
+/// client and a server span.
 pub const SIDES: &str = "netpath.sides";
+/// `no_reply` on the root of a packet that was given up.
+pub const OUTCOME: &str = "netpath.outcome";
+/// Last observation point of this node that saw a lost packet, or its reply.
+pub const LAST_SEEN: &str = "netpath.last_seen";
 /// Cause id of the finding about this path.
 pub const FINDING: &str = "netpath.finding";
 /// Id of the change that fixes it.
@@ -128,13 +133,13 @@ const TABLE: &[Attribute] = &[
         PEER_SERVICE,
         "string",
         Place::Span,
-        "Node at the other end, for service graphs that know the older name; on client spans",
+        "The same as `service.peer.name`, for service graphs that know the older name",
     ),
     row(
         SERVICE_PEER_NAME,
         "string",
         Place::Span,
-        "Node at the other end; on client spans",
+        "Node at the other end, or its VTEP's address where the name is not known, or `external`; on client spans",
     ),
     row(
         NETWORK_TRANSPORT,
@@ -229,7 +234,7 @@ const TABLE: &[Attribute] = &[
         TAILSCALE_MODE,
         "string",
         Place::SpanAndMetric,
-        "How Tailscale carries it; `none` if it does not",
+        "How Tailscale carries it: `direct`, `derp`, `peer_relay`, `unknown`; `none` if it does not",
     ),
     row(
         MTU_EFFECTIVE,
@@ -254,13 +259,26 @@ const TABLE: &[Attribute] = &[
         DIRECTION,
         "string",
         Place::Span,
-        "`data` or `reply`: which half of the round trip a segment belongs to",
+        "`data` or `reply`: which half of the round trip a segment belongs to, or was lost",
     ),
     row(
         SIDES,
         "int",
         Place::Span,
-        "1 where the other end is not known to run an agent, so that the trace has one side",
+        "1 where no other agent can add a side: both ends are here, one is outside the cluster, or no reply came; \
+         any other trace has two sides if it has a client and a server span",
+    ),
+    row(
+        OUTCOME,
+        "string",
+        Place::Span,
+        "`no_reply` on the root of a packet that was given up after 3 s; its status is an error",
+    ),
+    row(
+        LAST_SEEN,
+        "string",
+        Place::Span,
+        "Observation point of this node that saw the lost packet, or its reply (`netpath.direction`), last",
     ),
     row(
         FINDING,

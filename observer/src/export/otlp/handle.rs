@@ -1,13 +1,13 @@
 //! The producers' end: hands over spans and metrics and returns at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use super::drops::{Drops, Reason, Ticket};
-use super::rate::Bucket;
+use super::rate::Gate;
 use crate::export::metrics::Snapshot;
 use crate::export::span::Span;
 
@@ -23,17 +23,18 @@ pub(super) struct Queued {
 pub struct Handle {
     pub(super) spans: mpsc::Sender<Queued>,
     pub(super) snapshots: Arc<watch::Sender<Option<Snapshot>>>,
-    pub(super) bucket: Arc<Mutex<Bucket>>,
-    pub(super) born: Instant,
+    pub(super) gate: Arc<Mutex<Gate>>,
     pub(super) drops: Arc<Drops>,
 }
 
 impl Handle {
     /// Hands over the spans of one round trip: all of them or, counted by reason, none, so that no
-    /// trace has holes of our making. Never waits.
-    pub fn send(&self, spans: Vec<Span>) {
+    /// trace has holes of our making. Of more than the cap allows those of the lowest rank pass, which
+    /// are the same at both ends ([`crate::latency::Identity::rank`]). `time` is that of the round trip
+    /// on any clock, not that of the call, so that both ends see the same demand. Never waits.
+    pub fn send(&self, spans: Vec<Span>, rank: u64, time: Duration) {
         self.drops.make(spans.len());
-        if let Err(reason) = self.admit(spans.len()) {
+        if let Err(reason) = self.admit(spans.len(), rank, time) {
             self.drops.drop_spans(reason, spans.len());
             return;
         }
@@ -59,9 +60,9 @@ impl Handle {
         self.snapshots.send_replace(Some(snapshot));
     }
 
-    fn admit(&self, spans: usize) -> Result<(), Reason> {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        if bucket.take(spans, self.born.elapsed()) {
+    fn admit(&self, spans: usize, rank: u64, time: Duration) -> Result<(), Reason> {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if gate.admits(spans, rank, time) {
             Ok(())
         } else {
             Err(Reason::Rate)

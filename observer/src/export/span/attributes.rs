@@ -9,7 +9,7 @@ use super::{Context, OtherEnd};
 use crate::export::Attribute;
 use crate::export::names::attribute as name;
 use crate::export::names::{point_name, point_role};
-use crate::latency::{RoundTrip, Side, Sighting};
+use crate::latency::{Half, Lost, RoundTrip, Side, Sighting};
 use crate::path::{Class, End, PathReport};
 
 const TCP: u8 = 6;
@@ -31,10 +31,23 @@ pub(super) fn root(trip: &RoundTrip, at: &Sighting, context: &Context<'_>) -> Ve
         list.add(name::FIX, finding.fix.id);
         list.add(name::CONFIDENCE, finding.confidence);
     }
-    if context.other_end == OtherEnd::NotKnown {
+    if context.other_end == OtherEnd::Nobody {
         list.add(name::SIDES, 1_u32);
     }
     list.0
+}
+
+/// What the root of a lost packet says beside.
+pub(super) fn outcome(lost: &Lost) -> Vec<Attribute> {
+    let half = match lost.half {
+        Half::Data => "data",
+        Half::Reply => "reply",
+    };
+    vec![
+        Attribute::new(name::OUTCOME, "no_reply"),
+        Attribute::new(name::LAST_SEEN, point_role(lost.last_seen)),
+        Attribute::new(name::DIRECTION, half),
+    ]
 }
 
 /// Attributes of an INTERNAL span that leaves `from`.
@@ -46,9 +59,7 @@ pub(super) fn place(
     context: &Context<'_>,
 ) -> Vec<Attribute> {
     let mut list = List(Vec::with_capacity(5));
-    if let Some(class) = context.path.and_then(|path| path.class) {
-        list.add(name::CLASS, class.name());
-    }
+    list.some(name::CLASS, context.path.and_then(PathReport::class_name));
     match part {
         Part::Data => list.add(name::DIRECTION, "data"),
         Part::Reply => list.add(name::DIRECTION, "reply"),
@@ -132,15 +143,17 @@ fn ends(list: &mut List, side: Side, path: &PathReport) {
     }
 }
 
-/// The node at the other end, else what is known of it in a word of few values.
+/// The node at the other end, else what is known of it in a word of few values: that it is no node, or
+/// its VTEP.
 fn peer(path: &PathReport) -> Option<String> {
     let external = (path.class == Some(Class::External)).then(|| Class::External.name().to_owned());
-    path.destination.node.clone().or(external)
+    let vtep = || path.peer.map(|vtep| vtep.to_string());
+    path.destination.node.clone().or(external).or_else(vtep)
 }
 
 fn road(list: &mut List, path: &PathReport) {
     if let Some(class) = path.class {
-        list.add(name::CLASS, class.name());
+        list.add(name::CLASS, class.name_in(path.relay));
         list.add(name::TAILSCALE_MODE, path.relay.to_string());
         if class != Class::Unknown {
             list.add(name::ENCAP, path.encapsulation.to_string());

@@ -39,13 +39,19 @@ pub fn spans(trip: &RoundTrip, context: &Context<'_>) -> Vec<Span> {
     spans
 }
 
-struct Tree<'a> {
-    trip: &'a RoundTrip,
-    context: &'a Context<'a>,
+pub(super) struct Tree<'a> {
+    pub(super) trip: &'a RoundTrip,
+    pub(super) context: &'a Context<'a>,
 }
 
 impl Tree<'_> {
-    fn root(&self, at: &Sighting, kind: Kind, id: [u8; 8], parent: Option<[u8; 8]>) -> Span {
+    pub(super) fn root(
+        &self,
+        at: &Sighting,
+        kind: Kind,
+        id: [u8; 8],
+        parent: Option<[u8; 8]>,
+    ) -> Span {
         let class = self.context.path.and_then(|path| path.class);
         let class = class.unwrap_or(Class::Unknown).name();
         let what = if parent.is_none() {
@@ -65,7 +71,7 @@ impl Tree<'_> {
         }
     }
 
-    fn data(&self, pair: &[Sighting], parent: [u8; 8]) -> Option<Span> {
+    pub(super) fn data(&self, pair: &[Sighting], parent: [u8; 8]) -> Option<Span> {
         let [near, far] = pair else { return None };
         let times = (near.forward_time(), far.forward_time());
         Some(self.child(near, Some(far), Part::Data, times, parent))
@@ -77,12 +83,12 @@ impl Tree<'_> {
         Some(self.child(near, Some(far), Part::Reply, times, parent))
     }
 
-    fn beyond(&self, last: &Sighting, parent: [u8; 8]) -> Span {
+    pub(super) fn beyond(&self, last: &Sighting, parent: [u8; 8]) -> Span {
         let times = (last.forward_time(), last.reply_time);
         self.child(last, None, Part::Beyond, times, parent)
     }
 
-    fn child(
+    pub(super) fn child(
         &self,
         near: &Sighting,
         far: Option<&Sighting>,
@@ -121,6 +127,7 @@ impl Tree<'_> {
             start,
             // Armed times are rounded to 1,024 ns, so that a near point can seem later.
             end: clock.wall(times.1).max(start),
+            error: None,
             attributes: Vec::new(),
         }
     }

@@ -2,13 +2,14 @@
 
 use observer_ebpf::abi::event::EventKind;
 use observer_ebpf::abi::point::{Hook, Point};
-use observer_ebpf::fixtures::layers::{ICMP, IPV4, Ipv4, echo, ethernet};
+use observer_ebpf::fixtures::layers::{ICMP, IPV4, Ipv4, TCP, Tcp, echo, ethernet};
 use observer_ebpf::fixtures::{POD_A, POD_B};
+use observer_ebpf::parse::{TCP_ACK, TCP_RST, TCP_SYN};
 use observer_ebpf::step::is_selected;
 
 use crate::pair::with_pair;
 use crate::state::{Flow, State};
-use crate::talk::{HIGH_TO_LOW, LOW_TO_HIGH, OURS, OUT, Segment, THEIRS, row, site};
+use crate::talk::{BACK, HIGH_TO_LOW, LOW_TO_HIGH, OURS, OUT, Segment, THEIRS, row, site};
 
 /// The points that a packet to another node passes.
 const POINTS: [Point; 4] = [Point::Port, Point::Bridge, Point::Overlay, Point::Underlay0];
@@ -258,6 +259,43 @@ fn an_unselected_round_trip_is_counted_but_makes_no_event() {
             pair.travel(THEIRS.stamped(900, plain));
             let state = pair.agree("an unselected round trip");
             assert_eq!((state.counter("samples"), round_trips(&state)), (4, 0));
+        },
+    );
+}
+
+#[test]
+fn an_answer_without_timestamps_disarms_without_a_sample() {
+    with_pair(
+        "an_answer_without_timestamps_disarms_without_a_sample",
+        |pair| {
+            let waiting = |state: &State| {
+                let armed = only_flow(state).armed.iter().flatten();
+                armed.filter(|(_, is_waiting)| *is_waiting).count()
+            };
+            let ours = Segment { flags: 0, ..OURS }.syn().stamped(100, 0);
+            pair.travel(ours);
+            assert_eq!(waiting(&pair.agree("a SYN")), 4);
+            let again = Tcp {
+                source: 8_080,
+                destination: OURS.port,
+                sequence: 0,
+                ack: 0,
+                flags: TCP_SYN,
+                options: &[],
+                words: None,
+            };
+            let refusal = Tcp {
+                flags: TCP_RST | TCP_ACK,
+                ..again
+            };
+            for (tcp, still) in [(again, 4), (refusal, 0)] {
+                let frame = ethernet(IPV4, &Ipv4::new(POD_B, POD_A, TCP).around(&tcp.around(&[])));
+                for site in BACK {
+                    pair.pass(site, &frame);
+                }
+                let state = pair.agree("a segment without timestamps");
+                assert_eq!((waiting(&state), state.counter("samples")), (still, 0));
+            }
         },
     );
 }

@@ -26,7 +26,7 @@ fn tree(side: Side, points: &[Point]) -> Vec<Span> {
             path: Some(&report),
             finding: Some(&fixture::finding()),
             interfaces: &interfaces,
-            other_end: OtherEnd::NotKnown,
+            other_end: OtherEnd::Nobody,
             clock: ClockOffset::new(OFFSET + 5, 5),
         },
     )
@@ -167,7 +167,7 @@ fn a_point_that_seems_earlier_by_rounding_gives_no_negative_span() {
         path: None,
         finding: None,
         interfaces: &interfaces,
-        other_end: OtherEnd::Observed,
+        other_end: OtherEnd::OtherNode,
         clock: ClockOffset::new(OFFSET, 0),
     };
     for span in spans(&trip, &context) {
@@ -224,6 +224,28 @@ fn a_root_says_who_which_road_and_what_was_found() {
 }
 
 #[test]
+fn a_node_without_a_name_is_called_by_its_vtep() {
+    let mut report = fixture::report();
+    report.destination.node = None;
+    report.peer = Some([192, 168, 105, 7].into());
+    let interfaces = fixture::interfaces();
+    let context = Context {
+        node: "n1",
+        path: Some(&report),
+        finding: None,
+        interfaces: &interfaces,
+        other_end: OtherEnd::OtherNode,
+        clock: ClockOffset::new(OFFSET, 0),
+    };
+    let trip = fixture::round_trip(Side::Source, &[Point::Port]);
+    let root = &spans(&trip, &context)[0];
+    for peer in [name::PEER_SERVICE, name::SERVICE_PEER_NAME] {
+        assert_eq!(text(root, peer), Some("192.168.105.7"), "{peer}");
+    }
+    assert_eq!(text(root, name::SIDES), None, "the other node may report");
+}
+
+#[test]
 fn an_echo_has_no_ports_and_an_unknown_path_no_road() {
     let mut trip = fixture::round_trip(Side::Source, &[Point::Port]);
     trip.protocol = 1;
@@ -233,7 +255,7 @@ fn an_echo_has_no_ports_and_an_unknown_path_no_road() {
         path: None,
         finding: None,
         interfaces: &interfaces,
-        other_end: OtherEnd::Observed,
+        other_end: OtherEnd::OtherNode,
         clock: ClockOffset::new(OFFSET, 0),
     };
     let spans = spans(&trip, &context);
