@@ -13,6 +13,8 @@ mod bad_input;
 mod bench;
 #[path = "observe/churn.rs"]
 mod churn;
+#[path = "observe/class_changes.rs"]
+mod class_changes;
 #[path = "observe/collector.rs"]
 mod collector;
 #[path = "observe/counters.rs"]
@@ -53,6 +55,8 @@ mod program;
 mod receiver;
 #[path = "observe/recreation.rs"]
 mod recreation;
+#[path = "observe/refusals.rs"]
+mod refusals;
 #[path = "observe/relay.rs"]
 mod relay;
 #[path = "observe/round_trips.rs"]
@@ -61,6 +65,8 @@ mod round_trips;
 mod segments;
 #[path = "observe/services.rs"]
 mod services;
+#[path = "observe/services_on_one_node.rs"]
+mod services_on_one_node;
 #[path = "observe/traces.rs"]
 mod traces;
 #[path = "observe/two_sided.rs"]

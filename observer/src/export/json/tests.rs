@@ -162,3 +162,31 @@ fn a_name_cannot_steer_the_terminal_and_comes_back_unchanged() {
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["source"]["pod"], name);
 }
+
+/// Names of all fields that are no objects; names of points are `<point>`.
+fn names(prefix: &str, value: &serde_json::Value, into: &mut Vec<String>) {
+    let is_by_point = ["points.", "rtt_ms."].contains(&prefix);
+    let Some(object) = value.as_object() else {
+        into.push(prefix.trim_end_matches('.').to_owned());
+        return;
+    };
+    for (name, value) in object {
+        let name = if is_by_point { "<point>" } else { name };
+        names(&format!("{prefix}{name}."), value, into);
+    }
+}
+
+#[test]
+fn the_table_names_every_field_of_a_path_and_no_other() {
+    let line = path_line(&fixture::report()).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let mut written = Vec::new();
+    names("", &value, &mut written);
+    // A point without round trips is null.
+    written.retain(|name| name != "rtt_ms.<point>");
+    written.sort();
+    written.dedup();
+    let mut documented: Vec<_> = path_fields().iter().map(|row| row.name).collect();
+    documented.sort_unstable();
+    assert_eq!(written, documented);
+}
