@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use observer::config::File;
+use observer::export::json::path_fields;
 use observer::export::names::{Kind, Place, attribute_table, metric_table};
 
 #[test]
@@ -26,6 +27,20 @@ fn the_configuration_page_is_the_default_file() {
 #[test]
 fn the_telemetry_page_lists_every_metric_and_attribute() {
     check("telemetry.md", &telemetry());
+}
+
+#[test]
+fn the_page_of_paths_lists_every_field_of_their_lines() {
+    let mut page = String::from(
+        "# Paths as JSON\n\nWhat `observer run --format json` prints for every ordered pair of pods and \
+         class, one line per report. What is not known is null.\n\n\
+         | field | value | meaning |\n|---|---|---|\n",
+    );
+    for row in path_fields() {
+        let (name, value, meaning) = (row.name, row.value, row.meaning);
+        writeln!(page, "| `{name}` | {value} | {meaning} |").expect("write to a string");
+    }
+    check("paths.md", &page);
 }
 
 fn telemetry() -> String {

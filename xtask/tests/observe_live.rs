@@ -13,6 +13,8 @@ mod bad_input;
 mod bench;
 #[path = "observe/churn.rs"]
 mod churn;
+#[path = "observe/class_changes.rs"]
+mod class_changes;
 #[path = "observe/collector.rs"]
 mod collector;
 #[path = "observe/counters.rs"]
@@ -63,6 +65,8 @@ mod round_trips;
 mod segments;
 #[path = "observe/services.rs"]
 mod services;
+#[path = "observe/services_on_one_node.rs"]
+mod services_on_one_node;
 #[path = "observe/traces.rs"]
 mod traces;
 #[path = "observe/two_sided.rs"]

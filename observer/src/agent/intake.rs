@@ -8,10 +8,11 @@ use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::{FlowKey, PairKey};
 use observer_ebpf::abi::point::FlowDirection;
 use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
+use observer_ebpf::units::Monotonic;
 
 use crate::config::Config;
 use crate::kernel::{Object, TableError};
-use crate::latency::{Joiner, RoundTrip};
+use crate::latency::{Joiner, Pace, RoundTrip};
 use crate::path::PathTable;
 use crate::sweep::{Remembered, Seen, Snapshot, Standing};
 use crate::translation::{Known, Translated};
@@ -26,7 +27,7 @@ pub(super) struct Intake {
     paths: PathTable,
     joiner: Joiner,
     translations: Translations,
-    rate: u8,
+    pace: Pace,
     raised: u64,
     pending: bool,
     said_full: bool,
@@ -36,12 +37,12 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, now: Monotonic) -> Self {
         Self {
             paths: PathTable::default(),
             joiner: Joiner::default(),
             translations: Translations::new(config),
-            rate: config.rate,
+            pace: Pace::new(config.rate, now),
             raised: 0,
             pending: false,
             said_full: false,
@@ -134,7 +135,7 @@ impl Intake {
         };
         let assignment = Assignment {
             path,
-            rate: self.rate,
+            rate: self.pace.rate(),
             flags: 0,
         };
         self.pending |= self.translations.give(object, flow, assignment)?;
@@ -153,7 +154,7 @@ impl Intake {
                 &pair,
                 &Assignment {
                     path,
-                    rate: self.rate,
+                    rate: self.pace.rate(),
                     flags: 0,
                 }
                 .word(),
@@ -180,6 +181,40 @@ impl Intake {
                  together, as unknown"
             );
         }
+    }
+
+    /// Selects fewer round trips while the ledger shows that records of them are lost, from the next
+    /// epoch of a flow on. The new rate, if it has changed.
+    pub(super) fn retune(
+        &mut self,
+        object: &mut Object,
+        ledger: &BTreeMap<String, u64>,
+        now: Monotonic,
+    ) -> Result<Option<u8>, TableError> {
+        let losses = ["round_trip_budget", "ring_full"].into_iter();
+        let lost = losses.filter_map(|name| ledger.get(name)).sum();
+        if !self.pace.update(lost, now) {
+            return Ok(None);
+        }
+        let rate = self.pace.rate();
+        tracing::info!(one_in = 1_u64 << rate.min(63), "round trips are selected");
+        let mut control = object.control.get();
+        (control.rate, control.echo_rate) = (rate, self.pace.lowered());
+        object.control.set(control);
+        for (path, pair) in self.paths.iter() {
+            object.pairs.put(
+                &pair,
+                &Assignment {
+                    path,
+                    rate,
+                    flags: 0,
+                }
+                .word(),
+            )?;
+        }
+        self.translations.retune(object, rate)?;
+        self.pending = true;
+        Ok(Some(rate))
     }
 
     /// Lets the kernel ask again, at most ten times a second.

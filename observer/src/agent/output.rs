@@ -191,6 +191,11 @@ impl Output {
         self.printer.finish().await
     }
 
+    /// Round trips are selected at 1 in 2^`rate` from now on.
+    pub(super) const fn retune(&mut self, rate: u8) {
+        self.rate = rate;
+    }
+
     /// Makes spans of a packet that nobody answered.
     pub(super) fn lost(&mut self, lost: &Lost) -> Result<(), AgentError> {
         // Anomalies come first.

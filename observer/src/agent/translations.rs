@@ -120,6 +120,15 @@ impl Translations {
         Ok(is_news)
     }
 
+    /// Gives all flows another selection rate.
+    pub(super) fn retune(&self, object: &mut Object, rate: u8) -> Result<(), TableError> {
+        for (key, path, flags) in self.known.flows() {
+            let word = Assignment { path, rate, flags }.word();
+            object.translations.put(key, &word)?;
+        }
+        Ok(())
+    }
+
     /// True if the flow's pair is not to be named by its addresses, or not yet.
     pub(super) fn holds_back(&self, key: &FlowKey) -> bool {
         self.known.has(key) || self.space.may_resolve(key)
@@ -210,5 +219,102 @@ impl Translations {
     /// Both real ends are pods': a path may bear them.
     fn is_inside(&self, flow: &Translated) -> bool {
         self.space.is_networked(&flow.real.low) && self.space.is_networked(&flow.real.high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use observer_ebpf::abi::FIRST_PATH;
+    use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKind};
+
+    use crate::config::Overrides;
+
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+    const BUSY: Standing = Standing {
+        path: PATH_UNKNOWN,
+        is_silent: false,
+    };
+    const SILENT: Standing = Standing {
+        is_silent: true,
+        ..BUSY
+    };
+
+    fn translations() -> Translations {
+        let config = Config::read(None, Overrides::default()).expect("defaults");
+        Translations::new(&config)
+    }
+
+    /// A flow of a pod to 10.43.0.9.
+    fn flow(protocol: u8, port: u16) -> FlowKey {
+        let end = |octets, port| Endpoint {
+            address: Address::v4(octets),
+            port,
+        };
+        let kind = (FlowKind::Flow, Family::V4);
+        let service = end([10, 43, 0, 9], port);
+        FlowKey::canonical(end([10, 42, 1, 2], 40_000), service, protocol, kind).0
+    }
+
+    /// What is wanted after a sweep that saw these flows.
+    fn sweep(translations: &mut Translations, now: u64, flows: &[(FlowKey, Standing)]) -> usize {
+        translations.begin(now);
+        for (key, standing) in flows {
+            translations.stands(key, *standing);
+        }
+        let wanted = translations.wanted();
+        let pairs: HashSet<_> = flows.iter().map(|(key, _)| key.pair()).collect();
+        assert!(wanted.iter().all(|pair| pairs.contains(pair)));
+        wanted.len()
+    }
+
+    #[test]
+    fn a_flow_that_shows_no_backend_for_ten_seconds_wants_its_services_number() {
+        let mut translations = translations();
+        let web = [(flow(6, 80), BUSY)];
+        assert_eq!(sweep(&mut translations, 5 * S, &web), 0);
+        assert_eq!(sweep(&mut translations, 14 * S, &web), 0);
+        assert_eq!(sweep(&mut translations, 15 * S, &web), 1);
+        // What fell silent in between begins to wait anew.
+        assert_eq!(sweep(&mut translations, 20 * S, &[(web[0].0, SILENT)]), 0);
+        assert_eq!(sweep(&mut translations, 25 * S, &web), 0);
+    }
+
+    #[test]
+    fn datagrams_and_dns_want_it_at_once_and_named_flows_never() {
+        let mut translations = translations();
+        for key in [flow(17, 80), flow(17, 53), flow(6, 53)] {
+            assert!(!translations.holds_back(&key));
+            assert_eq!(sweep(&mut translations, S, &[(key, BUSY)]), 1);
+            let named = Standing {
+                path: FIRST_PATH,
+                ..BUSY
+            };
+            assert_eq!(sweep(&mut translations, S, &[(key, named)]), 0);
+        }
+        assert!(translations.holds_back(&flow(6, 80)));
+    }
+
+    #[test]
+    fn a_translated_flow_that_is_over_wants_it_once_for_those_to_come() {
+        let mut translations = translations();
+        let key = flow(6, 80);
+        translations.known.note(key, FIRST_PATH, 0, S);
+        assert_eq!(sweep(&mut translations, 2 * S, &[(key, BUSY)]), 0);
+        assert_eq!(sweep(&mut translations, 7 * S, &[(key, SILENT)]), 1);
+        assert_eq!(sweep(&mut translations, 12 * S, &[(key, SILENT)]), 0);
+    }
+
+    #[test]
+    fn a_flow_with_an_end_outside_is_no_path() {
+        let translations = translations();
+        let mut flow = Translated {
+            real: flow(6, 80),
+            members: Vec::new(),
+        };
+        assert!(translations.is_inside(&flow));
+        flow.real.low = Address::v4([192, 0, 2, 1]);
+        assert!(!translations.is_inside(&flow));
     }
 }

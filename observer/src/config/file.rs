@@ -152,7 +152,7 @@ impl File {
             (
                 "sample_one_in",
                 self.sample_one_in.to_string(),
-                "Of how many TCP timestamps one is followed as a round trip, a power of two.",
+                "Of how many TCP timestamps one is followed as a round trip, a power of two; more while records are lost.",
             ),
             (
                 "log",

@@ -11,10 +11,12 @@ use super::span::Span;
 use crate::diagnosis::Finding;
 use crate::path::PathReport;
 
+mod fields;
 mod finding;
 mod path;
 mod span;
 
+pub use fields::{Field, path_fields};
 pub(super) use path::{TUNNELS, UNDERLAYS, rtt};
 
 /// Why a line could not be made; no value of this program does that.

@@ -31,9 +31,12 @@ const REFUSED: usize = 65_536;
 
 impl PathTable {
     /// The number of a pair; a new one if it has none; `None`, counted, if all are taken. The flag
-    /// says that it is new.
+    /// says that it is new. A flow that waits for its number keeps it for the pair.
     pub fn assign(&mut self, pair: PairKey) -> Option<(u16, bool)> {
         if let Some(&number) = self.numbers.get(&pair) {
+            if let Some(Slot::Used { idle, .. }) = self.slots.get_mut(index(number)) {
+                *idle = 0;
+            }
             return Some((number, false));
         }
         let number = self.free.pop().or_else(|| self.grow());
@@ -187,6 +190,16 @@ mod tests {
         table.retire(|_| false);
         table.retire(|_| true);
         assert_eq!(table.retire(|_| false), []);
+    }
+
+    #[test]
+    fn a_pair_that_is_asked_for_keeps_its_number() {
+        let mut table = PathTable::default();
+        table.assign(pair(1));
+        for _ in 0..5 {
+            assert_eq!(table.retire(|_| false), []);
+            assert_eq!(table.assign(pair(1)), Some((4, false)));
+        }
     }
 
     #[test]

@@ -69,6 +69,12 @@ pub(crate) fn silence(lab: &Lab) {
     }
 }
 
+/// Runs a command in a namespace.
+pub(crate) fn run(netns: &str, argv: &[&str]) {
+    let done = netns::command(netns, argv).status().expect("it starts");
+    assert!(done.success(), "{argv:?} in {netns}: {done}");
+}
+
 /// An agent on every node, in the order of the nodes, all of them attached.
 pub(crate) fn agents(lab: &Lab, arguments: &[&str]) -> Vec<Agent> {
     agents_on(lab.nodes().iter(), arguments)

@@ -26,6 +26,7 @@ pub(crate) struct PathLine {
     pub(crate) source: End,
     pub(crate) destination: End,
     pub(crate) class: Option<String>,
+    pub(crate) present: bool,
     pub(crate) encap: Option<String>,
     pub(crate) tailscale_mode: Option<String>,
     pub(crate) packets: u64,

@@ -17,6 +17,8 @@ use super::output::{PathLine, Sweep};
 /// Connections that are there before the agents, and all of them.
 const EARLY: usize = 5;
 const ALL: usize = 50;
+/// Connections that come when all others are resolved.
+const LATE: usize = 10;
 /// Connections to the masquerading receiver, half of them there before.
 const MASKED: usize = 10;
 /// Rounds of the measured exchange.
@@ -59,13 +61,15 @@ fn check(test: &str, bridge_netfilter: BridgeNetfilter) {
     let _servers = Servers::serve(&places.collect::<Vec<_>>()).expect("servers");
     let mut calls = services.map(|service| Calls::new(Place::from(caller), service.socket()));
     open(&mut calls, [EARLY, MASKED / 2]);
+    exchange(&mut calls, 1);
     let agents = agents(&lab, &SAMPLE);
-    open(&mut calls, [ALL - EARLY, MASKED / 2]);
+    open(&mut calls, [ALL - EARLY - LATE, MASKED / 2]);
     let oracle: Vec<Oracle> = backends
         .iter()
         .map(|backend| Oracle::new(&lab, backend))
         .collect();
     await_resolved(&lab, &agents, &mut calls);
+    assert_handshakes_suffice(&lab, &agents, &mut calls);
 
     let before = Moment::now(&agents, &oracle);
     exchange(&mut calls, ROUNDS);
@@ -87,6 +91,16 @@ fn check(test: &str, bridge_netfilter: BridgeNetfilter) {
         assert_eq!(ledger.get("ring_full"), 0, "{ledger:?}");
         assert!(ended.last().findings.is_empty());
     }
+}
+
+/// A connection's first request is on its path already: the handshake has shown its backend.
+fn assert_handshakes_suffice(lab: &Lab, agents: &[Agent], calls: &mut [Calls; 2]) {
+    open(calls, [LATE, 0]);
+    let opened = Moment::now(agents, &[]);
+    exchange(calls, 1);
+    let asked = Moment::now(agents, &[]);
+    let pods = pods(lab);
+    assert_eq!(opened.elsewhere(&pods), asked.elsewhere(&pods));
 }
 
 /// What the backend has counted stands on its path, at every point of both nodes.
@@ -249,7 +263,6 @@ fn open(calls: &mut [Calls; 2], counts: [usize; 2]) {
     for (calls, count) in calls.iter_mut().zip(counts) {
         calls.open(count).expect("connections");
     }
-    exchange(calls, 1);
 }
 
 fn exchange(calls: &mut [Calls], rounds: u64) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::export::fixture;
 use crate::export::span::{ClockOffset, Context, OtherEnd, spans};
 use crate::latency::Side;
-use crate::path::Class;
+use crate::path::{Class, RelayMode};
 
 #[test]
 fn a_path_is_the_object_of_the_bundle_document() {
@@ -30,6 +30,47 @@ fn a_path_is_the_object_of_the_bundle_document() {
             r#""underlay":{"count":60,"p50":0.39,"p99":0.78}}}"#,
         )
     );
+}
+
+#[test]
+fn the_class_of_a_tailscale_path_says_how_it_is_carried() {
+    let mut report = fixture::report();
+    for (class, relay, name, mode) in [
+        (
+            Class::VxlanTailscale,
+            RelayMode::Derp,
+            "vxlan-tailscale-derp",
+            "derp",
+        ),
+        (
+            Class::VxlanTailscale,
+            RelayMode::Unknown,
+            "vxlan-tailscale",
+            "unknown",
+        ),
+        (
+            Class::TailscaleSubnet,
+            RelayMode::PeerRelay,
+            "tailscale-subnet-peer-relay",
+            "peer_relay",
+        ),
+        (
+            Class::TailscaleSubnet,
+            RelayMode::Direct,
+            "tailscale-subnet-direct",
+            "direct",
+        ),
+    ] {
+        (report.class, report.relay) = (Some(class), relay);
+        let line = path_line(&report).unwrap();
+        for part in [
+            format!(r#""class":"{name}""#),
+            format!(r#""tailscale_mode":"{mode}""#),
+            format!(r#""observed":"{name}""#),
+        ] {
+            assert!(line.contains(&part), "{part} in {line}");
+        }
+    }
 }
 
 #[test]
@@ -120,4 +161,32 @@ fn a_name_cannot_steer_the_terminal_and_comes_back_unchanged() {
     );
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["source"]["pod"], name);
+}
+
+/// Names of all fields that are no objects; names of points are `<point>`.
+fn names(prefix: &str, value: &serde_json::Value, into: &mut Vec<String>) {
+    let is_by_point = ["points.", "rtt_ms."].contains(&prefix);
+    let Some(object) = value.as_object() else {
+        into.push(prefix.trim_end_matches('.').to_owned());
+        return;
+    };
+    for (name, value) in object {
+        let name = if is_by_point { "<point>" } else { name };
+        names(&format!("{prefix}{name}."), value, into);
+    }
+}
+
+#[test]
+fn the_table_names_every_field_of_a_path_and_no_other() {
+    let line = path_line(&fixture::report()).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let mut written = Vec::new();
+    names("", &value, &mut written);
+    // A point without round trips is null.
+    written.retain(|name| name != "rtt_ms.<point>");
+    written.sort();
+    written.dedup();
+    let mut documented: Vec<_> = path_fields().iter().map(|row| row.name).collect();
+    documented.sort_unstable();
+    assert_eq!(written, documented);
 }

@@ -39,6 +39,15 @@ fn the_latest_object_counts_but_an_idle_sweep_forgets_no_class() {
 }
 
 #[test]
+fn a_class_that_the_packets_have_left_is_not_the_paths() {
+    let left = PATH.replace("\"class\"", "\"present\":false,\"class\"");
+    let left = left.replace("vxlan-tailscale", "vxlan-lan");
+    let reports = taken(&[PATH, &left]);
+    let path = reports.path("10.42.1.5", "10.42.2.7").expect("the path");
+    assert_eq!(path.class.as_deref(), Some("vxlan-tailscale"));
+}
+
+#[test]
 fn a_finding_of_every_sweep_is_one_finding_with_its_last_numbers() {
     let later = FINDING.replace("12 packets", "90 packets");
     let other = FINDING.replace("100.64.0.2", "100.64.0.3");

@@ -1,0 +1,130 @@
+//! The fields of a path's object, for the reference page: name, value, meaning. Below a dot stands a
+//! field of an object; `<point>` is an observation point.
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name with those of the objects around it.
+    pub name: &'static str,
+    /// Type and, where it has one, unit.
+    pub value: &'static str,
+    /// One sentence without its final dot.
+    pub meaning: &'static str,
+}
+
+/// All fields, in the order in which they are written.
+#[must_use]
+pub const fn path_fields() -> &'static [Field] {
+    TABLE
+}
+
+const fn row(name: &'static str, value: &'static str, meaning: &'static str) -> Field {
+    Field {
+        name,
+        value,
+        meaning,
+    }
+}
+
+const TABLE: &[Field] = &[
+    row("type", "string", "`path`"),
+    row(
+        "source.node",
+        "string",
+        "Node of the data's sender, where known",
+    ),
+    row(
+        "source.address",
+        "string",
+        "Address as the pod itself uses it; null for collected traffic",
+    ),
+    row("source.pod", "string", "Namespace and name, where known"),
+    row(
+        "source.services",
+        "list",
+        "Services (address:port) that the pod was reached by on this path",
+    ),
+    row("destination.node", "string", "As of the source"),
+    row("destination.address", "string", "As of the source"),
+    row("destination.pod", "string", "As of the source"),
+    row("destination.services", "list", "As of the source"),
+    row(
+        "class",
+        "string",
+        "Observed class; null while nothing was seen",
+    ),
+    row(
+        "present",
+        "bool",
+        "False for a class that the pair's packets have left: its counts stand still",
+    ),
+    row("encap", "string", "Encapsulation stack, outer layer first"),
+    row("depth", "int", "Layers of the stack"),
+    row(
+        "proxy",
+        "bool",
+        "An end is a tunnel proxy pod; null: not looked at",
+    ),
+    row("tailscale_mode", "string", "How Tailscale carries it"),
+    row(
+        "derp_region",
+        "string",
+        "Region of the relay; null: not looked at",
+    ),
+    row(
+        "intended",
+        "string",
+        "Class by the control plane; null: not looked at",
+    ),
+    row(
+        "configured",
+        "string",
+        "Class by the kernel's routing; null: not looked at",
+    ),
+    row("observed", "string", "The class"),
+    row(
+        "mtu.effective",
+        "By",
+        "Largest inner packet that no device of the path has to cut",
+    ),
+    row("mtu.bottleneck", "string", "The device that sets it"),
+    row(
+        "packets",
+        "{packet}",
+        "Packets on the wire, source to destination, at the pod point of this node, else at the first point seen",
+    ),
+    row(
+        "bytes",
+        "By",
+        "L3 bytes of the innermost packets there, with the headers of every segment",
+    ),
+    row(
+        "points.<point>.packets",
+        "{packet}",
+        "The same at each point that saw any: `pod`, `bridge`, `overlay`, `tunnel`, `flannel-wg`, `underlay`; exact, whatever was evicted",
+    ),
+    row("points.<point>.bytes", "By", "L3 bytes there"),
+    row(
+        "fragments.inner",
+        "{fragment}",
+        "Fragments of inner packets",
+    ),
+    row(
+        "fragments.vxlan",
+        "{fragment}",
+        "VXLAN packets that were cut",
+    ),
+    row(
+        "fragments.wireguard",
+        "{fragment}",
+        "WireGuard packets that were cut; null where they cannot be told to be the path's",
+    ),
+    row("oversize", "object", "Null: not looked at"),
+    row(
+        "rtt_ms.<point>.count",
+        "{sample}",
+        "Round trips of data sent by the source, by point: `pod`, `bridge`, `overlay`, `tunnel`, `underlay`",
+    ),
+    row("rtt_ms.<point>.p50", "ms", "Their median"),
+    row("rtt_ms.<point>.p99", "ms", "Their 99th percentile"),
+];
