@@ -353,3 +353,31 @@ fn lines<T>(
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    #[tokio::test]
+    async fn an_exporter_that_dies_is_told_at_once() {
+        let overrides = Overrides {
+            otlp: Some("http://127.0.0.1:9".to_owned()),
+            ..Overrides::default()
+        };
+        let config = Config::read(None, overrides).expect("settings");
+        let mut output = Output::start(&config, Format::None).expect("outputs");
+        let second = Duration::from_secs(1);
+        tokio::time::timeout(second, output.ended())
+            .await
+            .expect_err("it lives");
+        if let Some((_, task)) = &output.exporter {
+            task.abort();
+        }
+        let told = tokio::time::timeout(second, output.ended()).await;
+        let told = told.expect("it is dead");
+        let error = AgentError::exporter_ended(&told);
+        assert!(error.to_string().contains("the exporter"), "{error}");
+        assert_eq!(error.exit_code(), 6);
+    }
+}
