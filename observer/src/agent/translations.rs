@@ -20,6 +20,9 @@ const PATIENCE: u64 = 10_000_000_000;
 /// Pairs of a pod and a Service that wait at once; a further one waits for its turn.
 const WAITING: usize = 1_024;
 
+/// Provisional pairs told apart; flows of further ones wait for the next epoch.
+const PROVISIONAL: usize = 4_096;
+
 /// Translated flows, and those that may become so.
 pub(super) struct Translations {
     space: Space,
@@ -27,6 +30,8 @@ pub(super) struct Translations {
     known: Known,
     waiting: HashMap<PairKey, Waiting>,
     wanted: HashSet<PairKey>,
+    /// Pairs that are no real ones for some of their flows.
+    provisional: HashSet<PairKey>,
     now: u64,
 }
 
@@ -48,6 +53,7 @@ impl Translations {
             known: Known::default(),
             waiting: HashMap::new(),
             wanted: HashSet::new(),
+            provisional: HashSet::new(),
             now: 0,
         }
     }
@@ -118,6 +124,25 @@ impl Translations {
             self.known.add_service(assignment.path, pod, service);
         }
         Ok(is_news)
+    }
+
+    /// The pairs that a flow's keys show as provisional, such as a masquerading node and its pod,
+    /// which also talk themselves; each once.
+    pub(super) fn newly_provisional(&mut self, flow: &Translated) -> Vec<PairKey> {
+        let real = flow.real.pair();
+        let pairs = flow.members.iter().map(|member| member.key.pair());
+        let mut new = Vec::new();
+        for pair in pairs.filter(|pair| *pair != real) {
+            if self.provisional.len() < PROVISIONAL && self.provisional.insert(pair) {
+                new.push(pair);
+            }
+        }
+        new
+    }
+
+    /// True if flows of this pair may turn out to be translated ones.
+    pub(super) fn is_provisional(&self, pair: &PairKey) -> bool {
+        self.has_service(pair) || self.provisional.contains(pair)
     }
 
     /// True if the flow's pair is not to be named by its addresses, or not yet.
