@@ -244,6 +244,7 @@ mod tests {
     use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKind};
 
     use crate::config::Overrides;
+    use crate::translation::Member;
 
     use super::*;
 
@@ -264,13 +265,17 @@ mod tests {
 
     /// A flow of a pod to 10.43.0.9.
     fn flow(protocol: u8, port: u16) -> FlowKey {
+        between([10, 42, 1, 2], [10, 43, 0, 9], (protocol, port))
+    }
+
+    fn between(source: [u8; 4], destination: [u8; 4], (protocol, port): (u8, u16)) -> FlowKey {
         let end = |octets, port| Endpoint {
             address: Address::v4(octets),
             port,
         };
         let kind = (FlowKind::Flow, Family::V4);
-        let service = end([10, 43, 0, 9], port);
-        FlowKey::canonical(end([10, 42, 1, 2], 40_000), service, protocol, kind).0
+        let source = end(source, 40_000);
+        FlowKey::canonical(source, end(destination, port), protocol, kind).0
     }
 
     /// What is wanted after a sweep that saw these flows.
@@ -320,6 +325,24 @@ mod tests {
         assert_eq!(sweep(&mut translations, 2 * S, &[(key, BUSY)]), 0);
         assert_eq!(sweep(&mut translations, 7 * S, &[(key, SILENT)]), 1);
         assert_eq!(sweep(&mut translations, 12 * S, &[(key, SILENT)]), 0);
+    }
+
+    #[test]
+    fn pairs_of_services_and_of_masquerading_nodes_are_provisional_and_real_ones_are_not() {
+        let mut translations = translations();
+        let real = between([10, 42, 1, 2], [10, 42, 2, 3], (6, 80));
+        let masked = between([10, 42, 2, 1], [10, 42, 2, 3], (6, 80));
+        let flow_of = |keys: [FlowKey; 2]| Translated {
+            real,
+            members: keys.map(|key| Member { key, flags: 0 }).to_vec(),
+        };
+        assert!(translations.is_provisional(&flow(6, 80).pair()));
+        assert!(!translations.is_provisional(&masked.pair()));
+        let flow = flow_of([real, masked]);
+        assert_eq!(translations.newly_provisional(&flow), [masked.pair()]);
+        assert_eq!(translations.newly_provisional(&flow), []);
+        assert!(translations.is_provisional(&masked.pair()));
+        assert!(!translations.is_provisional(&real.pair()));
     }
 
     #[test]
