@@ -5,6 +5,7 @@ mod identity;
 mod join;
 mod lost;
 mod pace;
+mod records;
 mod round_trip;
 
 pub use identity::Identity;

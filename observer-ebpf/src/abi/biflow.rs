@@ -103,7 +103,8 @@ pub struct Assignment {
     pub path: u16,
     /// One `TSval` in 2^rate is selected.
     pub rate: u8,
-    /// [`Assignment::TURNED`], [`Assignment::ENTERS_ELSEWHERE`]; zero in `pairs`.
+    /// [`Assignment::TURNED`] and [`Assignment::ENTERS_ELSEWHERE`] in `translations`,
+    /// [`Assignment::PROVISIONAL`] in `pairs`.
     pub flags: u8,
 }
 
@@ -114,6 +115,17 @@ impl Assignment {
     /// What leaves by a port under this key has entered by another port under the key that it was
     /// translated from: it counted there.
     pub const ENTERS_ELSEWHERE: u8 = 2;
+
+    /// Flows of this pair may be translated ones, which have another path: they ask again at each
+    /// new version.
+    pub const PROVISIONAL: u8 = 4;
+
+    /// True if the flow asks again at a new version of `pairs`, not at the next epoch alone.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_provisional(self) -> bool {
+        self.path == super::PATH_UNKNOWN || self.flags & Self::PROVISIONAL != 0
+    }
 
     /// The direction of the path's rows that packets of this flow direction count in.
     #[inline(always)]

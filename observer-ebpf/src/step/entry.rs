@@ -66,14 +66,14 @@ fn create<T: Tables>(scene: &Scene<'_, T>, site: Site) -> u16 {
     }
 }
 
-/// The entry's assignment, asked again if the flow has none and `pairs` changed since.
+/// The entry's assignment, asked again if the flow has none for good and `pairs` changed since.
 #[inline(always)]
 pub(super) fn assignment<T: Tables>(
     scene: Scene<'_, T>,
     entry: &Biflow<T::W32, T::W64>,
 ) -> Assignment {
     let held = Assignment::from_word(entry.assignment.load());
-    if held.path == PATH_UNKNOWN && entry.pairs_version.load() != scene.control.pairs_version {
+    if held.is_provisional() && entry.pairs_version.load() != scene.control.pairs_version {
         return ask(scene, entry);
     }
     held

@@ -139,6 +139,11 @@ impl Intake {
             flags: 0,
         };
         self.pending |= self.translations.give(object, flow, assignment)?;
+        for pair in self.translations.newly_provisional(flow) {
+            if let Some(path) = self.paths.number(&pair) {
+                self.tell(object, &pair, path)?;
+            }
+        }
         Ok(())
     }
 
@@ -150,18 +155,23 @@ impl Intake {
         };
         if is_new {
             self.begun.push(path);
-            object.pairs.put(
-                &pair,
-                &Assignment {
-                    path,
-                    rate: self.pace.rate(),
-                    flags: 0,
-                }
-                .word(),
-            )?;
+            self.tell(object, &pair, path)?;
         }
         self.pending = true;
         Ok(Some(path))
+    }
+
+    /// Tells the kernel a pair's number.
+    fn tell(&self, object: &mut Object, pair: &PairKey, path: u16) -> Result<(), TableError> {
+        let flags = if self.translations.is_provisional(pair) {
+            Assignment::PROVISIONAL
+        } else {
+            0
+        };
+        let rate = self.pace.rate();
+        object
+            .pairs
+            .put(pair, &Assignment { path, rate, flags }.word())
     }
 
     /// Tells the kernel, and a person the first time, whether new pairs find a number.
@@ -202,15 +212,7 @@ impl Intake {
         (control.rate, control.echo_rate) = (rate, self.pace.lowered());
         object.control.set(control);
         for (path, pair) in self.paths.iter() {
-            object.pairs.put(
-                &pair,
-                &Assignment {
-                    path,
-                    rate,
-                    flags: 0,
-                }
-                .word(),
-            )?;
+            self.tell(object, &pair, path)?;
         }
         self.translations.retune(object, rate)?;
         self.pending = true;

@@ -20,6 +20,9 @@ const PATIENCE: u64 = 10_000_000_000;
 /// Pairs of a pod and a Service that wait at once; a further one waits for its turn.
 const WAITING: usize = 1_024;
 
+/// Provisional pairs told apart; flows of further ones wait for the next epoch.
+const PROVISIONAL: usize = 4_096;
+
 /// Translated flows, and those that may become so.
 pub(super) struct Translations {
     space: Space,
@@ -27,6 +30,8 @@ pub(super) struct Translations {
     known: Known,
     waiting: HashMap<PairKey, Waiting>,
     wanted: HashSet<PairKey>,
+    /// Pairs that are no real ones for some of their flows.
+    provisional: HashSet<PairKey>,
     now: u64,
 }
 
@@ -48,6 +53,7 @@ impl Translations {
             known: Known::default(),
             waiting: HashMap::new(),
             wanted: HashSet::new(),
+            provisional: HashSet::new(),
             now: 0,
         }
     }
@@ -127,6 +133,25 @@ impl Translations {
             object.translations.put(key, &word)?;
         }
         Ok(())
+    }
+
+    /// The pairs that a flow's keys show as provisional, such as a masquerading node and its pod,
+    /// which also talk themselves; each once.
+    pub(super) fn newly_provisional(&mut self, flow: &Translated) -> Vec<PairKey> {
+        let real = flow.real.pair();
+        let pairs = flow.members.iter().map(|member| member.key.pair());
+        let mut new = Vec::new();
+        for pair in pairs.filter(|pair| *pair != real) {
+            if self.provisional.len() < PROVISIONAL && self.provisional.insert(pair) {
+                new.push(pair);
+            }
+        }
+        new
+    }
+
+    /// True if flows of this pair may turn out to be translated ones.
+    pub(super) fn is_provisional(&self, pair: &PairKey) -> bool {
+        self.has_service(pair) || self.provisional.contains(pair)
     }
 
     /// True if the flow's pair is not to be named by its addresses, or not yet.
@@ -228,6 +253,7 @@ mod tests {
     use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKind};
 
     use crate::config::Overrides;
+    use crate::translation::Member;
 
     use super::*;
 
@@ -248,13 +274,17 @@ mod tests {
 
     /// A flow of a pod to 10.43.0.9.
     fn flow(protocol: u8, port: u16) -> FlowKey {
+        between([10, 42, 1, 2], [10, 43, 0, 9], (protocol, port))
+    }
+
+    fn between(source: [u8; 4], destination: [u8; 4], (protocol, port): (u8, u16)) -> FlowKey {
         let end = |octets, port| Endpoint {
             address: Address::v4(octets),
             port,
         };
         let kind = (FlowKind::Flow, Family::V4);
-        let service = end([10, 43, 0, 9], port);
-        FlowKey::canonical(end([10, 42, 1, 2], 40_000), service, protocol, kind).0
+        let source = end(source, 40_000);
+        FlowKey::canonical(source, end(destination, port), protocol, kind).0
     }
 
     /// What is wanted after a sweep that saw these flows.
@@ -304,6 +334,24 @@ mod tests {
         assert_eq!(sweep(&mut translations, 2 * S, &[(key, BUSY)]), 0);
         assert_eq!(sweep(&mut translations, 7 * S, &[(key, SILENT)]), 1);
         assert_eq!(sweep(&mut translations, 12 * S, &[(key, SILENT)]), 0);
+    }
+
+    #[test]
+    fn pairs_of_services_and_of_masquerading_nodes_are_provisional_and_real_ones_are_not() {
+        let mut translations = translations();
+        let real = between([10, 42, 1, 2], [10, 42, 2, 3], (6, 80));
+        let masked = between([10, 42, 2, 1], [10, 42, 2, 3], (6, 80));
+        let flow_of = |keys: [FlowKey; 2]| Translated {
+            real,
+            members: keys.map(|key| Member { key, flags: 0 }).to_vec(),
+        };
+        assert!(translations.is_provisional(&flow(6, 80).pair()));
+        assert!(!translations.is_provisional(&masked.pair()));
+        let flow = flow_of([real, masked]);
+        assert_eq!(translations.newly_provisional(&flow), [masked.pair()]);
+        assert_eq!(translations.newly_provisional(&flow), []);
+        assert!(translations.is_provisional(&masked.pair()));
+        assert!(!translations.is_provisional(&real.pair()));
     }
 
     #[test]

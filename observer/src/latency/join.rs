@@ -4,15 +4,14 @@
 //! a point twice, under one key in and under another out.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 
-use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
 
 use super::identity::fold;
-use super::{Identity, RoundTrip, Side, Sighting};
+use super::records::round_trip;
+use super::{Identity, RoundTrip};
 
 /// How long a record waits for its siblings: a reply crosses a node in far less. Nanoseconds.
 const SETTLE: u64 = 300_000_000;
@@ -160,83 +159,13 @@ fn is_one_key(pair: &[Event]) -> bool {
     matches!(pair, [one, other] if one.key == other.key)
 }
 
-fn round_trip(identity: Identity, mut events: Vec<Event>) -> Option<RoundTrip> {
-    // The reply passes the points in the reverse order of the data. Its times are exact to the
-    // nanosecond; round-trip times are rounded to ticks.
-    events.sort_by_key(|event| std::cmp::Reverse(event.time));
-    // No NAT has rewritten the reply's destination when it passed last, nor its source when it
-    // passed first.
-    let source = ends(events.first()?)?.destination;
-    let destination = ends(events.last()?)?.source;
-    let nearest_pod = *events.iter().min_by_key(|event| event.point)?;
-    let named = events.iter().find(|event| event.path >= FIRST_PATH);
-    let mut sightings: Vec<Sighting> = Vec::new();
-    for seen in events.iter().filter_map(sighting) {
-        // A point that was passed twice is told by its side nearer to the data's source.
-        if !sightings.iter().any(|held| held.point == seen.point) {
-            sightings.push(seen);
-        }
-    }
-    Some(RoundTrip {
-        identity,
-        side: side(&nearest_pod)?,
-        source,
-        destination,
-        protocol: nearest_pod.key.protocol,
-        path: named.unwrap_or(&nearest_pod).path,
-        sightings,
-    })
-}
-
-fn sighting(event: &Event) -> Option<Sighting> {
-    Some(Sighting {
-        point: Point::from_index(event.point)?,
-        reply_hook: Hook::from_index(event.hook)?,
-        reply_time: event.time.0,
-        rtt: event.rtt.nanos(),
-    })
-}
-
-/// The ends of a packet.
-struct Ends {
-    source: (IpAddr, u16),
-    destination: (IpAddr, u16),
-}
-
-fn ends(event: &Event) -> Option<Ends> {
-    let low = (
-        IpAddr::from(event.key.low),
-        u16::from_be_bytes(event.key.low_port),
-    );
-    let high = (
-        IpAddr::from(event.key.high),
-        u16::from_be_bytes(event.key.high_port),
-    );
-    let (source, destination) = match FlowDirection::from_index(event.direction)? {
-        FlowDirection::LowToHigh => (low, high),
-        FlowDirection::HighToLow => (high, low),
-    };
-    Some(Ends {
-        source,
-        destination,
-    })
-}
-
-/// This node's side, from the reply's record nearest to the pod.
-fn side(event: &Event) -> Option<Side> {
-    let point = Point::from_index(event.point)?;
-    Some(match (point, Hook::from_index(event.hook)?) {
-        (Point::Port | Point::Bridge, Hook::Egress) => Side::Source,
-        (Point::Port | Point::Bridge, Hook::Ingress) => Side::Destination,
-        _ => Side::Transit,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use observer_ebpf::abi::FIRST_PATH;
     use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKind};
     use observer_ebpf::units::{Monotonic, Ticks};
 
+    use super::super::Side;
     use super::*;
 
     const MS: u64 = 1_000_000;

@@ -53,6 +53,12 @@ impl PathTable {
         Some((number, true))
     }
 
+    /// The number of a pair, if it has one.
+    #[must_use]
+    pub fn number(&self, pair: &PairKey) -> Option<u16> {
+        self.numbers.get(pair).copied()
+    }
+
     /// The pair behind a number.
     #[must_use]
     pub fn pair(&self, number: u16) -> Option<PairKey> {

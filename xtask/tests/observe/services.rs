@@ -63,12 +63,15 @@ fn check(test: &str, bridge_netfilter: BridgeNetfilter) {
     open(&mut calls, [EARLY, MASKED / 2]);
     exchange(&mut calls, 1);
     let agents = agents(&lab, &SAMPLE);
+    // As a kubelet does: then the receiver's node and its pod are a pair of their own.
+    let mut probes = probe(&lab, masked.expect("masked"));
     open(&mut calls, [ALL - EARLY - LATE, MASKED / 2]);
     let oracle: Vec<Oracle> = backends
         .iter()
         .map(|backend| Oracle::new(&lab, backend))
         .collect();
     await_resolved(&lab, &agents, &mut calls);
+    probes.exchange(1).expect("a probe");
     assert_handshakes_suffice(&lab, &agents, &mut calls);
 
     let before = Moment::now(&agents, &oracle);
@@ -95,7 +98,7 @@ fn check(test: &str, bridge_netfilter: BridgeNetfilter) {
 
 /// A connection's first request is on its path already: the handshake has shown its backend.
 fn assert_handshakes_suffice(lab: &Lab, agents: &[Agent], calls: &mut [Calls; 2]) {
-    open(calls, [LATE, 0]);
+    open(calls, [LATE, LATE]);
     let opened = Moment::now(agents, &[]);
     exchange(calls, 1);
     let asked = Moment::now(agents, &[]);
@@ -257,6 +260,18 @@ fn await_resolved(lab: &Lab, agents: &[Agent], calls: &mut [Calls]) {
         let in_time = Instant::now() < deadline;
         assert!(in_time, "still elsewhere: {before:#?} and then {after:#?}");
     }
+}
+
+/// A connection from the node of a masqueraded backend to it.
+fn probe(lab: &Lab, service: &Service) -> Calls {
+    let backend = &service.backends[0];
+    let is_there = |node: &&Node| node.pods.iter().any(|own| own.name == backend.pod);
+    let node = lab.nodes().iter().find(is_there).expect("its node");
+    let place = Place::new(&node.netns, node.pod_address(1));
+    let mut probes = Calls::new(place, backend.socket());
+    probes.open(1).expect("a probe");
+    probes.exchange(1).expect("a probe");
+    probes
 }
 
 fn open(calls: &mut [Calls; 2], counts: [usize; 2]) {

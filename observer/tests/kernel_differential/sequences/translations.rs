@@ -2,7 +2,7 @@
 
 use observer_ebpf::abi::PATH_EXTERNAL;
 use observer_ebpf::abi::biflow::Assignment;
-use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKey, FlowKind};
+use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKey, FlowKind, PairKey};
 use observer_ebpf::abi::point::{Hook, Point};
 use observer_ebpf::fixtures::{POD_A, POD_B};
 
@@ -15,6 +15,8 @@ const BACKEND: [u8; 4] = [10, 42, 0, 7];
 /// A source that a masquerading node gives to packets, outside all networks.
 const MASQUERADE: [u8; 4] = [192, 168, 105, 12];
 const PATH: u16 = 7;
+/// A path of the pair of addresses alone.
+const OTHER: u16 = 6;
 
 /// The key of the segments between two addresses.
 fn key(ours: [u8; 4], theirs: [u8; 4]) -> FlowKey {
@@ -89,14 +91,52 @@ fn a_translation_comes_before_the_pair_and_a_waiting_flow_asks_for_it() {
             pair.pass(port, &segment(1_000));
             pair.host.pairs.clear();
             pair.name_flow(key(POD_A, SERVICE), assignment(0));
-            pair.name_pair([Address::v4(POD_A), Address::v4(SERVICE)], 9);
+            pair.name_pair([Address::v4(POD_A), Address::v4(SERVICE)], OTHER);
             pair.pass(port, &segment(1_010));
             let state = pair.agree("a service with a path of its own");
-            let buffers = [0, PATH, 9].map(|path| {
+            let buffers = [0, PATH, OTHER].map(|path| {
                 let counted = state.traffic.get(&row(path, Point::Port, LOW_TO_HIGH));
                 counted.map_or(0, |counted| counted[0])
             });
             assert_eq!(buffers, [1, 1, 0]);
+        },
+    );
+}
+
+#[test]
+fn a_flow_of_a_provisional_pair_asks_again_at_the_next_version() {
+    with_pair(
+        "a_flow_of_a_provisional_pair_asks_again_at_the_next_version",
+        |pair| {
+            let port = OUT[0];
+            let segment = |sequence| {
+                OURS.at(sequence)
+                    .data(10)
+                    .stamped(1, 0)
+                    .between(POD_A, SERVICE)
+            };
+            let ends = [Address::v4(POD_A), Address::v4(SERVICE)];
+            for (sequence, flags) in [(1_000, Assignment::PROVISIONAL), (3_000, 0)] {
+                pair.clear();
+                pair.host.translations.clear();
+                let [low, high] = ends;
+                let of_pair = Assignment {
+                    path: OTHER,
+                    ..assignment(flags)
+                };
+                pair.host.pairs.insert(PairKey { low, high }, of_pair);
+                pair.tell();
+                pair.pass(port, &segment(sequence));
+                pair.name_flow(key(POD_A, SERVICE), assignment(0));
+                pair.pass(port, &segment(sequence + 10));
+                let state = pair.agree("a pair with a number");
+                let buffers = [PATH, OTHER].map(|path| {
+                    let counted = state.traffic.get(&row(path, Point::Port, LOW_TO_HIGH));
+                    counted.map_or(0, |counted| counted[0])
+                });
+                let wanted = if flags == 0 { [0, 2] } else { [1, 1] };
+                assert_eq!(buffers, wanted, "flags {flags}");
+            }
         },
     );
 }
