@@ -10,13 +10,15 @@ pub mod event;
 pub mod key;
 pub mod outer;
 pub mod point;
+pub mod relay;
 pub mod row;
 
 /// Number of path numbers; the first [`FIRST_PATH`] are reserved.
 pub const PATHS: u16 = 512;
 /// Traffic of flows whose pair has no path number yet.
 pub const PATH_UNKNOWN: u16 = 0;
-/// Traffic of flows that got no entry: the table was full or the insert budget spent.
+/// Traffic of flows that got no entry (the table was full or the insert budget spent), or whose pair
+/// found no path number left.
 pub const PATH_REFUSED: u16 = 1;
 /// Traffic with one end outside `networks`.
 pub const PATH_EXTERNAL: u16 = 2;

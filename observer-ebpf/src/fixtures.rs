@@ -14,6 +14,7 @@ mod icmp;
 mod inner;
 mod ipv4;
 mod ipv6;
+mod peer_relay;
 mod tcp;
 mod tcp_options;
 mod udp;
@@ -170,6 +171,7 @@ pub fn all() -> Vec<Fixture> {
         udp::list(),
         icmp::list(),
         wireguard::list(),
+        peer_relay::list(),
         vxlan::list(),
         inner::list(),
         aggregates::list(),

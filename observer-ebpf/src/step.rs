@@ -16,6 +16,7 @@ mod size;
 mod tables;
 mod timing;
 mod trajectory;
+mod tunnel;
 
 pub use observe::{Frame, observe, refuse};
 pub use select::{is_selected, order};

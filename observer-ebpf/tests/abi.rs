@@ -12,6 +12,7 @@ use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::{Address, Family, FlowKey, FlowKind, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
+use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRecord};
 use observer_ebpf::parse::{Malformed, NotOurs};
 
@@ -35,8 +36,9 @@ fn keys_have_their_layout() {
     layout!(PairKey, 32, { low: 0, high: 16 });
     layout!(NetworkKey, 20, { length: 0, octets: 4 });
     layout!(OuterKey, 40, {
-        source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, reserved: 39,
+        source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, marked: 39,
     });
+    layout!(RelayKey, 24, { address: 0, port: 16, reserved: 20 });
     assert_eq!(
         (
             align_of::<FlowKey>(),
@@ -68,9 +70,9 @@ fn values_have_their_layout() {
 fn control_and_events_have_their_layout() {
     layout!(Control, 64, {
         cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 48, rate: 49,
-        echo_rate: 50, ports_attached: 51, reserved: 52,
+        echo_rate: 50, ports_attached: 51, relays: 52, paths_full: 56, reserved: 60,
     });
-    layout!(Own<u64>, 1424, { counters: 0, packet: 272, head: 400 });
+    layout!(Own<u64>, 1440, { counters: 0, tunnel: 272, packet: 288, head: 416 });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,
         path: 72, kind: 74, point: 75, hook: 76, direction: 77, tcp_flags: 78, reserved: 79,
@@ -82,16 +84,18 @@ fn words_hold_what_they_are_documented_to_hold() {
     assert_eq!(
         Assignment {
             path: 0x0102,
-            rate: 3
+            rate: 3,
+            flags: Assignment::ENTERS_ELSEWHERE,
         }
         .word(),
-        0x0003_0102
+        0x0203_0102
     );
     assert_eq!(
-        Assignment::from_word(0xff03_0102),
+        Assignment::from_word(0x0103_0102),
         Assignment {
             path: 0x0102,
-            rate: 3
+            rate: 3,
+            flags: Assignment::TURNED,
         }
     );
     let site = Site {
@@ -131,8 +135,13 @@ fn numbers_in_records_are_these() {
         OuterKind::WireGuardHandshake,
         OuterKind::MarkedTcp,
         OuterKind::LaterFragment,
+        OuterKind::RelayTcp,
+        OuterKind::PeerRelay,
+        OuterKind::PeerRelayControl,
+        OuterKind::Disco,
     ];
-    assert_eq!(kinds.map(|kind| kind as u8), [1, 2, 3, 4, 5]);
+    assert_eq!(kinds.map(|kind| kind as u8), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(RELAYS, 256);
     let budgets = [
         Budget::Inserts,
         Budget::Announcements,

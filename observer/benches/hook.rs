@@ -73,7 +73,7 @@ fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let &[first, second] = arguments.pods.as_slice() else {
         return Err("take --pods: two addresses".into());
     };
-    let mut stage = Stage::new([first, second])?;
+    let mut stage = Stage::new([first, second], None)?;
     let mut hung = Hung::Nothing;
     let (sender, lines) = mpsc::channel();
     // Ends with its input, and the process with it: links go with their owner.

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 
 fn measured(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
     let effort = if arguments.quick { QUICK } else { FULL };
-    let mut stage = Stage::new(cases::PODS)?;
+    let mut stage = Stage::new(cases::PODS, None)?;
     let cases = cases::all();
     measure::verify(&mut stage, &cases)?;
     let (gross, steady) = measure::steady(&mut stage, &cases, effort)?;

@@ -3,27 +3,32 @@
 //! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
 
 mod attachments;
+mod detours;
 mod error;
 mod intake;
 mod lock;
 mod output;
+mod printer;
+mod pulse;
 mod roads;
 mod signals;
+mod supervisor;
+mod translations;
+mod turns;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use observer_ebpf::units::Monotonic;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::Config;
 use crate::export::Ledger;
-use crate::interfaces::{self, Snapshot as Devices};
+use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
 use crate::latency::Silence;
-use crate::sweep::{Context, Snapshot, assemble, read};
+use crate::path::RelayModes;
+use crate::sweep::{Context, Remembered, Snapshot, assemble, read};
 
 use attachments::Attachments;
 pub use error::AgentError;
@@ -32,12 +37,9 @@ pub use output::Format;
 use output::{Output, Report};
 use roads::Roads;
 pub use signals::Ending;
-use signals::Signals;
+use supervisor::Tie;
+pub use supervisor::run;
 
-/// Time between two looks into the ring.
-const POLL: Duration = Duration::from_millis(50);
-/// The first sweep comes early, so that a start shows something soon.
-const FIRST_SWEEP: Duration = Duration::from_secs(1);
 /// Records taken from the ring at once.
 const RECORDS: usize = 4096;
 
@@ -50,49 +52,6 @@ pub struct Task {
     pub duration: Option<Duration>,
 }
 
-/// Runs the agent until a signal, the end of its time, or an error.
-pub async fn run(config: Config, task: Task) -> Result<Ending, AgentError> {
-    let _lock = lock::take()?;
-    let mut signals = Signals::new(task.duration)?;
-    let (devices, follower) = interfaces::follow()?;
-    let mut agent = Agent::new(config, task.format, devices)?;
-    agent.follow_devices()?;
-    let mut following = tokio::spawn(follower.run());
-    let mut poll = interval(POLL);
-    let mut sweep = interval(agent.config.interval);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sweep.reset_after(FIRST_SWEEP.min(agent.config.interval));
-    let ending = loop {
-        let done = tokio::select! {
-            ending = signals.wait() => break ending,
-            ended = &mut following => Err(AgentError::ended("the device follower", ended)),
-            changed = agent.devices.changed() => match changed {
-                Ok(()) => agent.follow_devices(),
-                Err(_) => Err(AgentError::Ended { task: "the device follower" }),
-            },
-            woken = agent.object.events.woken() => match woken {
-                Ok(()) => agent.take_events(),
-                Err(error) => Err(error.into()),
-            },
-            _ = poll.tick() => agent.take_events(),
-            _ = sweep.tick() => agent.sweep(),
-        };
-        match done {
-            Ok(()) => {}
-            Err(error) if error.is_reader_gone() => break Ending::ReaderGone,
-            Err(error) => return Err(error),
-        }
-    };
-    following.abort();
-    let drained = agent.drain();
-    agent.attachments.clear();
-    match (drained, agent.output.finish().await) {
-        (Ok(()), Ok(())) => Ok(ending),
-        (Err(error), _) | (Ok(()), Err(error)) if error.is_reader_gone() => Ok(Ending::ReaderGone),
-        (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-    }
-}
-
 struct Agent {
     config: Config,
     object: Object,
@@ -103,18 +62,18 @@ struct Agent {
     snapshot: Snapshot,
     output: Output,
     remembered: Remembered,
+    relay: RelayModes,
     last_sweep: Instant,
     expiry: u32,
     deleted: u64,
 }
-
-type Remembered = HashMap<(u16, observer_ebpf::abi::point::FlowDirection), crate::sweep::Direction>;
 
 impl Agent {
     fn new(
         config: Config,
         format: Format,
         devices: watch::Receiver<Arc<Devices>>,
+        tie: Tie,
     ) -> Result<Self, AgentError> {
         let sizes = Sizes {
             biflows: config.flows,
@@ -124,14 +83,18 @@ impl Agent {
         for network in &config.networks {
             object.networks.put(&network.key(), &1)?;
         }
+        for key in config.relay_keys() {
+            object.relays.put(&key, &1)?;
+        }
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
-            attachments: Attachments::new(config.interfaces.clone()),
-            intake: Intake::new(config.rate, Monotonic(monotonic_nanos())),
+            attachments: Attachments::new(config.interfaces.clone(), tie),
+            intake: Intake::new(&config, Monotonic(monotonic_nanos())),
             roads: Roads::open(config.underlay.clone())?,
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
-            remembered: HashMap::new(),
+            remembered: Remembered::new(),
+            relay: RelayModes::default(),
             last_sweep: Instant::now(),
             expiry: config.expiry_windows(jiffy_nanos()),
             deleted: 0,
@@ -158,7 +121,8 @@ impl Agent {
     fn take_events(&mut self) -> Result<(), AgentError> {
         self.intake
             .take(&mut self.object, monotonic_nanos(), RECORDS)?;
-        for trip in self.intake.settled(monotonic_nanos()) {
+        let settled = self.intake.settled(&mut self.object, monotonic_nanos())?;
+        for trip in settled {
             self.output.round_trip(trip)?;
         }
         Ok(())
@@ -187,7 +151,14 @@ impl Agent {
             echo_rate: control.echo_rate,
         };
         let last = self.intake.paths().last();
-        read(&mut self.object, &mut self.snapshot, &silence, last)?;
+        self.intake.begin_sweep(silence.now.0);
+        read(
+            &mut self.object,
+            &mut self.snapshot,
+            &silence,
+            last,
+            |key, standing| self.intake.stands(key, standing),
+        )?;
         let lost = &self.snapshot.ledger;
         if let Some(rate) = self.intake.retune(&mut self.object, lost, silence.now)? {
             self.output.retune(rate);
@@ -197,16 +168,21 @@ impl Agent {
         self.begin_paths();
         let devices = self.devices.borrow().clone();
         let points = self.attachments.devices(&devices.devices);
+        let numbers = self.intake.paths();
+        self.relay
+            .advance(&self.snapshot.legs, |path| numbers.pair(path).is_some());
         self.roads
-            .refresh(&self.snapshot.outer, &points, &devices)?;
+            .refresh(&self.snapshot, &self.relay, &points, &devices)?;
         let mut context = Context {
             node: &self.config.node,
             devices: &points,
             underlays: self.roads.underlays(),
+            translations: self.intake.translations(),
             remembered: &mut self.remembered,
+            relay: &mut self.relay,
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
-        let findings = self.roads.findings(&self.config.node, &paths);
+        let findings = self.roads.findings(&self.config.node, &paths, &self.relay);
         let ledger = self.ledger();
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();
@@ -238,6 +214,7 @@ impl Agent {
         let Snapshot { seen, outer, .. } = &mut self.snapshot;
         for key in seen.expired(self.expiry) {
             self.deleted += u64::from(self.object.biflows.remove(key)?);
+            self.intake.forget(&mut self.object, key)?;
         }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
             self.object.outer_flows.remove(&key)?;

@@ -19,8 +19,9 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ended as asked; 1 failed while running; 2 wrong arguments or \
-                          settings; 3 the kernel or the rights are in the way; 5 another observer \
-                          runs in this network namespace.";
+                          settings; 3 the kernel or the rights are in the way; 4 the end took longer \
+                          than its grace; 5 another observer runs in this network namespace; 6 a \
+                          part of the observer died or hangs.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -99,18 +100,11 @@ fn run(args: RunArgs) -> ExitCode {
         Ok(config) => config,
         Err(error) => return failed(&error, 2),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error, 1),
-    };
     let task = Task {
         format: args.format,
         duration: args.duration,
     };
-    match runtime.block_on(agent::run(config, task)) {
+    match agent::run(config, &task) {
         Ok(ending) => {
             let how = match ending {
                 Ending::Signal => "a signal",

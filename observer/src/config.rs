@@ -5,14 +5,17 @@ mod control;
 mod duration;
 mod file;
 mod network;
+mod relays;
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::interfaces::Rules;
 use crate::routing::UnderlayRules;
 
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, parse_duration, write_duration};
 pub use file::File;
 pub use network::{Network, NetworkError};
 
@@ -23,8 +26,16 @@ pub struct Config {
     pub node: String,
     /// Networks of pods and services: who gets a flow entry.
     pub networks: Vec<Network>,
+    /// Those of them that are Services'.
+    pub services: Vec<Network>,
     /// Time between two sweeps of the maps.
     pub interval: Duration,
+    /// How long the end of a run may take.
+    pub grace: Duration,
+    /// How long the agent may go without a turn before it counts as hung.
+    pub stall: Duration,
+    /// Where DERP relays listen.
+    pub relays: BTreeSet<SocketAddr>,
     /// Entries of the flow table.
     pub flows: u32,
     /// Bytes of the event ring.
@@ -129,6 +140,18 @@ impl Config {
             "100 ms to 10 min",
         )?;
         in_range(
+            "grace",
+            file.grace.as_millis(),
+            100..=600_000,
+            "100 ms to 10 min",
+        )?;
+        in_range(
+            "stall",
+            file.stall.as_millis(),
+            1_000..=600_000,
+            "1 s to 10 min",
+        )?;
+        in_range(
             "flow_entries",
             file.flow_entries.into(),
             1024..=4_194_304,
@@ -150,17 +173,22 @@ impl Config {
             "0 to 4,096",
         )?;
         let mut networks = vec![file.cluster_cidr];
-        networks.extend(file.networks);
+        networks.extend(file.services.iter().chain(&file.networks));
         in_range(
             "networks",
             networks.len() as u128,
             1..=64,
-            "at most 64 with the cluster's own",
+            "at most 64 with the cluster's own and those of Services",
         )?;
+        let relays = relays::check(&file.relays)?;
         Ok(Self {
             node,
             networks,
+            services: file.services,
+            relays,
             interval: file.interval,
+            grace: file.grace,
+            stall: file.stall,
             flows: file.flow_entries,
             ring: file.ring_bytes,
             rate: u8::try_from(file.sample_one_in.trailing_zeros()).unwrap_or(31),
@@ -253,6 +281,8 @@ mod tests {
     fn values_out_of_range_name_key_value_and_range() {
         for (text, key) in [
             ("interval = \"1ms\"", "interval"),
+            ("grace = \"1ms\"", "grace"),
+            ("stall = \"11min\"", "stall"),
             ("flow_entries = 10", "flow_entries"),
             ("ring_bytes = 2048", "ring_bytes"),
             ("ring_bytes = 5000", "ring_bytes"),
@@ -263,6 +293,37 @@ mod tests {
             let error = check(text).expect_err(text);
             assert!(error.contains(&format!("`{key} = ")), "{error}");
         }
+    }
+
+    #[test]
+    fn services_are_networks_too_and_may_be_none() {
+        let config = check("services = [\"10.96.0.0/12\"]").expect("a network");
+        assert_eq!(config.networks[1..], config.services);
+        let config = check("services = []").expect("none");
+        assert_eq!((config.networks.len(), config.services.len()), (1, 0));
+    }
+
+    #[test]
+    fn relays_are_addresses_with_a_port() {
+        let config = check("relays = [\"192.0.2.1:443\", \"[2001:db8::1]:443\"]").expect("relays");
+        assert_eq!(config.relays.len(), 2);
+        for (text, reason) in [
+            ("\"derp1.example:443\"", "an address"),
+            ("\"192.0.2.1\"", "an address"),
+            ("\"192.0.2.1:0\"", "port"),
+            ("\"0.0.0.0:443\"", "no address"),
+        ] {
+            let error = check(&format!("relays = [{text}]")).expect_err(text);
+            assert!(
+                error.contains("`relays = ") && error.contains(reason),
+                "{error}"
+            );
+        }
+        let many: Vec<_> = (0..257)
+            .map(|last| format!("\"192.0.2.1:{}\"", last + 1))
+            .collect();
+        let error = check(&format!("relays = [{}]", many.join(","))).expect_err("too many");
+        assert!(error.contains("256"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod double_encapsulation;
 mod finding;
+mod relay_detour;
 
 pub use double_encapsulation::{Endpoint, PairFacts, double_encapsulation};
 pub use finding::{Cause, Evidence, Finding, Fix, Subject};
+pub use relay_detour::{DetourFacts, DirectBefore, SilentNeighbour, UserModeNetwork, relay_detour};

@@ -9,7 +9,7 @@ mod record;
 mod tables;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use observer_ebpf::abi::biflow::{Assignment, Biflow, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
@@ -17,7 +17,8 @@ use observer_ebpf::abi::counter::{COUNTERS, Counter};
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterFlowRecord, OuterKey};
-use observer_ebpf::abi::point::Site;
+use observer_ebpf::abi::point::{Hook, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord, TrafficRow};
 use observer_ebpf::parse::{Captured, Expand, Framing, parse};
 use observer_ebpf::step::{self, Frame, refuse};
@@ -77,8 +78,12 @@ pub struct HostObserver {
     pub control: Control,
     /// Prefixes that pods and services live in.
     pub networks: Vec<NetworkKey>,
+    /// Paths of translated flows, asked before `pairs`.
+    pub translations: HashMap<FlowKey, Assignment>,
     /// Paths of pairs.
     pub pairs: HashMap<PairKey, Assignment>,
+    /// Where DERP relays listen; their number stands in `control`.
+    pub relays: HashSet<RelayKey>,
     /// Length of a jiffy, nanoseconds.
     pub jiffy_nanos: u64,
     biflows: Arena<FlowKey, Biflow<Cell<u32>, Cell<u64>>>,
@@ -86,6 +91,7 @@ pub struct HostObserver {
     traffic: Chunks<TrafficRow<Cell<u64>>>,
     rtt: Chunks<RttRow<Cell<u32>>>,
     fragments: Chunks<FragmentRow<Cell<u64>>>,
+    tunnel: [Cell<u64>; 2],
     budgets: [Cell<u64>; BUDGETS],
     counters: [Cell<u64>; COUNTERS as usize],
     events: RefCell<Vec<Event>>,
@@ -102,13 +108,16 @@ impl HostObserver {
         Self {
             control,
             networks: Vec::new(),
+            translations: HashMap::new(),
             pairs: HashMap::new(),
+            relays: HashSet::new(),
             jiffy_nanos: 4_000_000,
             biflows: Arena::new(sizes.biflows),
             outer_flows: Arena::new(sizes.outer_flows),
             traffic: Chunks::new(rows),
             rtt: Chunks::new(rows),
             fragments: Chunks::new(rows),
+            tunnel: Default::default(),
             budgets: Default::default(),
             counters: [const { Cell::new(0) }; COUNTERS as usize],
             events: RefCell::new(Vec::new()),
@@ -168,6 +177,12 @@ impl HostObserver {
         self.fragments
             .iter()
             .map(|(index, row)| (index, record::fragments(row)))
+    }
+
+    /// WireGuard bytes predicted for what crossed a hook of the tunnel.
+    #[must_use]
+    pub fn tunnel(&self, hook: Hook) -> u64 {
+        self.tunnel.get(hook as usize).map_or(0, Cell::get)
     }
 
     /// One cell of the loss ledger.

@@ -13,3 +13,4 @@ pub mod latency;
 pub mod path;
 pub mod routing;
 pub mod sweep;
+pub mod translation;

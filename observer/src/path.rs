@@ -3,10 +3,14 @@
 
 mod class;
 mod classify;
+mod leg;
+mod relay;
 mod report;
 mod table;
 
 pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
+pub use leg::Leg;
+pub use relay::RelayModes;
 pub use report::{Device, End, Fragments, PathReport, PointReport, Quantiles};
 pub use table::PathTable;

@@ -3,13 +3,15 @@
 //! Never: an export, a route look-up, a write to a map.
 
 mod assemble;
+mod classes;
+mod legs;
 mod outer;
 mod read;
 mod rows;
 mod seen;
 
-pub use assemble::{Context, assemble};
+pub use assemble::{Context, Memory, Remembered, assemble};
 pub use outer::{OuterFlows, Session};
 pub use read::{Snapshot, read};
 pub use rows::{RowStore, RowValue};
-pub use seen::{Direction, Seen};
+pub use seen::{Direction, Seen, Standing};

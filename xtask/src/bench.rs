@@ -6,11 +6,12 @@
 
 mod agent;
 mod binaries;
+mod collector;
 mod devices;
 mod error;
 mod exchange;
 mod hook;
-mod hot_loop;
+mod load;
 mod machine;
 mod options;
 mod overhead;
@@ -18,6 +19,7 @@ mod rounds;
 #[path = "../../observer/benches/hot_loop/row.rs"]
 mod row;
 mod start;
+mod test_run;
 mod whole;
 
 use std::process::{Command, Stdio};
@@ -119,11 +121,13 @@ fn measure(
     live: &mut Option<Bench>,
 ) -> Result<Vec<Row>, BenchError> {
     let rows = match part {
-        Part::Hot => return hot_loop::rows(binaries, effort.is_quick),
+        Part::Hot => return test_run::rows(&binaries.hot_loop, effort.is_quick),
+        Part::Storm => return test_run::rows(&binaries.load, effort.is_quick),
         Part::Overhead => overhead::rows,
         Part::Whole => whole::rows,
         Part::Start => start::rows,
         Part::Agent => agent::rows,
+        Part::Load => load::rows,
     };
     let bench = match live {
         Some(bench) => bench,

@@ -12,6 +12,7 @@ pub mod ping_pong;
 mod place;
 pub mod queries;
 mod samples;
+pub mod scan;
 mod stop;
 pub mod tcp;
 
@@ -28,6 +29,7 @@ pub use self::ping_pong::{PingPong, PingPongReport, Until};
 pub use self::place::Place;
 pub use self::queries::{Queries, QueriesReport, Resolvers};
 pub use self::samples::Summary;
+pub use self::scan::{Scan, ScanReport};
 pub use self::stop::Stop;
 pub use self::tcp::TcpSide;
 pub use crate::lab::kernel::Fragmenting;

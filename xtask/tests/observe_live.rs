@@ -11,18 +11,32 @@ mod agent;
 mod bad_input;
 #[path = "observe/bench.rs"]
 mod bench;
+#[path = "observe/churn.rs"]
+mod churn;
 #[path = "observe/collector.rs"]
 mod collector;
 #[path = "observe/counters.rs"]
 mod counters;
 #[path = "observe/delays.rs"]
 mod delays;
+#[path = "observe/endings.rs"]
+mod endings;
 #[path = "observe/kernel.rs"]
 mod kernel;
 #[path = "observe/ledger.rs"]
 mod ledger;
 #[path = "observe/life.rs"]
 mod life;
+#[path = "observe/load_aggregates.rs"]
+mod load_aggregates;
+#[path = "observe/load_collector.rs"]
+mod load_collector;
+#[path = "observe/load_ledger.rs"]
+mod load_ledger;
+#[path = "observe/load_paths.rs"]
+mod load_paths;
+#[path = "observe/load_scan.rs"]
+mod load_scan;
 #[path = "observe/no_reply.rs"]
 mod no_reply;
 #[path = "observe/output.rs"]
@@ -31,10 +45,22 @@ mod output;
 mod paths;
 #[path = "observe/program.rs"]
 mod program;
+#[expect(
+    dead_code,
+    reason = "a receiver of the exporter's own tests, of which these need a part"
+)]
+#[path = "../../observer/tests/export_otlp/receiver.rs"]
+mod receiver;
+#[path = "observe/recreation.rs"]
+mod recreation;
+#[path = "observe/relay.rs"]
+mod relay;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
 #[path = "observe/segments.rs"]
 mod segments;
+#[path = "observe/services.rs"]
+mod services;
 #[path = "observe/traces.rs"]
 mod traces;
 #[path = "observe/two_sided.rs"]

@@ -22,7 +22,7 @@ fn sick_and_healthy_lab_are_told_apart_in_one_document() {
     let document: Value = serde_json::from_str(&ended.output).expect("one document");
     let [sick, healthy] = [0, 1].map(|lab| &document["labs"][lab]);
     for (lab, scenario, class, stack) in [
-        (sick, "s1", "vxlan-tailscale", "wireguard>vxlan"),
+        (sick, "s1", "vxlan-tailscale-direct", "wireguard>vxlan"),
         (healthy, "h2", "vxlan-vmnet", "vxlan"),
     ] {
         let pair = &lab["pairs"][0];
@@ -76,7 +76,7 @@ fn a_person_sees_both_paths_the_fix_and_the_difference() {
         let words = found.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         words.unwrap_or_else(|| panic!("no line `{begin}` in {}", ended.output))
     };
-    assert_eq!(line("class "), "class vxlan-tailscale vxlan-vmnet");
+    assert_eq!(line("class "), "class vxlan-tailscale-direct vxlan-vmnet");
     assert_eq!(line("stack, "), "stack, outer first wireguard>vxlan vxlan");
     assert_eq!(
         line("finding "),
@@ -94,6 +94,23 @@ fn a_person_sees_both_paths_the_fix_and_the_difference() {
         "{}",
         ended.output
     );
+    assert_nothing_left(&name);
+}
+
+#[test]
+fn too_short_a_time_is_drawn_out_and_said() {
+    if !possible("too_short_a_time_is_drawn_out_and_said") {
+        return;
+    }
+    let trial = Trial::start("short", &["--for", "1s", "--scenario", "h2"]);
+    let name = trial.name.clone();
+    let ended = trial.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.complaints);
+    let said = ended
+        .complaints
+        .lines()
+        .filter(|line| line.contains("too short"));
+    assert_eq!(said.count(), 1, "{}", ended.complaints);
     assert_nothing_left(&name);
 }
 

@@ -3,7 +3,7 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use super::point::POINTS;
+use super::point::{FlowDirection, POINTS};
 use crate::units::low_word;
 
 /// State of one biflow. `W32` and `W64` are cells in the step, plain integers in a copy.
@@ -44,13 +44,19 @@ impl Trajectory<u64> {
     /// epoch came already. 0 if nothing passed in it.
     #[must_use]
     pub const fn bits(&self, epoch: u32) -> u32 {
+        self.bits_beside(epoch)[0]
+    }
+
+    /// The bits of an epoch, and of the other one that is held beside it.
+    #[must_use]
+    pub const fn bits_beside(&self, epoch: u32) -> [u32; 2] {
         let (current, previous) = (low_word(self.current >> 32), low_word(self.previous >> 32));
         if current == epoch {
-            low_word(self.current)
+            [low_word(self.current), low_word(self.previous)]
         } else if previous == epoch && current == epoch.wrapping_add(1) {
-            low_word(self.previous)
+            [low_word(self.previous), low_word(self.current)]
         } else {
-            0
+            [0, 0]
         }
     }
 }
@@ -89,24 +95,46 @@ const _: () = {
 /// A biflow copied out of its map.
 pub type BiflowRecord = Biflow<u32, u64>;
 
-/// Which path a pair counts on and how often its round trips are selected. Also the value of `pairs`.
+/// Which path a flow counts on, how, and how often its round trips are selected. Also the value of
+/// `pairs` and `translations`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// Path number.
     pub path: u16,
     /// One `TSval` in 2^rate is selected.
     pub rate: u8,
+    /// [`Assignment::TURNED`], [`Assignment::ENTERS_ELSEWHERE`]; zero in `pairs`.
+    pub flags: u8,
 }
 
 impl Assignment {
+    /// The translated flow's ends are in the reverse order of the path's: its low-to-high packets
+    /// count as high to low.
+    pub const TURNED: u8 = 1;
+    /// What leaves by a port under this key has entered by another port under the key that it was
+    /// translated from: it counted there.
+    pub const ENTERS_ELSEWHERE: u8 = 2;
+
+    /// The direction of the path's rows that packets of this flow direction count in.
+    #[inline(always)]
+    #[must_use]
+    pub const fn along(self, direction: FlowDirection) -> FlowDirection {
+        if self.flags & Self::TURNED == 0 {
+            direction
+        } else {
+            direction.reverse()
+        }
+    }
+
     /// From the word in a map: {path u16, rate u8, flags u8}, little-endian.
     #[inline(always)]
     #[must_use]
     pub const fn from_word(word: u32) -> Self {
-        let [low, high, rate, _flags] = word.to_le_bytes();
+        let [low, high, rate, flags] = word.to_le_bytes();
         Self {
             path: u16::from_le_bytes([low, high]),
             rate,
+            flags,
         }
     }
 
@@ -115,7 +143,7 @@ impl Assignment {
     #[must_use]
     pub const fn word(self) -> u32 {
         let [low, high] = self.path.to_le_bytes();
-        u32::from_le_bytes([low, high, self.rate, 0])
+        u32::from_le_bytes([low, high, self.rate, self.flags])
     }
 }
 
@@ -139,9 +167,6 @@ pub const fn trajectory_bit(site: super::point::Site, carriage: Carriage) -> u32
 /// Number of the announced bit of (point, hook, direction): 0..31.
 #[inline(always)]
 #[must_use]
-pub const fn announced_bit(
-    site: super::point::Site,
-    direction: super::point::FlowDirection,
-) -> u32 {
+pub const fn announced_bit(site: super::point::Site, direction: FlowDirection) -> u32 {
     (site.point as u32) * 4 + (site.hook as u32) * 2 + direction as u32
 }

@@ -26,8 +26,12 @@ pub struct Control {
     pub echo_rate: u8,
     /// 1 if retransmissions are counted at the ports (point 0), 0 if at the bridge.
     pub ports_attached: u8,
+    /// Entries of `relays`: without any, TCP is not looked up there.
+    pub relays: u32,
+    /// 1 while user space has no path number left: new pairs count on the refused path.
+    pub paths_full: u32,
     /// Zero.
-    pub reserved: [u32; 3],
+    pub reserved: u32,
 }
 
 // One cache line.

@@ -54,6 +54,8 @@ pub const ROOM: usize = 1024;
 pub struct Own<C> {
     /// By [`Counter::index`].
     pub counters: [C; COUNTERS as usize],
+    /// WireGuard bytes predicted for what crosses the tunnel, by hook.
+    pub tunnel: [C; 2],
     /// What the parser found.
     pub packet: Packet,
     /// The copied head.
@@ -66,6 +68,8 @@ pub struct Own<C> {
 pub struct CounterRecord {
     /// By [`Counter::index`].
     pub counters: [u64; COUNTERS as usize],
+    /// As in [`Own`].
+    pub tunnel: [u64; 2],
 }
 
 impl Loss {

@@ -16,10 +16,18 @@ pub enum OuterKind {
     WireGuard = 2,
     /// WireGuard handshake and cookie messages.
     WireGuardHandshake = 3,
-    /// TCP that carries tailscaled's socket mark: DERP or control.
+    /// TCP that carries tailscaled's socket mark, to no known relay: DERP or control.
     MarkedTcp = 4,
     /// Later fragments of a datagram between two addresses outside `networks`.
     LaterFragment = 5,
+    /// TCP of a known relay, marked or not.
+    RelayTcp = 6,
+    /// WireGuard data of one session through a peer relay, by receiver index.
+    PeerRelay = 7,
+    /// Handshakes and discovery through a peer relay, and with it.
+    PeerRelayControl = 8,
+    /// tailscaled's discovery messages.
+    Disco = 9,
 }
 
 /// Key of `outer_flows`.
@@ -32,7 +40,8 @@ pub struct OuterKey {
     pub source: Address,
     /// Outer destination address.
     pub destination: Address,
-    /// WireGuard receiver index as on the wire; remote port of marked TCP, network order; else 0.
+    /// WireGuard receiver index as on the wire; the far end's port of TCP; the virtual network
+    /// identifier of a peer relay's control; else 0.
     pub session: u32,
     /// Observation point.
     pub point: u8,
@@ -40,8 +49,9 @@ pub struct OuterKey {
     pub hook: u8,
     /// An [`OuterKind`].
     pub kind: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// 1 if the packets carry tailscaled's socket mark, which only an underlay's egress shows; kept
+    /// for opaque kinds alone.
+    pub marked: u8,
 }
 
 const _: () = assert!(size_of::<OuterKey>() == 40);
@@ -58,7 +68,7 @@ impl OuterKey {
             point: site.point as u8,
             hook: site.hook as u8,
             kind: kind as u8,
-            reserved: 0,
+            marked: 0,
         }
     }
 

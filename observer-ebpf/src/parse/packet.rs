@@ -37,7 +37,8 @@ pub struct Packet {
     pub opaque: Opaque,
     /// The inner packet is VXLAN again, deeper than this parser follows.
     pub too_deep: bool,
-    /// Receiver index of opaque WireGuard data as on the wire, else 0.
+    /// Receiver index of opaque WireGuard data as on the wire; virtual network identifier of other
+    /// packets of a peer relay; else 0.
     pub session: u32,
     /// Offset of the innermost IP header in the frame, bytes.
     pub network_offset: u32,
@@ -121,10 +122,16 @@ pub enum Opaque {
     WireGuard = 1,
     /// A WireGuard handshake or cookie message.
     WireGuardHandshake = 2,
-    /// TCP, opaque when tailscaled's mark says so.
+    /// TCP, opaque when tailscaled's mark or `relays` say so.
     Tcp = 3,
     /// A later fragment of UDP.
     LaterFragment = 4,
+    /// A WireGuard data message through a peer relay.
+    PeerRelay = 5,
+    /// A WireGuard handshake or a discovery message through a peer relay, or one with the relay.
+    PeerRelayControl = 6,
+    /// A discovery message of tailscaled.
+    Disco = 7,
 }
 
 /// Numbers in a packet that let a round trip be timed.

@@ -1,7 +1,7 @@
 //! From the network layer to the transport: ports, payload offset, timing, tunnel signatures.
 
 use super::ip::{Network, word};
-use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, wireguard};
+use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, signature};
 use super::{Bytes, Fragment, Malformed, Opaque, Packet, TimingKind, tcp};
 
 const ICMP: u8 = 1;
@@ -99,7 +99,8 @@ fn udp(
         }
     }
     network.set_ends(packet, source, destination);
-    (packet.opaque, packet.session) = wireguard(bytes, payload, end)?;
+    let is_outer = on_port == OnVxlanPort::Vxlan;
+    (packet.opaque, packet.session) = signature(bytes, payload, end, is_outer)?;
     Ok(Load::Plain)
 }
 

@@ -1,5 +1,5 @@
 //! Signatures of tunnels in a UDP payload: VXLAN (RFC 7348) on flannel's port, WireGuard by message
-//! type and length. Decrypts nothing.
+//! type and length, tailscaled's discovery, and both through a peer relay. Decrypts nothing.
 
 use super::{Bytes, Malformed, Opaque};
 
@@ -23,26 +23,101 @@ pub(super) fn is_vxlan(bytes: &impl Bytes, offset: usize, end: usize) -> Result<
     Ok(header[0] & VXLAN_VALID != 0)
 }
 
-/// WireGuard by its first four bytes and its length (WireGuard paper, section 5.4), with the receiver
-/// index of a data message. Without the length test a NAT-PMP probe passes for a handshake response.
+/// First bytes of WireGuard messages, of a discovery message ("TS", then the first half of a sign) and
+/// of a peer relay's Geneve header without options, each as a little-endian word.
+mod head {
+    pub(super) const INITIATION: u32 = 1;
+    pub(super) const RESPONSE: u32 = 2;
+    pub(super) const COOKIE: u32 = 3;
+    pub(super) const DATA: u32 = 4;
+    pub(super) const DISCO: u32 = u32::from_le_bytes([0x54, 0x53, 0xf0, 0x9f]);
+    pub(super) const RELAYED_WIREGUARD: u32 = u32::from_le_bytes([0, 0, 0x7a, 0x12]);
+    pub(super) const RELAYED_DISCO: u32 = u32::from_le_bytes([0, 0, 0x7a, 0x11]);
+    pub(super) const RELAY_CONTROL: u32 = u32::from_le_bytes([0, 0x80, 0x7a, 0x11]);
+}
+
+/// Bytes that tell messages apart: all have as many.
+const SIGNATURE: usize = 8;
+/// The least WireGuard data message: a keepalive.
+const KEEPALIVE: usize = 32;
+/// The least discovery message (tailscale: disco/disco.go): magic, sender's key, nonce.
+const DISCO_LEAST: usize = 62;
+/// Bytes of a Geneve header without options (RFC 8926, section 3.4).
+const GENEVE_HEADER: usize = 8;
+const RELAYED_WIREGUARD_LEAST: usize = GENEVE_HEADER + KEEPALIVE;
+const RELAYED_DISCO_LEAST: usize = GENEVE_HEADER + DISCO_LEAST;
+
+/// What hides others in a UDP payload, and its session: WireGuard by its first four bytes and its
+/// length (WireGuard paper, section 5.4), with the receiver index of a data message. Of the outermost
+/// packet where nodes' traffic is expected also discovery, and what goes through a peer relay. Without
+/// the length test a NAT-PMP probe passes for a handshake response.
 #[inline(always)]
-pub(super) fn wireguard(
+pub(super) fn signature(
     bytes: &impl Bytes,
     offset: usize,
     end: usize,
+    is_outer: bool,
 ) -> Result<(Opaque, u32), Malformed> {
     let length = end.saturating_sub(offset);
-    if length < 8 {
+    if length < SIGNATURE {
         return Ok((Opaque::None, 0));
     }
-    let head = bytes.at::<8>(offset).ok_or(Malformed::UdpShort)?;
-    let kind = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
-    Ok(match (kind, length) {
-        (1, 148) | (2, 92) | (3, 64) => (Opaque::WireGuardHandshake, 0),
-        (4, 32..) => (
-            Opaque::WireGuard,
-            u32::from_le_bytes([head[4], head[5], head[6], head[7]]),
-        ),
+    let first = bytes.at::<SIGNATURE>(offset).ok_or(Malformed::UdpShort)?;
+    Ok(match (word(first), length) {
+        (head::INITIATION, 148) | (head::RESPONSE, 92) | (head::COOKIE, 64) => {
+            (Opaque::WireGuardHandshake, 0)
+        }
+        (head::DATA, KEEPALIVE..) => (Opaque::WireGuard, receiver(first)),
+        (head::DISCO, DISCO_LEAST..) if is_outer && is_disco(first) => (Opaque::Disco, 0),
+        (head::RELAYED_WIREGUARD, RELAYED_WIREGUARD_LEAST..)
+        | (head::RELAYED_DISCO | head::RELAY_CONTROL, RELAYED_DISCO_LEAST..)
+            if is_outer && first[7] == 0 =>
+        {
+            let carried = bytes
+                .at::<SIGNATURE>(offset + GENEVE_HEADER)
+                .ok_or(Malformed::UdpShort)?;
+            relayed(first, carried, length - GENEVE_HEADER)
+        }
         _ => (Opaque::None, 0),
     })
+}
+
+/// What goes behind a peer relay's header (tailscale: net/packet/geneve.go), `length` bytes of it: the
+/// session of WireGuard data, the virtual network of anything else. Without the look inside, somebody
+/// else's Geneve would pass for a peer relay's.
+#[inline(always)]
+fn relayed(header: &[u8; SIGNATURE], carried: &[u8; SIGNATURE], length: usize) -> (Opaque, u32) {
+    let control = (Opaque::PeerRelayControl, network(header));
+    if word(header) != head::RELAYED_WIREGUARD {
+        let is_disco = word(carried) == head::DISCO && is_disco(carried);
+        return if is_disco { control } else { (Opaque::None, 0) };
+    }
+    match (word(carried), length) {
+        (head::INITIATION, 148) | (head::RESPONSE, 92) | (head::COOKIE, 64) => control,
+        (head::DATA, _) => (Opaque::PeerRelay, receiver(carried)),
+        _ => (Opaque::None, 0),
+    }
+}
+
+/// The end of a discovery message's magic, whose first four bytes are told already.
+#[inline(always)]
+const fn is_disco(first: &[u8; SIGNATURE]) -> bool {
+    first[4] == 0x92 && first[5] == 0xac
+}
+
+/// Receiver index of a WireGuard data message.
+#[inline(always)]
+const fn receiver(first: &[u8; SIGNATURE]) -> u32 {
+    u32::from_le_bytes([first[4], first[5], first[6], first[7]])
+}
+
+/// Virtual network identifier of a Geneve header.
+#[inline(always)]
+const fn network(first: &[u8; SIGNATURE]) -> u32 {
+    u32::from_be_bytes([0, first[4], first[5], first[6]])
+}
+
+#[inline(always)]
+const fn word(first: &[u8; SIGNATURE]) -> u32 {
+    u32::from_le_bytes([first[0], first[1], first[2], first[3]])
 }

@@ -12,6 +12,8 @@ use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter, Own, ROOM};
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
+use observer_ebpf::abi::point::Hook;
+use observer_ebpf::abi::relay::{RELAYS as RELAY_COUNT, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRow};
 use observer_ebpf::parse::Packet;
 use observer_ebpf::step::{Inserted, Tables};
@@ -35,6 +37,10 @@ static NETWORKS: LpmTrie<[u8; 16], u32, 64> = LpmTrie::new();
 /// Two addresses -> path number and sampling rate. 16,384 entries, written by user space; 1.6 MB.
 #[btf_map]
 static PAIRS: HashMap<PairKey, u32, 16384> = HashMap::new();
+/// Translated flow -> path number of its real pods, sampling rate, flags. LRU, 8,192 entries,
+/// written by user space; 0.8 MB.
+#[btf_map]
+static TRANSLATIONS: LruHashMap<FlowKey, u32, 8192> = LruHashMap::new();
 /// Traffic per CPU, path, point and direction: 8,192 rows of 32 bytes for each CPU, 262 KB. A plain
 /// array, sized by the agent: of a per-CPU one every packet would first load a cold pointer.
 #[btf_map]
@@ -49,6 +55,9 @@ static FRAGMENT_COUNTS: Array<FragmentRow<Atomic64>, ROW_COUNT> = Array::new();
 /// entries.
 #[btf_map]
 static OUTER_FLOWS: HashMap<OuterKey, OuterFlow<u64>, 4096> = HashMap::new();
+/// Where DERP relays listen. 256 entries, written by user space; 16 KB.
+#[btf_map]
+static RELAYS: HashMap<RelayKey, u32, { RELAY_COUNT as usize }> = HashMap::new();
 /// Window words of the budgets; 4 entries.
 #[btf_map]
 static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
@@ -75,6 +84,7 @@ pub(crate) fn own() -> Option<(Kernel, &'static mut Packet, &'static mut [u8; RO
         let counters = &(*own).counters;
         let kernel = Kernel {
             counters,
+            tunnel: &(*own).tunnel,
             rows: cpu * ROWS,
         };
         Some((kernel, &mut (*own).packet, &mut (*own).head))
@@ -84,6 +94,7 @@ pub(crate) fn own() -> Option<(Kernel, &'static mut Packet, &'static mut [u8; RO
 /// The kernel's maps as the step's tables, and what of them is this CPU's.
 pub(crate) struct Kernel {
     counters: &'static [Own64; CELLS as usize],
+    tunnel: &'static [Own64; 2],
     /// Where its rows begin in `TRAFFIC`.
     rows: u32,
 }
@@ -118,6 +129,12 @@ impl Tables for Kernel {
     #[inline(always)]
     fn is_networked(&self, address: &Address) -> bool {
         NETWORKS.get(&Key::new(128, address.octets())).is_some()
+    }
+
+    #[inline(always)]
+    fn translation(&self, key: &FlowKey) -> Option<u32> {
+        // SAFETY: see above; the value is one aligned word.
+        unsafe { TRANSLATIONS.get(key) }.copied()
     }
 
     #[inline(always)]
@@ -156,6 +173,17 @@ impl Tables for Kernel {
             ..OuterFlow::default()
         };
         inserted(OUTER_FLOWS.insert(key, &flow, u64::from(BPF_NOEXIST)))
+    }
+
+    #[inline(always)]
+    fn is_relay(&self, key: &RelayKey) -> bool {
+        // SAFETY: see above.
+        unsafe { RELAYS.get(key) }.is_some()
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, hook: Hook) -> Option<&Own64> {
+        self.tunnel.get(hook as usize)
     }
 
     #[inline(always)]

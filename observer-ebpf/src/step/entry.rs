@@ -1,5 +1,6 @@
 //! From a packet to its biflow entry and path number: one look-up in steady traffic; inserts and
-//! pair look-ups only at a flow's first packet, at a new version of `pairs` and at each epoch.
+//! look-ups of translations and pairs only at a flow's first packet, at a new version of `pairs` and
+//! at each epoch.
 
 use crate::abi::biflow::{Assignment, Biflow};
 use crate::abi::control::Budget;
@@ -76,32 +77,48 @@ pub(super) fn assignment<T: Tables>(
     held
 }
 
-/// Asks `pairs` for the flow's path.
+/// True if what leaves by a port of this flow has entered by another one under another key.
+#[inline(always)]
+pub(super) fn enters_elsewhere<W32: Cell32, W64>(entry: &Biflow<W32, W64>) -> bool {
+    Assignment::from_word(entry.assignment.load()).flags & Assignment::ENTERS_ELSEWHERE != 0
+}
+
+/// Asks `translations` and `pairs` for the flow's path.
 #[inline(always)]
 pub(super) fn ask<T: Tables>(scene: Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> Assignment {
     Assignment::from_word(look_up(&scene, entry))
 }
 
-/// The pair's assignment; without one the reserved path that its ends call for.
+/// The flow's own assignment, else its pair's; without both the reserved path that its ends call
+/// for.
 #[inline(never)]
 fn look_up<T: Tables>(scene: &Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> u32 {
     let (tables, key) = (scene.tables, &scene.packet.key);
     entry.pairs_version.store(scene.control.pairs_version);
-    let found = tables.pair(&key.pair()).unwrap_or_else(|| {
-        let path = match (
-            tables.is_networked(&key.low),
-            tables.is_networked(&key.high),
-        ) {
-            (true, true) => PATH_UNKNOWN,
-            (true, false) | (false, true) => PATH_EXTERNAL,
-            (false, false) => PATH_HOST,
-        };
+    let known = tables.translation(key).or_else(|| tables.pair(&key.pair()));
+    let found = known.unwrap_or_else(|| {
         Assignment {
-            path,
+            path: reserved(scene),
             rate: scene.control.rate,
+            flags: 0,
         }
         .word()
     });
     entry.assignment.store(found);
     found
+}
+
+/// The reserved path of a flow whose pair has none of its own.
+#[inline(never)]
+fn reserved<T: Tables>(scene: &Scene<'_, T>) -> u16 {
+    let (tables, key) = (scene.tables, &scene.packet.key);
+    match (
+        tables.is_networked(&key.low),
+        tables.is_networked(&key.high),
+    ) {
+        (true, true) if scene.control.paths_full != 0 => PATH_REFUSED,
+        (true, true) => PATH_UNKNOWN,
+        (true, false) | (false, true) => PATH_EXTERNAL,
+        (false, false) => PATH_HOST,
+    }
 }

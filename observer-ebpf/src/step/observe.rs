@@ -2,14 +2,14 @@
 
 use crate::abi::biflow::{Biflow, Carriage, trajectory_bit};
 use crate::abi::counter::{Counter, Loss};
-use crate::abi::point::Site;
+use crate::abi::point::{Point, Site};
 use crate::abi::row::Row;
-use crate::abi::{FIRST_PATH, PATH_HOST};
+use crate::abi::{PATH_HOST, PATH_UNKNOWN};
 use crate::cell::{Cell32, Cell64, Tally};
 use crate::parse::{Fragment, Packet, Rejected};
 
 use super::scene::Scene;
-use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory};
+use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory, tunnel};
 
 /// What the kernel says of a buffer beside its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,9 @@ pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet)
     if packet.too_deep {
         tables.count(Loss::TooDeep.into(), 1);
     }
+    if matches!(site.point, Point::Tunnel) {
+        tunnel::count(scene, site.hook, frame, &size);
+    }
     match entry::place(scene, site) {
         Ok(entry) => with_entry(scene, site, entry, size),
         Err(path) => {
@@ -83,11 +86,11 @@ fn with_entry<T: Tables>(
         scene.control.epoch,
         trajectory_bit(site, packet.carriage),
     );
-    if opened && assigned.path >= FIRST_PATH {
+    if opened && assigned.path != PATH_UNKNOWN {
         assigned = entry::ask(scene, entry);
     }
     if !timing::leaves_by_second_port(scene, site, entry) {
-        let row = Row::new(assigned.path, site.point, packet.direction);
+        let row = Row::new(assigned.path, site.point, assigned.along(packet.direction));
         add_traffic(scene.tables, row, size);
         add_fragments(scene.tables, row, packet);
     }

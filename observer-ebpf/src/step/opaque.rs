@@ -1,8 +1,9 @@
-//! Packets of the node itself that hide others: WireGuard, marked TCP, later outer fragments. One
-//! look-up in `outer_flows` instead of `biflows`.
+//! Packets of the node itself that hide others: WireGuard, direct or through a peer relay, TCP that is
+//! marked or a relay's, later outer fragments. One look-up in `outer_flows` instead of `biflows`.
 
 use crate::abi::outer::{OuterKey, OuterKind};
 use crate::abi::point::{FlowDirection, Hook, Site};
+use crate::abi::relay::RelayKey;
 use crate::cell::Cell64;
 use crate::parse::{Opaque, Packet};
 
@@ -18,11 +19,18 @@ const MARK_MASK: u32 = 0xff_0000;
 pub(super) fn count<T: Tables>(scene: Scene<'_, T>, site: Site, mark: u32, size: &Size) {
     let is_opaque = match scene.packet.opaque {
         Opaque::None => false,
-        Opaque::Tcp => is_marked(site, mark),
-        Opaque::WireGuard | Opaque::WireGuardHandshake | Opaque::LaterFragment => true,
+        Opaque::Tcp => {
+            is_marked(site, mark) || (site.point.is_underlay() && scene.control.relays > 0)
+        }
+        Opaque::WireGuard
+        | Opaque::WireGuardHandshake
+        | Opaque::LaterFragment
+        | Opaque::PeerRelay
+        | Opaque::PeerRelayControl
+        | Opaque::Disco => true,
     };
     if is_opaque {
-        add(&scene, site, size);
+        add(&scene, site, mark, size);
     }
 }
 
@@ -33,18 +41,32 @@ const fn is_marked(site: Site, mark: u32) -> bool {
 }
 
 #[inline(never)]
-fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, size: &Size) {
+fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32, size: &Size) {
     let packet = scene.packet;
+    let is_marked = is_marked(site, mark);
     let (kind, session) = match packet.opaque {
         Opaque::None => return,
         Opaque::WireGuard => (OuterKind::WireGuard, packet.session),
         Opaque::WireGuardHandshake => (OuterKind::WireGuardHandshake, 0),
         Opaque::LaterFragment => (OuterKind::LaterFragment, 0),
-        Opaque::Tcp => (OuterKind::MarkedTcp, remote_port(packet)),
+        Opaque::PeerRelay => (OuterKind::PeerRelay, packet.session),
+        Opaque::PeerRelayControl => (OuterKind::PeerRelayControl, packet.session),
+        Opaque::Disco => (OuterKind::Disco, 0),
+        Opaque::Tcp => {
+            let kind = if scene.control.relays > 0 && is_relays(scene, site.hook) {
+                OuterKind::RelayTcp
+            } else if is_marked {
+                OuterKind::MarkedTcp
+            } else {
+                return;
+            };
+            (kind, u32::from(far_port(packet, site.hook)))
+        }
     };
     let (source, destination) = packet.key.ends(packet.direction);
     let mut key = OuterKey::new(site, kind, source, destination);
     key.session = session;
+    key.marked = u8::from(is_marked);
     let Some(flow) = outer::find_or_insert(*scene, &key) else {
         return;
     };
@@ -59,12 +81,30 @@ fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, size: &Size) {
     }
 }
 
-/// Destination port.
-#[inline(always)]
-fn remote_port(packet: &Packet) -> u32 {
-    let port = match packet.direction {
-        FlowDirection::LowToHigh => packet.key.high_port,
-        FlowDirection::HighToLow => packet.key.low_port,
+/// True if the far end of a segment is a known relay's. A call of its own: left to choose between the
+/// two ends on the stack, the compiler returns from [`add`] with a stack pointer in the register for
+/// results, which the verifier refuses.
+#[inline(never)]
+fn is_relays<T: Tables>(scene: &Scene<'_, T>, hook: Hook) -> bool {
+    let packet = scene.packet;
+    let (source, destination) = packet.key.ends(packet.direction);
+    let far = match hook {
+        Hook::Ingress => source,
+        Hook::Egress => destination,
     };
-    u32::from(u16::from_be_bytes(port))
+    let key = RelayKey::new(far, far_port(packet, hook));
+    scene.tables.is_relay(&key)
+}
+
+/// Port of the end that is not this node.
+#[inline(always)]
+const fn far_port(packet: &Packet, hook: Hook) -> u16 {
+    let [source, destination] = match packet.direction {
+        FlowDirection::LowToHigh => [packet.key.low_port, packet.key.high_port],
+        FlowDirection::HighToLow => [packet.key.high_port, packet.key.low_port],
+    };
+    u16::from_be_bytes(match hook {
+        Hook::Ingress => source,
+        Hook::Egress => destination,
+    })
 }

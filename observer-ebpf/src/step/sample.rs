@@ -27,7 +27,7 @@ pub(super) fn take_sample<T: Tables>(scene: &Scene<'_, T>, site: Site, armed: Ar
     let row = Row::new(
         assignment.path,
         site.point,
-        scene.packet.direction.reverse(),
+        assignment.along(scene.packet.direction.reverse()),
     );
     let cell = scene
         .tables

@@ -6,6 +6,8 @@ use crate::abi::counter::Counter;
 use crate::abi::event::Event;
 use crate::abi::key::{Address, FlowKey, PairKey};
 use crate::abi::outer::{OuterFlow, OuterKey};
+use crate::abi::point::Hook;
+use crate::abi::relay::RelayKey;
 use crate::abi::row::{FragmentRow, Row, RttRow, TrafficRow};
 use crate::cell::{Cell32, Cell64, Tally};
 use crate::units::{Jiffies, Monotonic};
@@ -39,6 +41,8 @@ pub trait Tables {
     fn insert_biflow(&self, key: &FlowKey) -> Inserted;
     /// True if the address lies in one of `networks`.
     fn is_networked(&self, address: &Address) -> bool;
+    /// The assignment word of a translated flow.
+    fn translation(&self, key: &FlowKey) -> Option<u32>;
     /// The assignment word of a pair.
     fn pair(&self, key: &PairKey) -> Option<u32>;
     /// This CPU's traffic row.
@@ -51,6 +55,10 @@ pub trait Tables {
     fn outer_flow(&self, key: &OuterKey) -> Option<&OuterFlow<Self::W64>>;
     /// Makes an outer flow that was first seen at `now`.
     fn insert_outer_flow(&self, key: &OuterKey, now: Monotonic) -> Inserted;
+    /// True if a relay listens there.
+    fn is_relay(&self, key: &RelayKey) -> bool;
+    /// This CPU's sum of WireGuard bytes for one hook of the tunnel.
+    fn tunnel(&self, hook: Hook) -> Option<&Self::Sum>;
     /// The window word of a budget.
     fn budget(&self, budget: Budget) -> Option<&Self::W64>;
     /// Adds to one cell of the ledger.

@@ -10,7 +10,7 @@ use crate::units::{Ticks, low_word};
 
 use super::announce::{entrance, is_announced};
 use super::scene::Scene;
-use super::{Tables, is_selected, sample};
+use super::{Tables, entry, is_selected, sample};
 
 /// An armed packet that nobody answered for 4 s is given up. In ticks.
 pub(super) const STALE: u32 = 3_906_250;
@@ -59,15 +59,7 @@ pub(super) fn time<T: Tables>(
         TimingKind::EchoReply => (scene.control.echo_rate, true),
     };
     if is_reply {
-        answer(
-            scene,
-            site,
-            entry,
-            Assignment {
-                path: assignment.path,
-                rate,
-            },
-        );
+        answer(scene, site, entry, Assignment { rate, ..assignment });
     }
     if !timing.occupies {
         return;
@@ -206,7 +198,8 @@ pub(super) fn leaves_by_second_port<T: Tables>(
 ) -> bool {
     site.point == Point::Port
         && site.hook == Hook::Egress
-        && is_announced(entry, entrance(site), scene.packet.direction)
+        && (is_announced(entry, entrance(site), scene.packet.direction)
+            || entry::enters_elsewhere(entry))
 }
 
 /// Ports: data that entered at one is answered where the reply leaves again, data from elsewhere

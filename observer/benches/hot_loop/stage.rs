@@ -1,5 +1,5 @@
 //! The programs with their maps set as the agent sets them: networks, one pair of pods with a path
-//! number, budgets. Shared by both benchmarks.
+//! number, budgets. Shared by the benchmarks.
 
 use std::net::Ipv4Addr;
 
@@ -33,15 +33,16 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Loads both objects; flows between `pods`, which lie in 10.42.0.0/16, count on [`PATH`].
-    pub(crate) fn new(pods: [Ipv4Addr; 2]) -> Result<Self, Failure> {
+    /// Loads both objects; flows between `pods`, which lie in 10.42.0.0/16, count on [`PATH`]. The
+    /// flow table has so many entries, or as many as the agent's by default.
+    pub(crate) fn new(pods: [Ipv4Addr; 2], flows: Option<u32>) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
         let entered = runtime.enter();
         let config = Config::read(None, Overrides::default())?;
         let mut object = Object::load(Sizes {
-            biflows: config.flows,
+            biflows: flows.unwrap_or(config.flows),
             ring: config.ring,
         })?;
         drop(entered);
@@ -51,6 +52,7 @@ impl Stage {
         let assignment = Assignment {
             path: PATH,
             rate: config.rate,
+            flags: 0,
         };
         let [first, second] = pods.map(|pod| Address::v4(pod.octets()));
         let (low, high) = (first.min(second), first.max(second));

@@ -1,9 +1,12 @@
 //! The programs in place, device by device. What cannot be attached is a named blind spot, tried
 //! again whenever the devices change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use observer_ebpf::abi::point::{Hook, Point};
+use observer_ebpf::abi::point::{Hook, Point, Site};
+
+use super::pulse::Stage;
+use super::supervisor::Tie;
 
 use crate::interfaces::{
     Attachment as Place, Device as Interface, Roles, Rules, WantedUnderlays, assign, plan,
@@ -13,23 +16,27 @@ use crate::path::Device;
 
 /// Attached programs and blind spots.
 pub(super) struct Attachments {
+    tie: Tie,
     rules: Rules,
     roles: Roles,
     present: Vec<(Place, [Attachment; 2])>,
     failed: BTreeMap<String, (&'static str, String)>,
     told: BTreeMap<String, (&'static str, String)>,
     said_empty: bool,
+    said: (String, usize),
 }
 
 impl Attachments {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: Rules, tie: Tie) -> Self {
         Self {
+            tie,
             rules,
             roles: Roles::default(),
             present: Vec::new(),
             failed: BTreeMap::new(),
             told: BTreeMap::new(),
             said_empty: false,
+            said: (String::new(), 0),
         }
     }
 
@@ -41,7 +48,9 @@ impl Attachments {
         wanted: &WantedUnderlays,
     ) {
         self.told = std::mem::take(&mut self.failed);
-        let up: Vec<_> = devices.iter().filter(|device| device.up).cloned().collect();
+        // A device that goes down keeps its programs: it counts from the moment it is up again.
+        let is_wanted = |device: &&Interface| device.up || self.holds(device);
+        let up: Vec<_> = devices.iter().filter(is_wanted).cloned().collect();
         self.roles = assign(&up, &self.rules, wanted, &self.roles);
         let present: Vec<_> = self
             .present
@@ -51,20 +60,14 @@ impl Attachments {
         let plan = plan(&self.roles.attachments, &present);
         self.present
             .retain(|(place, _)| !plan.detach.contains(place));
-        let before = self.present.len();
-        // Verifying takes far longer than attaching: all at once, so that no point counts long
-        // before the others.
-        for (place, hook) in plan
-            .attach
-            .iter()
-            .flat_map(|place| Hook::ALL.map(|hook| (place, hook)))
-        {
-            if let Err(error) = object.program(place.point, hook) {
-                self.name_blind_spot(&place.name, "program_refused", error.to_string());
-            }
-        }
+        let refused = self.load(object, &plan.attach);
         for place in plan.attach {
-            self.attach(object, place);
+            if !self.goes_on() {
+                return;
+            }
+            if !refused.contains(&place.point) {
+                self.attach(object, place);
+            }
         }
         if self.present.is_empty() && !std::mem::replace(&mut self.said_empty, true) {
             tracing::warn!(
@@ -72,17 +75,42 @@ impl Attachments {
                  `observer config` prints the names that are looked for"
             );
         }
-        if self.present.len() != before {
-            let devices: Vec<_> = self
-                .present
-                .iter()
-                .map(|(place, _)| place.name.as_str())
-                .collect();
-            tracing::info!(devices = devices.join(" "), "observing");
-        }
+        self.tell_devices();
         for blind in self.roles.not_attached.clone() {
             self.name_blind_spot(&blind.device, blind.reason.name(), blind.reason.to_string());
         }
+    }
+
+    fn holds(&self, device: &Interface) -> bool {
+        let identity = (device.ifindex, device.incarnation);
+        self.present
+            .iter()
+            .any(|(place, _)| (place.ifindex, place.incarnation) == identity)
+    }
+
+    /// Verifying takes far longer than attaching: all at once, so that no point counts long before
+    /// the others. Answers with the points whose programs the kernel refuses.
+    fn load(&mut self, object: &mut Object, places: &[Place]) -> BTreeSet<Point> {
+        let sites_of = |place: &Place| {
+            Hook::ALL.map(|hook| Site {
+                point: place.point,
+                hook,
+            })
+        };
+        let sites: Vec<_> = places.iter().flat_map(sites_of).collect();
+        let refused = object.load_programs(&sites, &|| self.goes_on());
+        for (site, error) in &refused {
+            for place in places.iter().filter(|place| place.point == site.point) {
+                self.name_blind_spot(&place.name, "program_refused", error.to_string());
+            }
+        }
+        refused.into_iter().map(|(site, _)| site.point).collect()
+    }
+
+    /// Tells the supervisor that the thread lives; false if it is to end.
+    fn goes_on(&self) -> bool {
+        self.tie.turn_to(Stage::Attaching);
+        !self.tie.is_over()
     }
 
     fn attach(&mut self, object: &mut Object, place: Place) {
@@ -109,6 +137,24 @@ impl Attachments {
             tracing::warn!(device, reason, why, "blind spot");
         }
         self.failed.insert(device.to_owned(), (reason, why));
+    }
+
+    /// Ports come and go with their pods: they are a number, and no news by themselves.
+    fn tell_devices(&mut self) {
+        let (ports, others): (Vec<_>, Vec<_>) = self
+            .present
+            .iter()
+            .map(|(place, _)| place)
+            .partition(|place| place.point == Point::Port);
+        let names: Vec<_> = others.iter().map(|place| place.name.as_str()).collect();
+        let (devices, ports) = (names.join(" "), ports.len());
+        let (known, known_ports) = &self.said;
+        if *known != devices {
+            tracing::info!(devices, ports, "observing");
+        } else if *known_ports != ports {
+            tracing::debug!(devices, ports, "observing");
+        }
+        self.said = (devices, ports);
     }
 
     /// True if pod ports are observed.

@@ -2,14 +2,15 @@
 //! lines on standard output, spans and metrics to the exporter.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::AgentError;
+use super::printer::Printer;
 use crate::config::{Config, Otlp};
 use crate::diagnosis::Finding;
 use crate::export::metrics::Accumulator;
@@ -50,6 +51,7 @@ pub(super) struct Report {
 pub(super) struct Output {
     node: String,
     format: Format,
+    printer: Printer,
     rate: u8,
     exporter: Option<(Handle, JoinHandle<()>)>,
     drops: Arc<Drops>,
@@ -72,7 +74,11 @@ impl Output {
             Otlp::Unset => None,
             Otlp::Endpoint(endpoint) => Some(endpoint.as_str()),
         };
-        let limits = Limits::default();
+        // The rest of the grace is for what comes before and after.
+        let limits = Limits {
+            grace: config.grace / 2,
+            ..Limits::default()
+        };
         let settings = Settings::read(endpoint, &names, limits, |name| std::env::var(name).ok())
             .map_err(|error| AgentError::Export(error.to_string()))?;
         let exporter = settings.map(|settings| {
@@ -82,6 +88,7 @@ impl Output {
         Ok(Self {
             node: config.node.clone(),
             format,
+            printer: Printer::start()?,
             rate: config.rate,
             exporter,
             drops,
@@ -126,6 +133,9 @@ impl Output {
         report
             .ledger
             .insert("round_trip_dropped.no_path".to_owned(), self.overflowed);
+        report
+            .ledger
+            .insert("report_dropped".to_owned(), self.printer.dropped());
         self.sums.update(&report.paths);
         self.tell_trouble();
         let earlier = std::mem::replace(&mut self.last, report);
@@ -149,6 +159,14 @@ impl Output {
         }
     }
 
+    /// Waits for the end of the exporter, which only comes unasked.
+    pub(super) async fn ended(&mut self) -> Result<(), JoinError> {
+        match &mut self.exporter {
+            Some((_, task)) => task.await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Sends what is queued, within the exporter's grace, and prints the ledger's last state.
     pub(super) async fn finish(mut self) -> Result<(), AgentError> {
         for trip in std::mem::take(&mut self.waiting) {
@@ -161,11 +179,16 @@ impl Output {
             }
         }
         self.last.ledger.extend(self.drops.entries());
+        let dropped = self.printer.dropped();
+        self.last
+            .ledger
+            .insert("report_dropped".to_owned(), dropped);
         if self.format == Format::Json {
             let line = json::ledger_line(&self.last.ledger);
-            print(&format!("{}\n", line.map_err(AgentError::Line)?))?;
+            self.printer
+                .print(format!("{}\n", line.map_err(AgentError::Line)?))?;
         }
-        Ok(())
+        self.printer.finish().await
     }
 
     /// Round trips are selected at 1 in 2^`rate` from now on.
@@ -174,20 +197,25 @@ impl Output {
     }
 
     /// Makes spans of a packet that nobody answered.
-    pub(super) fn lost(&self, lost: &Lost) -> Result<(), AgentError> {
+    pub(super) fn lost(&mut self, lost: &Lost) -> Result<(), AgentError> {
         // Anomalies come first.
         let spans = lost_spans(lost, &self.context(&lost.trip));
         self.hand_out(spans, &lost.trip, 0)
     }
 
-    fn emit(&self, trip: &RoundTrip) -> Result<(), AgentError> {
+    fn emit(&mut self, trip: &RoundTrip) -> Result<(), AgentError> {
         let spans = spans(trip, &self.context(trip));
         self.hand_out(spans, trip, trip.identity.rank(self.rate))
     }
 
-    fn hand_out(&self, spans: Vec<Span>, trip: &RoundTrip, rank: u64) -> Result<(), AgentError> {
+    fn hand_out(
+        &mut self,
+        spans: Vec<Span>,
+        trip: &RoundTrip,
+        rank: u64,
+    ) -> Result<(), AgentError> {
         if self.format == Format::Json {
-            print(&lines(&spans, json::span_line)?)?;
+            self.printer.print(lines(&spans, json::span_line)?)?;
         }
         if let Some((handle, _)) = &self.exporter {
             let time = trip.sightings.first().map_or(0, |first| first.reply_time);
@@ -227,6 +255,9 @@ impl Output {
     fn path(&self, trip: &RoundTrip) -> Option<&PathReport> {
         let is = |end: Option<IpAddr>, address| end == Some(address);
         self.last.paths.iter().find(|path| {
+            if path.superseded {
+                return false;
+            }
             if trip.path == PATH_EXTERNAL {
                 return path.class == Some(Class::External);
             }
@@ -235,17 +266,17 @@ impl Output {
         })
     }
 
-    fn print_lines(&self) -> Result<(), AgentError> {
+    fn print_lines(&mut self) -> Result<(), AgentError> {
         let mut text = lines(&self.last.paths, json::path_line)?;
         text.push_str(&lines(&self.last.findings, json::finding_line)?);
         text.push_str(&lines(
             std::slice::from_ref(&self.last.ledger),
             json::ledger_line,
         )?);
-        print(&text)
+        self.printer.print(text)
     }
 
-    fn print_table(&self, earlier: &Report) -> Result<(), AgentError> {
+    fn print_table(&mut self, earlier: &Report) -> Result<(), AgentError> {
         let Report {
             paths,
             findings,
@@ -267,7 +298,8 @@ impl Output {
         } else {
             ""
         };
-        print(&format!("{clear}{table}\n{}", footer(ledger)))
+        let text = format!("{clear}{table}\n{}", footer(ledger));
+        self.printer.print(text)
     }
 }
 
@@ -289,6 +321,7 @@ fn footer(ledger: &Ledger) -> String {
         "samples",
         "flow_inserted",
         "no_reply",
+        "ring_events",
         "span_made",
         "span_received",
     ];
@@ -319,11 +352,4 @@ fn lines<T>(
         text.push('\n');
     }
     Ok(text)
-}
-
-fn print(text: &str) -> Result<(), AgentError> {
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(AgentError::Output)
 }

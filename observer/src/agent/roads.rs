@@ -1,17 +1,21 @@
 //! What the kernel's routing says of the outer flows of a sweep, asked once per peer and sweep, and
 //! the findings that rest on it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use observer_ebpf::abi::point::Point;
+use observer_ebpf::abi::point::{Hook, Point};
 
-use crate::diagnosis::{Endpoint, Finding, PairFacts, double_encapsulation};
+use super::detours::Detours;
+use crate::diagnosis::{
+    DetourFacts, Endpoint, Finding, PairFacts, double_encapsulation, relay_detour,
+};
 use crate::interfaces::{Device as Interface, NetlinkError, Snapshot as Devices, WantedUnderlays};
-use crate::path::{Device, PathReport, UnderlayKind};
+use crate::path::{Device, PathReport, RelayMode, RelayModes, UnderlayKind};
 use crate::routing::{BYPASS_MARK, RouteQuestion, Routing, UnderlayRules, underlay_kind};
-use crate::sweep::OuterFlows;
+use crate::sweep::{OuterFlows, Snapshot};
 
 /// How long a WireGuard session may be used (`REJECT_AFTER_TIME`, WireGuard paper section 6.1): its
 /// endpoint counts as active that long, so that a silent peer behind a router still forbids a fix
@@ -28,6 +32,7 @@ pub(super) struct Roads {
     underlays: HashMap<(Point, IpAddr), UnderlayKind>,
     endpoints: Vec<Endpoint>,
     active: BTreeMap<IpAddr, Instant>,
+    detours: Detours,
 }
 
 impl Roads {
@@ -39,6 +44,7 @@ impl Roads {
             underlays,
             endpoints,
             active: BTreeMap::new(),
+            detours: Detours::default(),
         })
     }
 
@@ -59,10 +65,12 @@ impl Roads {
     /// Asks for the peers of a new sweep.
     pub(super) fn refresh(
         &mut self,
-        outer: &OuterFlows,
+        snapshot: &Snapshot,
+        relay: &RelayModes,
         points: &BTreeMap<Point, Device>,
         devices: &Devices,
     ) -> Result<(), NetlinkError> {
+        let outer = &snapshot.outer;
         self.underlays.clear();
         let peers: Vec<_> = outer
             .all_peers()
@@ -84,27 +92,61 @@ impl Roads {
         self.active
             .retain(|_, used| now.duration_since(*used) < SESSION);
         self.endpoints.clear();
-        for &address in self.active.keys() {
-            let question = RouteQuestion {
-                mark: BYPASS_MARK,
-                ..RouteQuestion::to(address)
-            };
-            let answer = self.routing.route(question)?;
-            let device = answer.device.and_then(|ifindex| devices.device(ifindex));
-            let device = device.map_or_else(String::new, |device| device.name.clone());
-            // An endpoint that is not reached as a neighbour on an observed underlay counts as far.
-            let is_underlay = points
-                .iter()
-                .any(|(point, held)| point.is_underlay() && held.name == device);
-            let underlay = underlay_kind(&answer, &device, address, &self.rules);
-            self.endpoints.push(Endpoint {
-                address,
-                device,
-                on_link: answer.is_on_link() && is_underlay && underlay.is_some(),
-                underlay: underlay.unwrap_or(UnderlayKind::Wan),
-            });
+        let active: Vec<_> = self.active.keys().copied().collect();
+        for address in active {
+            let endpoint = self.endpoint(address, points, devices)?;
+            self.endpoints.push(endpoint);
         }
+        self.detours.take(&snapshot.legs, now);
+        let mut unanswered = Vec::new();
+        for (address, asked) in self.detours.unanswered() {
+            unanswered.push((self.endpoint(address, points, devices)?, asked));
+        }
+        self.detours.set_silent(unanswered);
+        self.refresh_relays(relay, devices)
+    }
+
+    /// Asks by which devices the relays in use are reached.
+    fn refresh_relays(
+        &mut self,
+        relay: &RelayModes,
+        devices: &Devices,
+    ) -> Result<(), NetlinkError> {
+        let (mode, leg) = relay.proof(Hook::Egress);
+        let mut reached_by = Vec::new();
+        for (relay, _) in leg.relays().filter(|_| mode == RelayMode::Derp) {
+            let answer = self.routing.route(bypassing(relay.ip()))?;
+            reached_by.extend(answer.device.and_then(|ifindex| devices.device(ifindex)));
+        }
+        self.detours
+            .set_user_mode(&reached_by, &devices.devices, &self.rules);
         Ok(())
+    }
+
+    /// Where tailscaled's packets to an address go.
+    fn endpoint(
+        &mut self,
+        address: IpAddr,
+        points: &BTreeMap<Point, Device>,
+        devices: &Devices,
+    ) -> Result<Endpoint, NetlinkError> {
+        let answer = self.routing.route(bypassing(address))?;
+        let device = answer.device.and_then(|ifindex| devices.device(ifindex));
+        let is_user_mode =
+            device.is_some_and(|device| self.rules.user_mode_address(device).is_some());
+        let device = device.map_or_else(String::new, |device| device.name.clone());
+        // An endpoint that is not reached as a neighbour on an observed underlay counts as far, and
+        // nobody is a neighbour in a user-mode network.
+        let is_underlay = points
+            .iter()
+            .any(|(point, held)| point.is_underlay() && held.name == device);
+        let underlay = underlay_kind(&answer, &device, address, &self.rules);
+        Ok(Endpoint {
+            address,
+            device,
+            on_link: answer.is_on_link() && is_underlay && !is_user_mode && underlay.is_some(),
+            underlay: underlay.unwrap_or(UnderlayKind::Wan),
+        })
     }
 
     /// Kind of underlay per (point, peer).
@@ -112,24 +154,65 @@ impl Roads {
         &self.underlays
     }
 
-    /// Runs the rules over the paths that leave a pod of this node; one finding per peer node.
-    pub(super) fn findings(&self, node: &str, paths: &[PathReport]) -> Vec<Finding> {
+    /// Runs the rules over the paths that leave a pod of this node; one finding per cause and peer
+    /// node, the dearest first.
+    pub(super) fn findings(
+        &mut self,
+        node: &str,
+        paths: &[PathReport],
+        relay: &RelayModes,
+    ) -> Vec<Finding> {
+        let (_, leg) = relay.proof(Hook::Egress);
         let mut findings: Vec<Finding> = Vec::new();
-        let is_live = |path: &&PathReport| path.source_is_local && path.idle <= LIVE;
-        for path in paths.iter().filter(is_live) {
+        let live: Vec<_> = paths
+            .iter()
+            .filter(|path| path.source_is_local && path.idle <= LIVE && !path.superseded)
+            .collect();
+        let relayed = live.iter().filter(|path| path.relay == RelayMode::Derp);
+        let relayed: BTreeSet<_> = relayed.map(|path| peer(path)).collect();
+        for path in &live {
+            self.detours.take_path(&peer(path), path, leg);
+        }
+        for path in live {
             let peer = peer(path);
-            let facts = PairFacts {
+            let before = self.detours.before(&peer);
+            let encapsulation = double_encapsulation(&PairFacts {
                 node,
                 path,
                 peer: &peer,
                 endpoints: &self.endpoints,
-            };
-            let found = double_encapsulation(&facts);
-            findings.extend(
-                found.filter(|found| !findings.iter().any(|known| known.subject == found.subject)),
-            );
+            });
+            let detour = relay_detour(&DetourFacts {
+                node,
+                path,
+                peer: &peer,
+                leg,
+                relayed_peers: relayed.len(),
+                before: before.as_ref(),
+                silent: &self.detours.silent,
+                user_mode: self.detours.user_mode.as_ref(),
+            });
+            for found in encapsulation.into_iter().chain(detour) {
+                let is_it = |known: &&mut Finding| {
+                    (known.cause, &known.subject) == (found.cause, &found.subject)
+                };
+                match findings.iter_mut().find(is_it) {
+                    Some(known) if known.cost < found.cost => *known = found,
+                    Some(_) => {}
+                    None => findings.push(found),
+                }
+            }
         }
+        findings.sort_by_key(|found| Reverse(found.cost));
         findings
+    }
+}
+
+/// The question for a packet of tailscaled's own.
+fn bypassing(address: IpAddr) -> RouteQuestion {
+    RouteQuestion {
+        mark: BYPASS_MARK,
+        ..RouteQuestion::to(address)
     }
 }
 

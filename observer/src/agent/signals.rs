@@ -44,9 +44,16 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => Ending::Signal,
-            _ = self.terminate.recv() => Ending::Signal,
+            () = self.another() => Ending::Signal,
             () = time => Ending::Time,
+        }
+    }
+
+    /// Waits for a further signal.
+    pub(super) async fn another(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }

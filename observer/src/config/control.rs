@@ -1,6 +1,7 @@
 //! From the settings to what the kernel programs are told first.
 
 use observer_ebpf::abi::control::{Control, Cover};
+use observer_ebpf::abi::relay::RelayKey;
 
 use super::{Config, Network};
 
@@ -8,8 +9,9 @@ use super::{Config, Network};
 const WINDOW: u64 = 250_000_000;
 /// New flow entries per second.
 const INSERTS: u64 = 4_000;
-/// Announced flows per second.
-const ANNOUNCEMENTS: u64 = 500;
+/// Announcements per second: 500 flows, each at four points in two directions. A burst of connections
+/// to a Service shows its backends by them alone.
+const ANNOUNCEMENTS: u64 = 4_000;
 /// Records of selected round trips per second, all points together.
 const ROUND_TRIPS: u64 = 1_000;
 /// Events per second that wake the agent.
@@ -24,6 +26,13 @@ impl Config {
     pub fn expiry_windows(&self, jiffy: u64) -> u32 {
         let window = jiffy << self.control(jiffy).window_shift;
         u32::try_from(EXPIRY / window.max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Keys of the relays.
+    pub fn relay_keys(&self) -> impl Iterator<Item = RelayKey> {
+        self.relays
+            .iter()
+            .map(|relay| RelayKey::new(relay.ip().into(), relay.port()))
     }
 
     /// The first control entry on a kernel whose jiffy takes `jiffy` nanoseconds.
@@ -52,7 +61,9 @@ impl Config {
             rate: self.rate,
             echo_rate: 0,
             ports_attached: 0,
-            reserved: [0; 3],
+            relays: u32::try_from(self.relays.len()).unwrap_or(u32::MAX),
+            paths_full: 0,
+            reserved: 0,
         }
     }
 }

@@ -29,7 +29,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// The shortest text that [`parse_duration`] reads back.
-pub(super) fn write_duration(duration: Duration) -> String {
+#[must_use]
+pub fn write_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, size) in [("h", 3_600_000), ("min", 60_000), ("s", 1_000)] {
         if millis >= size && millis.is_multiple_of(size) {

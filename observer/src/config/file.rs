@@ -18,11 +18,21 @@ pub struct File {
     pub node: Option<String>,
     /// Network of all pods.
     pub cluster_cidr: Network,
-    /// Further networks whose flows are followed: services, a second family.
+    /// Networks of Services; what is sent there counts for the pods behind.
+    pub services: Vec<Network>,
+    /// Further networks whose flows are followed: a second family, other clusters' pods.
     pub networks: Vec<Network>,
+    /// Where DERP relays listen, as address:port.
+    pub relays: Vec<String>,
     /// Time between two sweeps.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
+    /// Time for the end of a run.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+    /// Time without a turn after which the agent counts as hung.
+    #[serde(deserialize_with = "duration")]
+    pub stall: Duration,
     /// Entries of the flow table.
     pub flow_entries: u32,
     /// Bytes of the event ring, a power of two.
@@ -42,8 +52,12 @@ impl Default for File {
         Self {
             node: None,
             cluster_cidr: Network::v4([10, 42, 0, 0], 16),
+            services: vec![Network::v4([10, 43, 0, 0], 16)],
             networks: Vec::new(),
+            relays: Vec::new(),
             interval: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
             flow_entries: default_flow_entries(),
             ring_bytes: 262_144,
             sample_one_in: 256,
@@ -93,14 +107,34 @@ impl File {
                 "Network of all pods.",
             ),
             (
+                "services",
+                list(&self.services),
+                "Networks of Services; what is sent there counts for the pods behind them.",
+            ),
+            (
                 "networks",
                 list(&self.networks),
-                "Further networks whose flows are followed: services, a second family.",
+                "Further networks whose flows are followed: a second family, other clusters' pods.",
+            ),
+            (
+                "relays",
+                list(&self.relays),
+                "Where DERP relays listen, as \"192.0.2.1:443\": their traffic is known both ways.",
             ),
             (
                 "interval",
                 format!("\"{}\"", write_duration(self.interval)),
                 "Time between two sweeps of the maps, and between two reports.",
+            ),
+            (
+                "grace",
+                format!("\"{}\"", write_duration(self.grace)),
+                "Time for the end: what is not handed out by then is lost, and the exit code is 4.",
+            ),
+            (
+                "stall",
+                format!("\"{}\"", write_duration(self.stall)),
+                "Time without a turn after which the agent counts as hung and ends with code 6.",
             ),
             (
                 "flow_entries",
@@ -164,6 +198,11 @@ impl File {
                 "vmnet_networks",
                 list(&rules.vmnet_networks),
                 "Addresses of such a network.",
+            ),
+            (
+                "user_mode_addresses",
+                list(&rules.user_mode_addresses),
+                "Addresses that a virtual machine has in a user-mode network of its own.",
             ),
         ]
     }

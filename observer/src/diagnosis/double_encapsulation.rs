@@ -40,10 +40,10 @@ pub struct PairFacts<'a> {
 /// a single endpoint behind a router forbids the fix, and the finding with it.
 #[must_use]
 pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
-    if facts.path.class != Some(Class::VxlanTailscale) {
+    // One packet proves nothing: it may be forged, or of its entry's last owner.
+    if facts.path.class != Some(Class::VxlanTailscale) || !facts.path.confirmed {
         return None;
     }
-    // One packet proves nothing: it may be forged, or counted for an entry's last owner.
     let entering = facts.path.points.get(&Point::Tunnel)?.packets;
     if entering < 2 {
         return None;
@@ -59,6 +59,7 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
             nodes: vec![facts.node.to_owned(), facts.peer.to_owned()],
         },
         confidence: 0.9,
+        cost: inside_the_node(facts.path),
         evidence: evidence(facts, entering),
         fix: Fix {
             id: "flannel-iface-lan",
@@ -79,6 +80,18 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
                      off"
             .to_owned(),
     })
+}
+
+/// What a round trip takes between pod and tunnel: an estimate of what each further layer costs.
+fn inside_the_node(path: &PathReport) -> u64 {
+    let pod = [Point::Port, Point::Bridge]
+        .iter()
+        .find_map(|point| path.points.get(point)?.rtt);
+    let tunnel = path.tunnel_round_trip();
+    match (pod, tunnel) {
+        (Some(pod), Some(tunnel)) => pod.p50.saturating_sub(tunnel),
+        _ => 0,
+    }
 }
 
 fn evidence(facts: &PairFacts<'_>, entering: u64) -> Vec<Evidence> {
@@ -156,6 +169,7 @@ mod tests {
             node: Some(node.to_owned()),
             address: None,
             pod: None,
+            services: Vec::new(),
         };
         PathReport {
             source: end("n1"),
@@ -172,6 +186,8 @@ mod tests {
             peer: None,
             idle: 0,
             source_is_local: true,
+            superseded: false,
+            confirmed: true,
         }
     }
 

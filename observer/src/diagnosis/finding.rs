@@ -6,6 +6,8 @@
 pub enum Cause {
     /// VXLAN inside WireGuard although the peer is on the same LAN.
     DoubleEncapsulation,
+    /// Through a relay although a shorter road is at hand.
+    RelayDetour,
 }
 
 impl Cause {
@@ -14,6 +16,7 @@ impl Cause {
     pub const fn id(self) -> &'static str {
         match self {
             Self::DoubleEncapsulation => "double_encapsulation",
+            Self::RelayDetour => "relay_detour",
         }
     }
 }
@@ -54,6 +57,9 @@ pub struct Finding {
     pub subject: Subject,
     /// 0 to 1.
     pub confidence: f64,
+    /// What it is estimated to cost each round trip, nanoseconds; 0 where no round trip was timed.
+    /// Findings are ranked by it.
+    pub cost: u64,
     /// What speaks for it.
     pub evidence: Vec<Evidence>,
     /// What to change.

@@ -18,6 +18,7 @@ pub(super) fn report() -> PathReport {
         node: Some(node.to_owned()),
         address: Some(address.into()),
         pod: pod.map(str::to_owned),
+        services: Vec::new(),
     };
     let at = |p50| PointReport {
         packets: 120,
@@ -52,6 +53,8 @@ pub(super) fn report() -> PathReport {
         peer: None,
         idle: 0,
         source_is_local: true,
+        superseded: false,
+        confirmed: true,
     }
 }
 
@@ -63,6 +66,7 @@ pub(super) fn finding() -> Finding {
             nodes: vec!["n1".to_owned(), "n2".to_owned()],
         },
         confidence: 0.9,
+        cost: 0,
         evidence: vec![Evidence {
             id: "stack_observed",
             text: "12 packets had the stack wireguard>vxlan".to_owned(),

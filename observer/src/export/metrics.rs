@@ -89,9 +89,9 @@ impl Accumulator {
                     self.rtt.entry(key).or_default().add(&at.rtt_samples);
                 }
             }
-            if let Some((mtu, _)) = report.mtu {
-                let least = self.mtu.entry(labels.clone()).or_insert(mtu);
-                *least = mtu.min(*least);
+            if let Some((mtu, _)) = report.mtu.as_ref().filter(|_| !report.superseded) {
+                let least = self.mtu.entry(labels.clone()).or_insert(*mtu);
+                *least = *mtu.min(least);
             }
             self.paths.entry(labels).or_default().add(&counts);
         }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::diagnosis::{Cause, Finding};
-use crate::path::{Class, PathReport};
+use crate::path::{Class, PathReport, RelayMode};
 
 /// The first finding about this path.
 #[must_use]
@@ -16,6 +16,7 @@ pub fn finding_about<'a>(findings: &'a [Finding], report: &PathReport) -> Option
 pub(super) fn is_about(finding: &Finding, report: &PathReport) -> bool {
     let has_class = match finding.cause {
         Cause::DoubleEncapsulation => report.class == Some(Class::VxlanTailscale),
+        Cause::RelayDetour => report.relay == RelayMode::Derp,
     };
     let nodes = &finding.subject.nodes;
     let mut known = report.source.node.iter().chain(&report.destination.node);

@@ -93,7 +93,7 @@ fn row(report: &PathReport, table: &Table<'_>) -> [String; 12] {
     [
         end(&report.source, class),
         end(&report.destination, class),
-        class.map_or("-", Class::name).to_owned(),
+        report.class_name().unwrap_or("-").to_owned(),
         stack,
         number::short(report.packets),
         volume,

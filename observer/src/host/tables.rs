@@ -9,6 +9,8 @@ use observer_ebpf::abi::counter::Counter;
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
+use observer_ebpf::abi::point::Hook;
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, Row, RttRow, TrafficRow};
 use observer_ebpf::cell::Tally;
 use observer_ebpf::step::{Inserted, Tables};
@@ -37,6 +39,10 @@ impl Tables for HostObserver {
         self.networks
             .iter()
             .any(|network| contains(network, address))
+    }
+
+    fn translation(&self, key: &FlowKey) -> Option<u32> {
+        self.translations.get(key).copied().map(Assignment::word)
     }
 
     fn pair(&self, key: &PairKey) -> Option<u32> {
@@ -69,6 +75,14 @@ impl Tables for HostObserver {
             first_seen: Cell::new(now.0),
             ..OuterFlow::default()
         })
+    }
+
+    fn is_relay(&self, key: &RelayKey) -> bool {
+        self.relays.contains(key)
+    }
+
+    fn tunnel(&self, hook: Hook) -> Option<&Cell<u64>> {
+        self.tunnel.get(hook as usize)
     }
 
     fn budget(&self, budget: Budget) -> Option<&Cell<u64>> {

@@ -23,6 +23,7 @@ pub enum EventError {
 /// The reading end of the ring.
 pub struct Events {
     ring: AsyncFd<RingBuf<MapData>>,
+    taken: u64,
     rejected: u64,
 }
 
@@ -40,7 +41,11 @@ impl Events {
         // SAFETY: the ring owns its descriptor, answers with the same one always, and closes it only
         // when dropped, after `AsyncFd` has taken it out of the poll set.
         let ring = unsafe { AsyncFd::register(ring) }.map_err(io::Error::from)?;
-        Ok(Self { ring, rejected: 0 })
+        Ok(Self {
+            ring,
+            taken: 0,
+            rejected: 0,
+        })
     }
 
     /// Waits until the kernel asks for the reader.
@@ -58,12 +63,19 @@ impl Events {
             let Some(record) = ring.next() else {
                 return count;
             };
+            self.taken += 1;
             match Event::read_from_bytes(&record) {
                 Ok(event) => each(event),
                 Err(_) => self.rejected += 1,
             }
         }
         limit
+    }
+
+    /// Records so far.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Records of a wrong length so far.

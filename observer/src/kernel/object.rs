@@ -1,18 +1,25 @@
 //! The embedded object: loads the maps at once, each program when it is first needed.
 
-use std::{fs, io};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::{fs, io, thread};
 
-use aya::maps::{Map, MapData};
-use aya::programs::{ProgramError, SchedClassifier};
+use aya::maps::{Map, MapData, MapError};
+use aya::programs::{Program, ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::{CounterRecord, Own};
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
-use observer_ebpf::abi::point::{Hook, Point};
+use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord};
 
 use super::{ControlPage, CpuRows, EventError, Events, Table, chain};
+
+/// Programs that are verified at the same time. Each takes up to 150 ms of a processor: more would
+/// hold a small node's traffic up.
+const VERIFIERS: usize = 2;
 
 /// Sizes of the maps, from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +35,24 @@ pub struct Sizes {
 pub enum LoadError {
     /// The kernel refused the maps.
     #[error(
-        "create the maps: {}; needs root or CAP_BPF and CAP_NET_ADMIN, and memory for them",
+        "create the maps: {}; needs root or CAP_BPF and CAP_NET_ADMIN",
         chain(.0)
     )]
     Maps(#[source] Box<EbpfError>),
+    /// The kernel has no memory for a map.
+    #[error(
+        "create map `{map}`: {source}; {fix} give the observer more memory (its memory cgroup, or \
+         the machine)"
+    )]
+    Memory {
+        /// Which.
+        map: String,
+        /// What else helps.
+        fix: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The object lacks something: it does not fit this agent.
     #[error("find {kind} `{name}` in the embedded object: it is not there")]
     Missing {
@@ -59,7 +80,7 @@ pub enum LoadError {
     #[error(transparent)]
     Events(#[from] EventError),
     /// The number of CPUs is not known.
-    #[error("read the number of possible CPUs from {path}: {source}")]
+    #[error("read the number of possible CPUs from {path}: {source}; mount sysfs at /sys")]
     Cpus {
         /// File.
         path: String,
@@ -67,6 +88,28 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<EbpfError> for LoadError {
+    fn from(error: EbpfError) -> Self {
+        let EbpfError::MapError(MapError::CreateError { name, io_error }) = error else {
+            return Self::Maps(Box::new(error));
+        };
+        if io_error.kind() != std::io::ErrorKind::OutOfMemory {
+            let error = MapError::CreateError { name, io_error };
+            return Self::Maps(Box::new(error.into()));
+        }
+        let fix = match name.as_str() {
+            "BIFLOWS" => "lower the setting `flow_entries`, or",
+            "EVENTS" => "lower the setting `ring_bytes`, or",
+            _ => "its size is fixed:",
+        };
+        Self::Memory {
+            map: name,
+            fix,
+            source: io_error,
+        }
+    }
 }
 
 /// The loaded object with its maps by their kernel names.
@@ -77,6 +120,8 @@ pub struct Object {
     pub biflows: Table<FlowKey, BiflowRecord>,
     /// Networks of pods and services.
     pub networks: Table<NetworkKey, u32>,
+    /// Path numbers of translated flows.
+    pub translations: Table<FlowKey, u32>,
     /// Path numbers of pairs.
     pub pairs: Table<PairKey, u32>,
     /// Traffic rows.
@@ -87,7 +132,9 @@ pub struct Object {
     pub fragments: Table<u32, FragmentRow<u64>>,
     /// Outer flows.
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
-    /// The loss ledger.
+    /// Where DERP relays listen.
+    pub relays: Table<RelayKey, u32>,
+    /// The loss ledger, and WireGuard bytes predicted for what crosses the tunnel.
     pub counters: CpuRows<CounterRecord>,
     /// The event ring.
     pub events: Events,
@@ -110,11 +157,12 @@ impl Object {
             .map_max_entries("TRAFFIC", cpus * ROWS)
             .map_max_entries("COUNTERS", cpus)
             .load(PROGRAMS)
-            .map_err(|error| LoadError::Maps(Box::new(error)))?;
+            .map_err(LoadError::from)?;
         let mut take = |name| take(&mut ebpf, name);
         Ok(Self {
             biflows: Table::new(take("BIFLOWS")?, "BIFLOWS"),
             networks: Table::new(take("NETWORKS")?, "NETWORKS"),
+            translations: Table::new(take("TRANSLATIONS")?, "TRANSLATIONS"),
             pairs: Table::new(take("PAIRS")?, "PAIRS"),
             traffic: CpuRows::new(
                 take("TRAFFIC")?,
@@ -131,6 +179,7 @@ impl Object {
                 (cpus, 1),
                 size_of::<Own<u64>>(),
             ),
+            relays: Table::new(take("RELAYS")?, "RELAYS"),
             events: Events::new(take("EVENTS")?)?,
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,
             ebpf,
@@ -140,23 +189,75 @@ impl Object {
     /// The program of a point and hook, loaded if it was not.
     pub fn program(&mut self, point: Point, hook: Hook) -> Result<&mut SchedClassifier, LoadError> {
         let name = program_name(point, hook);
-        let missing = || LoadError::Missing {
-            kind: "program",
-            name: name.to_owned(),
-        };
-        let program: &mut SchedClassifier = self
+        let program = self
             .ebpf
             .program_mut(name)
-            .ok_or_else(missing)?
-            .try_into()
-            .map_err(|_: ProgramError| missing())?;
-        if program.fd().is_err() {
-            program.load().map_err(|source| LoadError::Program {
-                program: name,
-                source: Box::new(source),
-            })?;
-        }
-        Ok(program)
+            .ok_or_else(|| missing("program", name))?;
+        loaded(name, program)
+    }
+
+    /// Loads those of `sites` that are not, [`VERIFIERS`] at a time, and answers with those that the
+    /// kernel refused. `turn` is called before each; it says false to end early.
+    pub fn load_programs(
+        &mut self,
+        sites: &[Site],
+        turn: &(impl Fn() -> bool + Sync),
+    ) -> Vec<(Site, LoadError)> {
+        let names: BTreeMap<_, _> = sites
+            .iter()
+            .map(|site| (program_name(site.point, site.hook), *site))
+            .collect();
+        let wanted: Vec<_> = self
+            .ebpf
+            .programs_mut()
+            .filter_map(|(name, program)| Some((*names.get_key_value(name)?.0, program)))
+            .collect();
+        let queue = Mutex::new(wanted);
+        let work = || {
+            let mut refused = Vec::new();
+            while turn() {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some((name, program)) = next else { break };
+                if let (Err(error), Some(site)) = (loaded(name, program), names.get(name)) {
+                    refused.push((*site, error));
+                }
+            }
+            refused
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..VERIFIERS.min(names.len()))
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
+            let mut refused = work();
+            for other in others {
+                refused.extend(other.join().unwrap_or_default());
+            }
+            refused
+        })
+    }
+}
+
+/// The program, loaded if it was not.
+fn loaded<'a>(
+    name: &'static str,
+    program: &'a mut Program,
+) -> Result<&'a mut SchedClassifier, LoadError> {
+    let program: &mut SchedClassifier = program
+        .try_into()
+        .map_err(|_: ProgramError| missing("program", name))?;
+    if program.fd().is_err() {
+        program.load().map_err(|source| LoadError::Program {
+            program: name,
+            source: Box::new(source),
+        })?;
+    }
+    Ok(program)
+}
+
+fn missing(kind: &'static str, name: &str) -> LoadError {
+    LoadError::Missing {
+        kind,
+        name: name.to_owned(),
     }
 }
 
@@ -201,21 +302,17 @@ fn cpus() -> Result<u32, LoadError> {
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, LoadError> {
-    let missing = || LoadError::Missing {
-        kind: "map",
-        name: name.to_owned(),
-    };
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "aya's list of map kinds, not ours"
     )]
-    match ebpf.take_map(name).ok_or_else(missing)? {
+    match ebpf.take_map(name).ok_or_else(|| missing("map", name))? {
         Map::Array(map)
         | Map::PerCpuArray(map)
         | Map::HashMap(map)
         | Map::LruHashMap(map)
         | Map::LpmTrie(map)
         | Map::RingBuf(map) => Ok(map),
-        _ => Err(missing()),
+        _ => Err(missing("map", name)),
     }
 }

@@ -1,9 +1,12 @@
 //! Joins the records of one reply at several points of this node. A record waits a short while for
-//! its siblings; an identity that comes twice at one point is ambiguous and tells nothing.
+//! its siblings; an identity that comes twice at one point is ambiguous and tells nothing. A reply
+//! that was translated on its way bears several keys; between two pods of one node it then passes
+//! a point twice, under one key in and under another out.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
+use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
@@ -35,6 +38,7 @@ pub struct Joiner {
     held: HashMap<Identity, Held>,
     order: VecDeque<(u64, Identity)>,
     pending: VecDeque<(u64, Identity)>,
+    translated: Vec<Vec<Event>>,
     counts: JoinerCounts,
 }
 
@@ -61,9 +65,7 @@ impl Joiner {
                 self.order.push_back((now, identity));
                 self.pending.push_back((now, identity));
             }
-            Some(Held::Waiting(events))
-                if events.iter().any(|other| other.point == event.point) =>
-            {
+            Some(Held::Waiting(events)) if events.iter().any(|other| is_twice(other, event)) => {
                 self.held.insert(identity, Held::Ambiguous);
                 self.counts.ambiguous += 1;
             }
@@ -88,6 +90,9 @@ impl Joiner {
             if let Some(held) = self.held.get_mut(&identity)
                 && let Held::Waiting(events) = held
             {
+                if events.windows(2).any(|pair| !is_one_key(pair)) {
+                    self.translated.push(events.clone());
+                }
                 let points = events.iter().map(bit).fold(0, std::ops::BitOr::bitor);
                 let events = std::mem::take(events);
                 *held = Held::Done(points);
@@ -102,6 +107,12 @@ impl Joiner {
             self.held.remove(&identity);
         }
         round_trips
+    }
+
+    /// The records of replies that bore more than one key, one list per reply that was handed out
+    /// since the last call.
+    pub fn translated(&mut self) -> Vec<Vec<Event>> {
+        std::mem::take(&mut self.translated)
     }
 
     /// What could not be used so far.
@@ -140,20 +151,39 @@ fn ends_hash(key: &FlowKey) -> u32 {
     fold(key.low.octets().into_iter().chain(key.high.octets()))
 }
 
+/// Both records are of one point, and not of the two passages of a translated reply.
+fn is_twice(one: &Event, other: &Event) -> bool {
+    one.point == other.point && (one.key == other.key || one.hook == other.hook)
+}
+
+fn is_one_key(pair: &[Event]) -> bool {
+    matches!(pair, [one, other] if one.key == other.key)
+}
+
 fn round_trip(identity: Identity, mut events: Vec<Event>) -> Option<RoundTrip> {
     // The reply passes the points in the reverse order of the data. Its times are exact to the
     // nanosecond; round-trip times are rounded to ticks.
     events.sort_by_key(|event| std::cmp::Reverse(event.time));
+    // No NAT has rewritten the reply's destination when it passed last, nor its source when it
+    // passed first.
+    let source = ends(events.first()?)?.destination;
+    let destination = ends(events.last()?)?.source;
     let nearest_pod = *events.iter().min_by_key(|event| event.point)?;
-    let sightings = events.iter().filter_map(sighting).collect();
-    let ((source, destination), side) = ends(&nearest_pod)?;
+    let named = events.iter().find(|event| event.path >= FIRST_PATH);
+    let mut sightings: Vec<Sighting> = Vec::new();
+    for seen in events.iter().filter_map(sighting) {
+        // A point that was passed twice is told by its side nearer to the data's source.
+        if !sightings.iter().any(|held| held.point == seen.point) {
+            sightings.push(seen);
+        }
+    }
     Some(RoundTrip {
         identity,
-        side,
+        side: side(&nearest_pod)?,
         source,
         destination,
         protocol: nearest_pod.key.protocol,
-        path: nearest_pod.path,
+        path: named.unwrap_or(&nearest_pod).path,
         sightings,
     })
 }
@@ -167,10 +197,13 @@ fn sighting(event: &Event) -> Option<Sighting> {
     })
 }
 
-type Ends = ((IpAddr, u16), (IpAddr, u16));
+/// The ends of a packet.
+struct Ends {
+    source: (IpAddr, u16),
+    destination: (IpAddr, u16),
+}
 
-/// (data's source, data's destination), and this node's side, from the record nearest to the pod.
-fn ends(event: &Event) -> Option<(Ends, Side)> {
+fn ends(event: &Event) -> Option<Ends> {
     let low = (
         IpAddr::from(event.key.low),
         u16::from_be_bytes(event.key.low_port),
@@ -179,20 +212,24 @@ fn ends(event: &Event) -> Option<(Ends, Side)> {
         IpAddr::from(event.key.high),
         u16::from_be_bytes(event.key.high_port),
     );
-    let ends = match FlowDirection::from_index(event.direction)? {
-        // The record's direction is the reply's.
-        FlowDirection::LowToHigh => (high, low),
-        FlowDirection::HighToLow => (low, high),
+    let (source, destination) = match FlowDirection::from_index(event.direction)? {
+        FlowDirection::LowToHigh => (low, high),
+        FlowDirection::HighToLow => (high, low),
     };
-    let side = match (
-        Point::from_index(event.point)?,
-        Hook::from_index(event.hook)?,
-    ) {
+    Some(Ends {
+        source,
+        destination,
+    })
+}
+
+/// This node's side, from the reply's record nearest to the pod.
+fn side(event: &Event) -> Option<Side> {
+    let point = Point::from_index(event.point)?;
+    Some(match (point, Hook::from_index(event.hook)?) {
         (Point::Port | Point::Bridge, Hook::Egress) => Side::Source,
         (Point::Port | Point::Bridge, Hook::Ingress) => Side::Destination,
         _ => Side::Transit,
-    };
-    Some((ends, side))
+    })
 }
 
 #[cfg(test)]
@@ -204,15 +241,22 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    const POD: ([u8; 4], u16) = ([10, 42, 2, 3], 80);
+    const SERVICE: ([u8; 4], u16) = ([10, 43, 0, 9], 8_080);
+
     /// A reply to data that 10.42.1.2:1000 sent to 10.42.2.3:80.
     fn reply(point: Point, hook: Hook, rtt_us: u32, time: u64) -> Event {
+        reply_of(POD, point, hook, rtt_us, time)
+    }
+
+    fn reply_of(from: ([u8; 4], u16), point: Point, hook: Hook, rtt_us: u32, time: u64) -> Event {
         let end = |octets, port| Endpoint {
             address: Address::v4(octets),
             port,
         };
         let kind = (FlowKind::Flow, Family::V4);
         let (key, direction) =
-            FlowKey::canonical(end([10, 42, 2, 3], 80), end([10, 42, 1, 2], 1000), 6, kind);
+            FlowKey::canonical(end(from.0, from.1), end([10, 42, 1, 2], 1000), 6, kind);
         Event {
             time: Monotonic(time),
             key,
@@ -267,6 +311,45 @@ mod tests {
             settled.first().map(|trip| trip.side),
             Some(Side::Destination)
         );
+    }
+
+    #[test]
+    fn a_translated_reply_is_one_round_trip_between_the_real_ends() {
+        let mut joiner = Joiner::default();
+        for event in [
+            reply(Point::Overlay, Hook::Ingress, 90, 10 * MS),
+            Event {
+                path: FIRST_PATH,
+                ..reply_of(SERVICE, Point::Port, Hook::Egress, 120, 10 * MS + 9)
+            },
+        ] {
+            joiner.push(&event, 10 * MS);
+        }
+        let settled = joiner.settled(400 * MS);
+        let [trip] = settled.as_slice() else {
+            panic!("one round trip, not {settled:?}")
+        };
+        assert_eq!(trip.destination, (POD.0.into(), POD.1));
+        assert_eq!((trip.side, trip.path), (Side::Source, FIRST_PATH));
+        let translated = joiner.translated();
+        assert_eq!(translated.iter().map(Vec::len).collect::<Vec<_>>(), [2]);
+        assert_eq!(joiner.translated().len(), 0);
+    }
+
+    #[test]
+    fn a_translated_reply_between_pods_of_one_node_is_timed_at_its_data_s_port() {
+        let mut joiner = Joiner::default();
+        joiner.push(&reply(Point::Port, Hook::Ingress, 20, 10 * MS), 10 * MS);
+        let out = reply_of(SERVICE, Point::Port, Hook::Egress, 50, 10 * MS + 9);
+        joiner.push(&out, 10 * MS);
+        let settled = joiner.settled(400 * MS);
+        let [trip] = settled.as_slice() else {
+            panic!("one round trip, not {settled:?}")
+        };
+        let rtts: Vec<_> = trip.sightings.iter().map(|seen| seen.rtt).collect();
+        assert_eq!(rtts, [Ticks(50).nanos()]);
+        assert_eq!(trip.side, Side::Source);
+        assert_eq!(joiner.counts(), JoinerCounts::default());
     }
 
     #[test]

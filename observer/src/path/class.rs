@@ -74,6 +74,12 @@ pub enum RelayMode {
     None,
     /// It does; how is not known.
     Unknown,
+    /// WireGuard between the two nodes.
+    Direct,
+    /// Through a DERP server, inside TCP.
+    Derp,
+    /// WireGuard through another node of the tailnet.
+    PeerRelay,
 }
 
 impl fmt::Display for RelayMode {
@@ -81,6 +87,9 @@ impl fmt::Display for RelayMode {
         f.write_str(match self {
             Self::None => "none",
             Self::Unknown => "unknown",
+            Self::Direct => "direct",
+            Self::Derp => "derp",
+            Self::PeerRelay => "peer_relay",
         })
     }
 }
@@ -109,7 +118,27 @@ pub enum Class {
 }
 
 impl Class {
-    /// The name in telemetry and documents.
+    /// The name in telemetry and documents for a path that Tailscale carries in this mode.
+    #[must_use]
+    pub const fn name_in(self, mode: RelayMode) -> &'static str {
+        match (self, mode) {
+            (Self::VxlanTailscale, RelayMode::Direct) => "vxlan-tailscale-direct",
+            (Self::VxlanTailscale, RelayMode::Derp) => "vxlan-tailscale-derp",
+            (Self::VxlanTailscale, RelayMode::PeerRelay) => "vxlan-tailscale-peer-relay",
+            (Self::TailscaleSubnet, RelayMode::Direct) => "tailscale-subnet-direct",
+            (Self::TailscaleSubnet, RelayMode::Derp) => "tailscale-subnet-derp",
+            (Self::TailscaleSubnet, RelayMode::PeerRelay) => "tailscale-subnet-peer-relay",
+            (class, _) => class.name(),
+        }
+    }
+
+    /// True if tailscaled carries it.
+    #[must_use]
+    pub const fn is_tailscale(self) -> bool {
+        matches!(self, Self::VxlanTailscale | Self::TailscaleSubnet)
+    }
+
+    /// The name without mode.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

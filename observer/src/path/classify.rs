@@ -7,7 +7,7 @@ use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use super::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 
 /// What was seen of one direction of one path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// Path number.
     pub path: u16,
@@ -15,6 +15,8 @@ pub struct Observation {
     pub bits: u32,
     /// Kind of the underlay that the outer packets take, where an outer flow was seen.
     pub underlay: Option<UnderlayKind>,
+    /// How tailscaled carries it, should it be the one that does.
+    pub relay: RelayMode,
 }
 
 /// What an observation amounts to.
@@ -54,15 +56,14 @@ pub fn classify(seen: &Observation) -> Evidence {
         _ if stays_on_node(seen.bits) => (Class::SameNode, &[]),
         _ => (Class::Unknown, &[]),
     };
-    let is_tailscale = matches!(class, Class::VxlanTailscale | Class::TailscaleSubnet);
     Evidence {
         class,
         encapsulation: Encapsulation(stack.to_vec()),
         underlay: seen
             .underlay
             .filter(|_| matches!(class, Class::Vxlan(_) | Class::LanDirect)),
-        relay: if is_tailscale {
-            RelayMode::Unknown
+        relay: if class.is_tailscale() {
+            seen.relay
         } else {
             RelayMode::None
         },
@@ -107,7 +108,13 @@ mod tests {
             path: 9,
             bits: bits(seen),
             underlay,
+            relay: RelayMode::Derp,
         });
+        assert_eq!(
+            found.relay == RelayMode::Derp,
+            class.contains("tailscale"),
+            "a mode is Tailscale's alone"
+        );
         assert_eq!(
             (found.class.name(), found.encapsulation.to_string()),
             (class, stack.to_owned())
@@ -196,6 +203,7 @@ mod tests {
                 path,
                 bits: seen,
                 underlay: None,
+                relay: RelayMode::Direct,
             })
             .class
         };

@@ -1,7 +1,7 @@
 //! What one sweep says of one ordered pair: plain values that every output shows.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::point::Point;
 
@@ -16,6 +16,8 @@ pub struct End {
     pub address: Option<IpAddr>,
     /// Namespace and name, where known.
     pub pod: Option<String>,
+    /// Services that it was reached by, as far as that was seen.
+    pub services: Vec<SocketAddr>,
 }
 
 /// A device at an observation point.
@@ -93,4 +95,22 @@ pub struct PathReport {
     pub idle: u16,
     /// True if this node's pod is the source.
     pub source_is_local: bool,
+    /// True if the pair's packets have shown another class since.
+    pub superseded: bool,
+    /// True if two flows or two epochs say all of it. A finding needs that.
+    pub confirmed: bool,
+}
+
+impl PathReport {
+    /// Name of its class, with the mode in which Tailscale carries it.
+    #[must_use]
+    pub fn class_name(&self) -> Option<&'static str> {
+        self.class.map(|class| class.name_in(self.relay))
+    }
+
+    /// Median round trip behind the tunnel, nanoseconds.
+    #[must_use]
+    pub fn tunnel_round_trip(&self) -> Option<u64> {
+        Some(self.points.get(&Point::Tunnel)?.rtt?.p50)
+    }
 }

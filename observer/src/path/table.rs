@@ -96,6 +96,12 @@ impl PathTable {
         retired
     }
 
+    /// True while no number is left for a new pair.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.free.is_empty() && self.slots.len() >= (PATHS - FIRST_PATH) as usize
+    }
+
     /// Pairs that found no number.
     #[must_use]
     pub fn refused(&self) -> u64 {
@@ -189,8 +195,15 @@ mod tests {
         for last in 0..PATHS - FIRST_PATH {
             assert!(table.assign(pair(last)).is_some());
         }
+        assert!(table.is_full());
         assert_eq!(table.assign(pair(5000)), None);
         assert_eq!(table.assign(pair(5000)), None);
         assert_eq!(table.refused(), 1, "pairs, not attempts");
+        table.retire(|number| number > FIRST_PATH);
+        table.retire(|number| number > FIRST_PATH);
+        assert!(table.is_full(), "the number rests for a sweep");
+        table.retire(|number| number > FIRST_PATH);
+        assert!(!table.is_full());
+        assert_eq!(table.assign(pair(5000)), Some((FIRST_PATH, true)));
     }
 }

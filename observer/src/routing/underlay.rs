@@ -19,15 +19,46 @@ pub struct UnderlayRules {
     pub vmnet_devices: Vec<NamePattern>,
     /// Addresses of such a network.
     pub vmnet_networks: Vec<Prefix>,
+    /// Addresses that a virtual machine has in a user-mode network of its own.
+    pub user_mode_addresses: Vec<Prefix>,
 }
 
 impl Default for UnderlayRules {
-    /// Lima's devices and the network of `socket_vmnet` in shared mode.
+    /// Lima's devices, the network of `socket_vmnet` in shared mode, and the address of every guest in
+    /// the user-mode network (lima: pkg/networks/const.go).
     fn default() -> Self {
         Self {
             vmnet_devices: "lima*".parse().into_iter().collect(),
             vmnet_networks: "192.168.105.0/24".parse().into_iter().collect(),
+            user_mode_addresses: "192.168.5.15/32".parse().into_iter().collect(),
         }
+    }
+}
+
+impl UnderlayRules {
+    /// True if a device belongs to a network that virtual machines of one host share.
+    #[must_use]
+    pub fn is_vmnet(&self, device: &Device) -> bool {
+        let by_name = self.vmnet_devices.iter();
+        let mut by_address = self.vmnet_networks.iter();
+        by_name
+            .into_iter()
+            .any(|pattern| pattern.matches(&device.name))
+            || by_address.any(|network| {
+                let mut own = device.addresses.iter();
+                own.any(|own| network.contains(own.address()))
+            })
+    }
+
+    /// The address by which a device belongs to a user-mode network.
+    #[must_use]
+    pub fn user_mode_address(&self, device: &Device) -> Option<IpAddr> {
+        let own = device.addresses.iter().map(|own| own.address());
+        let mut known = own.filter(|&own| {
+            let mut rules = self.user_mode_addresses.iter();
+            rules.any(|rule| rule.contains(own))
+        });
+        known.next()
     }
 }
 
@@ -158,8 +189,12 @@ mod tests {
     fn the_defaults_are_not_empty() {
         let rules = UnderlayRules::default();
         assert_eq!(
-            (rules.vmnet_devices.len(), rules.vmnet_networks.len()),
-            (1, 1)
+            (
+                rules.vmnet_devices.len(),
+                rules.vmnet_networks.len(),
+                rules.user_mode_addresses.len()
+            ),
+            (1, 1, 1)
         );
     }
 }

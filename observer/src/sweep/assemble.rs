@@ -1,8 +1,8 @@
-//! From a snapshot to reports: one per ordered pair that was seen, and the collected external and
-//! host traffic. Pure: what the kernel's routing says of a peer is an argument.
+//! From a snapshot to reports: one per ordered pair that was seen and class, and the collected
+//! external and host traffic. Pure: what the kernel's routing says of a peer is an argument.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::biflow::{Carriage, trajectory_bit};
 use observer_ebpf::abi::key::PairKey;
@@ -12,13 +12,18 @@ use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
     Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport, Quantiles,
-    UnderlayKind, classify,
+    RelayMode, RelayModes, UnderlayKind, classify,
 };
 
+use super::classes::{Classes, Values};
 use super::{Direction, RowStore, Snapshot};
+use crate::translation::Known;
 
 /// L3 bytes that VXLAN puts around an inner packet over IPv4 (RFC 7348: IP, UDP, VXLAN, Ethernet).
 const VXLAN_OVERHEAD: u32 = 50;
+
+/// Bytes that a WireGuard message has beside the packet, padding left out.
+const WIREGUARD_OVERHEAD: u32 = 32;
 
 /// What the agent knows beside the maps.
 #[derive(Debug)]
@@ -29,8 +34,24 @@ pub struct Context<'a> {
     pub devices: &'a BTreeMap<Point, Device>,
     /// Kind of underlay per (point, peer).
     pub underlays: &'a HashMap<(Point, IpAddr), UnderlayKind>,
-    /// What earlier sweeps saw of directions that were idle in this one.
-    pub remembered: &'a mut HashMap<(u16, FlowDirection), Direction>,
+    /// Flows with several keys, and the Services among those.
+    pub translations: &'a Known,
+    /// What earlier sweeps saw.
+    pub remembered: &'a mut Remembered,
+    /// How tailscaled carries each path.
+    pub relay: &'a mut RelayModes,
+}
+
+/// What earlier sweeps saw of each direction.
+pub type Remembered = HashMap<(u16, FlowDirection), Memory>;
+
+/// What earlier sweeps saw of one direction.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    seen: Direction,
+    /// True if what `seen` was judged by is firm.
+    confirmed: bool,
+    classes: Classes,
 }
 
 /// Makes the reports of all paths.
@@ -43,13 +64,13 @@ pub fn assemble(
     let mut reports = Vec::new();
     for (number, pair) in paths.iter() {
         for direction in FlowDirection::ALL {
-            reports.extend(pair_report(
-                snapshot,
-                number,
-                Some(pair),
-                direction,
-                context,
-            ));
+            let present = pair_report(snapshot, number, Some(pair), direction, context);
+            let is_seen = present.is_some();
+            reports.extend(present);
+            let memory = context.remembered.get_mut(&(number, direction));
+            if let Some(memory) = memory.filter(|_| is_seen) {
+                reports.extend(memory.classes.former());
+            }
         }
     }
     for number in [PATH_UNKNOWN, PATH_REFUSED, PATH_EXTERNAL, PATH_HOST] {
@@ -65,43 +86,122 @@ fn pair_report(
     direction: FlowDirection,
     context: &mut Context<'_>,
 ) -> Option<PathReport> {
-    let points = points(&snapshot.rows, number, direction);
-    if points.is_empty() {
+    let total = totals(&snapshot.rows, number, direction);
+    if total.is_empty() {
         return None;
     }
-    let key = (number, direction);
-    if let Some(seen) = snapshot.seen.direction(number, direction) {
-        context.remembered.insert(key, seen.clone());
-    } else if let Some(held) = context.remembered.get_mut(&key) {
-        held.idle = held.idle.saturating_add(1);
-    }
-    let seen = context.remembered.get(&key).cloned().unwrap_or_default();
-    let evidence = classify(&Observation {
-        path: number,
-        bits: seen.bits,
-        underlay: underlay(snapshot, &seen, context),
-    });
+    let mut memory = context
+        .remembered
+        .remove(&(number, direction))
+        .unwrap_or_default();
+    look_again(&mut memory, snapshot, (number, direction), context);
+    let (seen, values) = (&memory.seen, memory.classes.present(&total));
+    let evidence = memory.classes.evidence()?.clone();
     let source_is_local = leaves_a_pod(seen.bits);
     let destination_is_local = reaches_a_pod(seen.bits);
-    let here = |local: bool| local.then(|| context.node.to_owned());
     let (source, destination) = pair.map_or((None, None), |pair| ends(pair, direction));
-    Some(PathReport {
-        source: End {
-            node: here(source_is_local),
-            address: source,
-            pod: None,
-        },
-        destination: End {
-            node: here(destination_is_local),
-            address: destination,
-            pod: None,
-        },
+    let end = |address: Option<IpAddr>, is_local: bool| End {
+        node: is_local.then(|| context.node.to_owned()),
+        address,
+        pod: None,
+        services: services(context.translations, number, address),
+    };
+    let points = points(&snapshot.rows, number, direction, &values);
+    let report = PathReport {
+        source: end(source, source_is_local),
+        destination: end(destination, destination_is_local),
         mtu: mtu(seen.bits, context.devices),
-        peer: peer(snapshot, &seen),
+        peer: peer(snapshot, seen),
         idle: seen.idle,
         source_is_local,
-        ..report(snapshot, number, direction, evidence, points)
+        confirmed: memory.confirmed,
+        ..report(evidence, points, &values)
+    };
+    memory.classes.keep(&report);
+    context.remembered.insert((number, direction), memory);
+    Some(report)
+}
+
+/// Takes what this sweep saw of a direction, unless it shows less of the way than was known.
+fn look_again(
+    memory: &mut Memory,
+    snapshot: &Snapshot,
+    key @ (number, direction): (u16, FlowDirection),
+    context: &mut Context<'_>,
+) {
+    let fresh = snapshot.seen.direction(number, direction);
+    if fresh.is_none() {
+        memory.seen.idle = memory.seen.idle.saturating_add(1);
+        // The road of what was seen may be known by now.
+        if !memory.classes.is_open() {
+            return;
+        }
+    }
+    let seen = fresh
+        .cloned()
+        .map_or_else(|| memory.seen.clone(), |fresh| fresh.after(&memory.seen));
+    let relay = relay(&snapshot.rows, key, seen.bits, context.relay);
+    let judge = |seen: &Direction| {
+        classify(&Observation {
+            path: number,
+            bits: seen.bits,
+            underlay: underlay(snapshot, seen, context),
+            relay,
+        })
+    };
+    let (found, firm) = (judge(&seen), seen.firm());
+    let confirmed = judge(&firm) == found
+        && leaves_a_pod(firm.bits) == leaves_a_pod(seen.bits)
+        && mtu(firm.bits, context.devices) == mtu(seen.bits, context.devices)
+        && peer(snapshot, &firm) == peer(snapshot, &seen);
+    let rows = &snapshot.rows;
+    let total = totals(rows, number, direction);
+    let recent = Point::ALL
+        .into_iter()
+        .map(|point| (point, rows.recent(Row::new(number, point, direction))));
+    if memory.classes.decide(&found, &total, &recent.collect()) {
+        memory.seen = seen;
+        memory.confirmed = confirmed;
+    } else {
+        memory.seen.idle = 0;
+    }
+}
+
+fn services(known: &Known, number: u16, address: Option<IpAddr>) -> Vec<SocketAddr> {
+    address.map_or_else(Vec::new, |address| {
+        known.services(number, address).collect()
     })
+}
+
+/// How tailscaled carries the direction, by what it moved in the tunnel since the last sweep.
+fn relay(
+    rows: &RowStore,
+    (path, direction): (u16, FlowDirection),
+    bits: u32,
+    modes: &mut RelayModes,
+) -> RelayMode {
+    let passed = |hook, carriage| {
+        let site = Site {
+            point: Point::Tunnel,
+            hook,
+        };
+        bits & (1 << trajectory_bit(site, carriage)) != 0
+    };
+    let through = |hook| passed(hook, Carriage::Plain) || passed(hook, Carriage::Vxlan);
+    let hook = match Hook::ALL.map(through) {
+        [true, false] => Hook::Ingress,
+        [false, true] => Hook::Egress,
+        // What comes by the tunnel and leaves by it again is two paths of tailscaled.
+        [true, true] | [false, false] => return RelayMode::Unknown,
+    };
+    let around = if passed(hook, Carriage::Vxlan) {
+        VXLAN_OVERHEAD + WIREGUARD_OVERHEAD
+    } else {
+        WIREGUARD_OVERHEAD
+    };
+    let recent = rows.recent(Row::new(path, Point::Tunnel, direction));
+    let bytes = recent.bytes + recent.segments * u64::from(around);
+    modes.of((path, direction), hook, bytes)
 }
 
 /// Both directions of a reserved path as one report: the order of strangers' addresses says nothing.
@@ -136,13 +236,7 @@ fn without_ends(mut report: PathReport) -> PathReport {
     report
 }
 
-fn report(
-    snapshot: &Snapshot,
-    number: u16,
-    direction: FlowDirection,
-    evidence: Evidence,
-    points: BTreeMap<Point, PointReport>,
-) -> PathReport {
+fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Values) -> PathReport {
     let (packets, bytes) = points
         .values()
         .next()
@@ -151,6 +245,7 @@ fn report(
         node: None,
         address: None,
         pod: None,
+        services: Vec::new(),
     };
     PathReport {
         source: nothing.clone(),
@@ -161,40 +256,45 @@ fn report(
         relay: evidence.relay,
         packets,
         bytes,
-        fragments: fragments(&snapshot.rows, number, direction),
+        fragments: fragments(values),
         points,
         mtu: None,
         peer: None,
         idle: 0,
         source_is_local: false,
+        superseded: false,
+        confirmed: false,
     }
 }
 
-fn points(rows: &RowStore, number: u16, direction: FlowDirection) -> BTreeMap<Point, PointReport> {
-    let of = |point| {
-        let row = Row::new(number, point, direction);
-        let total = rows.total(row)?;
-        let report = PointReport {
-            packets: total.segments,
-            bytes: total.bytes,
-            rtt: total.quantiles(),
-            rtt_samples: rows.recent(row).samples(),
-        };
-        Some((point, report))
-    };
+/// All that the rows of a direction hold, whatever the class.
+fn totals(rows: &RowStore, number: u16, direction: FlowDirection) -> Values {
+    let of = |point| Some((point, rows.total(Row::new(number, point, direction))?));
     Point::ALL.into_iter().filter_map(of).collect()
 }
 
-/// Inner fragments where most of them passed: each point counts all of them again.
-fn fragments(rows: &RowStore, number: u16, direction: FlowDirection) -> Fragments {
-    let most = |of: fn(&super::RowValue) -> u64| {
-        Point::ALL
-            .into_iter()
-            .filter_map(|point| rows.total(Row::new(number, point, direction)))
-            .map(|row| of(&row))
-            .max()
-            .unwrap_or(0)
+fn points(
+    rows: &RowStore,
+    number: u16,
+    direction: FlowDirection,
+    values: &Values,
+) -> BTreeMap<Point, PointReport> {
+    let of = |(&point, value): (&Point, &super::RowValue)| {
+        let recent = rows.recent(Row::new(number, point, direction));
+        let report = PointReport {
+            packets: value.segments,
+            bytes: value.bytes,
+            rtt: value.quantiles(),
+            rtt_samples: recent.samples(),
+        };
+        (point, report)
     };
+    values.iter().map(of).collect()
+}
+
+/// Inner fragments where most of them passed: each point counts all of them again.
+fn fragments(values: &Values) -> Fragments {
+    let most = |of: fn(&super::RowValue) -> u64| values.values().map(of).max().unwrap_or(0);
     Fragments {
         inner: most(|row| row.inner_fragments),
         vxlan: most(|row| row.first_outer_fragments),

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 use observer_ebpf::abi::point::{Hook, Point};
 
+use super::legs::Carried;
+
 /// A WireGuard peer that this node sends data to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Session {
@@ -20,10 +22,17 @@ pub struct Session {
 #[derive(Clone, Debug, Default)]
 pub struct OuterFlows {
     peers: HashMap<(Point, u32), BTreeSet<IpAddr>>,
-    packets: HashMap<OuterKey, u64>,
-    before: HashMap<OuterKey, u64>,
+    counts: HashMap<OuterKey, Counts>,
+    before: HashMap<OuterKey, Counts>,
     idle: HashMap<OuterKey, u16>,
     fragments: u64,
+}
+
+/// What an entry counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    packets: u64,
+    bytes: u64,
 }
 
 /// Sweeps without a packet after which an entry is removed: five minutes at the default interval,
@@ -33,7 +42,7 @@ const IDLE_SWEEPS: u16 = 60;
 impl OuterFlows {
     /// Begins a new sweep; what the last one counted stays for comparison.
     pub fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.packets);
+        self.before = std::mem::take(&mut self.counts);
         self.peers.clear();
         self.fragments = 0;
     }
@@ -55,7 +64,11 @@ impl OuterFlows {
                 .insert(peer.into());
         }
         self.fragments += flow.fragments;
-        self.packets.insert(key, flow.packets);
+        let counts = Counts {
+            packets: flow.packets,
+            bytes: flow.bytes,
+        };
+        self.counts.insert(key, counts);
     }
 
     /// The peers that the (point, hash) of a flow entry may mean: one, but for a hash collision.
@@ -78,23 +91,38 @@ impl OuterFlows {
     #[must_use]
     pub fn busy_sessions(&self) -> BTreeMap<Session, u64> {
         let mut busy = BTreeMap::new();
-        for (key, &packets) in &self.packets {
+        for Carried { key, packets, .. } in self.carried() {
             let sends = key.hook == Hook::Egress as u8 && key.kind == OuterKind::WireGuard as u8;
-            let new = packets.saturating_sub(self.before.get(key).copied().unwrap_or(0));
-            let Some(point) = Point::from_index(key.point).filter(|point| point.is_underlay())
-            else {
+            let Some(point) = Point::from_index(key.point).filter(|_| sends) else {
                 continue;
             };
-            if sends && new > 0 {
-                *busy
-                    .entry(Session {
-                        endpoint: key.destination.into(),
-                        point,
-                    })
-                    .or_default() += new;
-            }
+            *busy
+                .entry(Session {
+                    endpoint: key.destination.into(),
+                    point,
+                })
+                .or_default() += packets;
         }
         busy
+    }
+
+    /// What crossed underlays since the last sweep.
+    pub(super) fn carried(&self) -> impl Iterator<Item = Carried> + '_ {
+        self.counts.iter().filter_map(|(&key, counts)| {
+            let before = self.before.get(&key).copied().unwrap_or_default();
+            let carried = Carried {
+                key,
+                packets: counts.packets.saturating_sub(before.packets),
+                bytes: counts.bytes.saturating_sub(before.bytes),
+            };
+            let is_underlay = Point::from_index(key.point).is_some_and(Point::is_underlay);
+            (is_underlay && carried.packets > 0).then_some(carried)
+        })
+    }
+
+    /// All outer flows.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &OuterKey> {
+        self.counts.keys()
     }
 
     /// Ends a sweep: the entries that no packet used for long and no flow entry refers to. Those of
@@ -102,12 +130,12 @@ impl OuterFlows {
     pub fn retire(&mut self, is_held: impl Fn(Point, u32) -> bool) -> Vec<OuterKey> {
         let mut retired = Vec::new();
         let idle = std::mem::take(&mut self.idle);
-        for (&key, &packets) in &self.packets {
+        for (&key, counts) in &self.counts {
             let is_vxlan = key.kind == OuterKind::Vxlan as u8;
             let point = Point::from_index(key.point);
             let is_busy = match point {
                 Some(point) if is_vxlan => is_held(point, key.hash()),
-                _ => self.before.get(&key) != Some(&packets),
+                _ => self.before.get(&key) != Some(counts),
             };
             let sweeps = if is_busy {
                 0

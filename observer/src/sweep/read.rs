@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use observer_ebpf::abi::PATHS;
 use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
-use observer_ebpf::abi::point::POINTS;
+use observer_ebpf::abi::key::FlowKey;
+use observer_ebpf::abi::point::{Hook, POINTS};
 use observer_ebpf::parse::{Malformed, NotOurs};
 
 use crate::kernel::{Object, TableError};
 use crate::latency::{Silence, Unanswered};
+use crate::path::Leg;
 
-use super::{OuterFlows, RowStore, RowValue, Seen};
+use super::legs::legs;
+use super::{OuterFlows, RowStore, RowValue, Seen, Standing};
 
 /// What the kernel knew at one moment.
 #[derive(Debug, Default)]
@@ -21,32 +24,56 @@ pub struct Snapshot {
     pub rows: RowStore,
     /// Outer flows.
     pub outer: OuterFlows,
+    /// What crossed the tunnel since the last sweep and what carried it, by [`Hook`].
+    pub legs: [Leg; 2],
+    tunnel: [u64; 2],
     /// Packets that nobody answered.
     pub unanswered: Unanswered,
     /// The kernel side of the loss ledger.
     pub ledger: BTreeMap<String, u64>,
 }
 
-/// Reads everything that the epoch saw into `snapshot`; rows of paths up to `last_path`.
+/// Reads everything that the epoch saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
+/// with every flow.
 pub fn read(
     object: &mut Object,
     snapshot: &mut Snapshot,
     silence: &Silence<'_>,
     last_path: u16,
+    mut each: impl FnMut(&FlowKey, Standing),
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
     snapshot.unanswered.begin(silence.now);
     object.biflows.for_each(|key, flow| {
-        snapshot.seen.add(&key, &flow, silence.epoch);
+        let standing = snapshot.seen.add(&key, &flow, silence.epoch);
+        each(&key, standing);
         snapshot.unanswered.add(&key, &flow, silence);
     })?;
     snapshot.outer.begin();
     object
         .outer_flows
         .for_each(|key, flow| snapshot.outer.add(key, &flow))?;
+    let tunnel = tunnel(object)?;
+    let since = Hook::ALL.map(|hook| {
+        let at = |sums: &[u64; 2]| sums.get(hook as usize).copied().unwrap_or(0);
+        at(&tunnel).saturating_sub(at(&snapshot.tunnel))
+    });
+    snapshot.tunnel = tunnel;
+    snapshot.legs = legs(&snapshot.outer, since);
     snapshot.rows.update(rows(object, last_path)?);
     snapshot.ledger = ledger(object)?;
     Ok(())
+}
+
+/// WireGuard bytes predicted so far, by hook.
+fn tunnel(object: &mut Object) -> Result<[u64; 2], TableError> {
+    let mut sums = [0; 2];
+    object.counters.for_each_below(1, |_, cpu| {
+        for (sum, cell) in sums.iter_mut().zip(cpu.tunnel) {
+            *sum += cell;
+        }
+    })?;
+    Ok(sums)
 }
 
 fn rows(object: &mut Object, last_path: u16) -> Result<HashMap<u32, RowValue>, TableError> {

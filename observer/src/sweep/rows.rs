@@ -36,7 +36,30 @@ impl RowValue {
         self.segments = self.segments.wrapping_add(traffic.segments);
     }
 
-    fn since(&self, base: &Self) -> Self {
+    /// Adds another value.
+    pub(super) fn join(&mut self, more: &Self) {
+        self.buffers = self.buffers.wrapping_add(more.buffers);
+        self.bytes = self.bytes.wrapping_add(more.bytes);
+        self.segments = self.segments.wrapping_add(more.segments);
+        self.inner_fragments = self.inner_fragments.wrapping_add(more.inner_fragments);
+        self.first_outer_fragments = self
+            .first_outer_fragments
+            .wrapping_add(more.first_outer_fragments);
+        if self.rtt.len() < more.rtt.len() {
+            self.rtt.resize(more.rtt.len(), 0);
+        }
+        for (samples, more) in self.rtt.iter_mut().zip(&more.rtt) {
+            *samples = samples.wrapping_add(*more);
+        }
+    }
+
+    /// True if a packet was counted, or timed.
+    pub(super) fn is_used(&self) -> bool {
+        self.buffers > 0 || self.rtt.iter().any(|&samples| samples > 0)
+    }
+
+    /// What was counted since `base`.
+    pub(super) fn since(&self, base: &Self) -> Self {
         Self {
             buffers: self.buffers.wrapping_sub(base.buffers),
             bytes: self.bytes.wrapping_sub(base.bytes),
@@ -132,7 +155,7 @@ impl RowStore {
             Some(base) => now.since(base),
             None => now.clone(),
         };
-        (total.buffers > 0 || total.rtt.iter().any(|&samples| samples > 0)).then_some(total)
+        total.is_used().then_some(total)
     }
 
     /// What a row counted since the sweep before.

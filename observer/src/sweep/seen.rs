@@ -5,17 +5,51 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::point::{FlowDirection, Point};
-use observer_ebpf::abi::{PATH_UNKNOWN, PATHS};
+use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN, PATHS};
 
 /// One direction of one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Direction {
     /// Trajectory bits of all its flows.
     pub bits: u32,
+    /// Those of them that two flows or two epochs say. A single one may be false: a packet whose
+    /// entry goes to another flow while it is looked at leaves its bit there.
+    pub firm: u32,
     /// (point, hash of the outer flow there).
     pub outer: BTreeSet<(Point, u32)>,
+    /// Those of them that two flows or two epochs say.
+    pub firm_outer: BTreeSet<(Point, u32)>,
     /// Sweeps since a packet passed.
     pub idle: u16,
+}
+
+/// How a flow stands at the end of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Path number that it counts on.
+    pub path: u16,
+    /// True if no packet passed in the epoch.
+    pub is_silent: bool,
+}
+
+impl Direction {
+    /// The same after what the sweep before saw: what both saw is firm.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        self.firm |= self.bits & before.bits;
+        self.firm_outer.extend(&self.outer & &before.outer);
+        self
+    }
+
+    /// What is firm, alone.
+    #[must_use]
+    pub fn firm(&self) -> Self {
+        Self {
+            bits: self.firm,
+            outer: self.firm_outer.clone(),
+            ..self.clone()
+        }
+    }
 }
 
 /// All paths of one sweep.
@@ -32,32 +66,37 @@ pub struct Seen {
 
 impl Seen {
     /// Adds one flow entry as it was in `epoch`.
-    pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) {
+    pub fn add(&mut self, key: &FlowKey, flow: &BiflowRecord, epoch: u32) -> Standing {
         self.entries += 1;
-        let path = Assignment::from_word(flow.assignment).path;
-        if path == PATH_UNKNOWN && self.unnamed.len() < usize::from(PATHS) {
+        let assignment = Assignment::from_word(flow.assignment);
+        let path = assignment.path;
+        let is_unnamed = path == PATH_UNKNOWN || path == PATH_REFUSED;
+        if is_unnamed && self.unnamed.len() < usize::from(PATHS) {
             self.unnamed.insert((key.low, key.high));
         }
         self.newest = self.newest.max(flow.last_seen);
         let mut is_silent = true;
         for direction in FlowDirection::ALL {
-            let bits = direction.of(&flow.trajectory).bits(epoch);
-            let seen = self.directions.entry((path, direction)).or_default();
+            let [bits, other] = direction.of(&flow.trajectory).bits_beside(epoch);
+            let along = assignment.along(direction);
+            let seen = self.directions.entry((path, along)).or_default();
             is_silent &= bits == 0;
+            seen.firm |= bits & (seen.bits | other);
             seen.bits |= bits;
             for (point, state) in Point::ALL.into_iter().zip(&flow.points) {
                 let hash = *direction.of(&state.outer);
                 if hash != 0 {
                     self.held.insert((point, hash));
                 }
-                if hash != 0 && bits != 0 {
-                    seen.outer.insert((point, hash));
+                if hash != 0 && bits != 0 && !seen.outer.insert((point, hash)) {
+                    seen.firm_outer.insert((point, hash));
                 }
             }
         }
         if is_silent {
             self.silent.push((*key, flow.last_seen));
         }
+        Standing { path, is_silent }
     }
 
     /// Flows that were silent for more than `windows` accounting windows before the newest packet.
@@ -109,7 +148,7 @@ mod tests {
     fn flow(current: (u64, u64), previous: (u64, u64)) -> BiflowRecord {
         let word = |(epoch, bits): (u64, u64)| epoch << 32 | bits;
         let mut flow = BiflowRecord {
-            assignment: Assignment { path: 9, rate: 0 }.word(),
+            assignment: 9,
             ..BiflowRecord::default()
         };
         flow.trajectory[0] = Trajectory {
@@ -131,6 +170,34 @@ mod tests {
     fn the_bits_of_an_epoch_are_found_on_both_sides_of_its_end() {
         assert_eq!(low_bits(&flow((5, 0b11), (4, 0b1)), 5), Some(0b11));
         assert_eq!(low_bits(&flow((6, 0b10), (5, 0b1)), 5), Some(0b1));
+    }
+
+    #[test]
+    fn a_bit_is_firm_when_two_flows_or_two_epochs_say_it() {
+        let mut seen = Seen::default();
+        let mut add = |current, previous| {
+            seen.add(&FlowKey::default(), &flow(current, previous), 5);
+            let found = seen.direction(9, FlowDirection::LowToHigh);
+            found.map(|direction| (direction.bits, direction.firm))
+        };
+        assert_eq!(add((5, 0b0001), (0, 0)), Some((0b0001, 0)));
+        assert_eq!(add((5, 0b0010), (4, 0b0010)), Some((0b0011, 0b0010)));
+        assert_eq!(add((5, 0b0101), (0, 0)), Some((0b0111, 0b0011)));
+        assert_eq!(add((6, 0b1000), (5, 0b1000)), Some((0b1111, 0b1011)));
+    }
+
+    #[test]
+    fn what_two_sweeps_saw_is_firm() {
+        let direction = |bits, hash| Direction {
+            bits,
+            outer: BTreeSet::from([(Point::Tunnel, hash)]),
+            ..Direction::default()
+        };
+        let after = direction(0b110, 7).after(&direction(0b011, 7));
+        assert_eq!((after.firm, after.firm_outer.len()), (0b010, 1));
+        assert_eq!(after.firm().bits, 0b010);
+        let other = direction(0b110, 8).after(&direction(0b011, 7));
+        assert!(other.firm_outer.is_empty());
     }
 
     #[test]
@@ -158,6 +225,27 @@ mod tests {
         );
         assert_eq!(seen.expired(100).collect::<Vec<_>>(), [&old]);
         assert_eq!(seen.expired(101).count(), 0);
+    }
+
+    #[test]
+    fn a_turned_flow_is_seen_in_the_direction_of_its_path() {
+        let turned = Assignment {
+            path: 9,
+            rate: 0,
+            flags: Assignment::TURNED,
+        };
+        let flow = BiflowRecord {
+            assignment: turned.word(),
+            ..flow((5, 0b11), (4, 0))
+        };
+        let mut seen = Seen::default();
+        let standing = seen.add(&FlowKey::default(), &flow, 5);
+        assert_eq!((standing.path, standing.is_silent), (9, false));
+        assert_eq!(seen.direction(9, FlowDirection::LowToHigh), None);
+        let bits = seen
+            .direction(9, FlowDirection::HighToLow)
+            .map(|seen| seen.bits);
+        assert_eq!(bits, Some(0b11));
     }
 
     #[test]

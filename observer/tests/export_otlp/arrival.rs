@@ -30,6 +30,7 @@ fn report() -> PathReport {
         node: Some(node.to_owned()),
         address: Some(address.into()),
         pod: None,
+        services: Vec::new(),
     };
     let seen = PointReport {
         rtt_samples: vec![(400_000, Some(420_000), 9)],
@@ -50,6 +51,8 @@ fn report() -> PathReport {
         peer: None,
         idle: 0,
         source_is_local: true,
+        superseded: false,
+        confirmed: true,
     }
 }
 

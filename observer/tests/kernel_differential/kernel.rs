@@ -21,6 +21,7 @@ use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS as ROW_COUNT, RttRow, TrafficRecord};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -84,10 +85,12 @@ impl Kernel {
             "BIFLOWS",
             "NETWORKS",
             "PAIRS",
+            "TRANSLATIONS",
             "TRAFFIC",
             "RTT",
             "FRAGMENT_COUNTS",
             "OUTER_FLOWS",
+            "RELAYS",
             "BUDGET_WORDS",
             "COUNTERS",
             "CONTROL",
@@ -150,6 +153,25 @@ impl Kernel {
         }
     }
 
+    pub(crate) fn set_translations<'a>(
+        &self,
+        flows: impl Iterator<Item = (&'a FlowKey, &'a Assignment)>,
+    ) {
+        let map = self.map::<FlowKey, u32>("TRANSLATIONS");
+        map.clear_hash(ENTRIES);
+        for (key, assignment) in flows {
+            map.put(key.as_bytes(), &assignment.word().to_ne_bytes());
+        }
+    }
+
+    pub(crate) fn set_relays<'a>(&self, relays: impl Iterator<Item = &'a RelayKey>) {
+        let map = self.map::<RelayKey, u32>("RELAYS");
+        map.clear_hash(ENTRIES);
+        for relay in relays {
+            map.put(relay.as_bytes(), &1_u32.to_ne_bytes());
+        }
+    }
+
     /// The program of a site.
     pub(crate) fn program(&mut self, site: Site) -> &mut SchedClassifier {
         program(&mut self.object, site)
@@ -184,6 +206,13 @@ impl Kernel {
             let at = index * 8;
             let of = |(_, cells): &(_, Vec<u8>)| read::<u64>(&cells[at..at + 8]);
             state.add_counter(index, cells.iter().map(of).sum());
+        }
+        for (hook, sum) in state.tunnel.iter_mut().enumerate() {
+            let at = (COUNTERS as usize + hook) * 8;
+            *sum = cells
+                .iter()
+                .map(|(_, cells)| read::<u64>(&cells[at..at + 8]))
+                .sum();
         }
         for (key, value) in self.map::<FlowKey, BiflowRecord>("BIFLOWS").read(ENTRIES) {
             state.add_biflow(&read::<FlowKey>(&key), &read::<BiflowRecord>(&value));

@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use observer::host::{HostObserver, Seen, Sizes};
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::control::{Control, Cover, Prefix};
-use observer_ebpf::abi::key::{Address, NetworkKey, PairKey};
+use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::point::{Point, Site};
+use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::parse::Framing;
 use observer_ebpf::units::Monotonic;
 
@@ -83,7 +84,9 @@ pub(crate) fn control() -> Control {
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
-        reserved: [0; 3],
+        relays: 0,
+        paths_full: 0,
+        reserved: 0,
     }
 }
 
@@ -113,6 +116,8 @@ impl Pair<'_> {
         let mut host = HostObserver::new(Sizes::default(), self.host.control);
         host.networks = std::mem::take(&mut self.host.networks);
         host.pairs = std::mem::take(&mut self.host.pairs);
+        host.translations = std::mem::take(&mut self.host.translations);
+        host.relays = std::mem::take(&mut self.host.relays);
         self.host = host;
         self.tell();
     }
@@ -121,6 +126,8 @@ impl Pair<'_> {
     pub(crate) fn tell(&mut self) {
         self.kernel.set_control(&self.host.control);
         self.kernel.set_pairs(self.host.pairs.iter());
+        self.kernel.set_translations(self.host.translations.iter());
+        self.kernel.set_relays(self.host.relays.iter());
     }
 
     /// Changes what user space says, in both.
@@ -135,9 +142,25 @@ impl Pair<'_> {
         let assignment = Assignment {
             path,
             rate: self.host.control.rate,
+            flags: 0,
         };
         self.host.pairs.insert(PairKey { low, high }, assignment);
         self.host.control.pairs_version += 1;
+        self.tell();
+    }
+
+    /// Gives a translated flow its own assignment and raises the version.
+    pub(crate) fn name_flow(&mut self, key: FlowKey, assignment: Assignment) {
+        self.host.translations.insert(key, assignment);
+        self.host.control.pairs_version += 1;
+        self.tell();
+    }
+
+    /// Tells both where a relay listens.
+    pub(crate) fn add_relay(&mut self, address: Address, port: u16) {
+        let key = RelayKey::new(address, port);
+        self.host.relays.insert(key);
+        self.host.control.relays += 1;
         self.tell();
     }
 

@@ -6,5 +6,9 @@ mod budgets;
 mod outer;
 #[path = "sequences/paths.rs"]
 mod paths;
+#[path = "sequences/relays.rs"]
+mod relays;
 #[path = "sequences/timing.rs"]
 mod timing;
+#[path = "sequences/translations.rs"]
+mod translations;

@@ -10,6 +10,7 @@ use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
+use observer_ebpf::abi::point::Hook;
 use observer_ebpf::abi::row::{FragmentRow, RttRow, TrafficRecord};
 use observer_ebpf::parse::{Malformed, NotOurs};
 use observer_ebpf::units::{Monotonic, Ticks};
@@ -27,6 +28,8 @@ pub(crate) struct State {
     pub(crate) samples: BTreeMap<u32, u32>,
     /// By row: inner, first outer.
     pub(crate) fragments: BTreeMap<u32, [u64; 2]>,
+    /// By hook: WireGuard bytes predicted for what crosses the tunnel.
+    pub(crate) tunnel: [u64; 2],
     pub(crate) events: Vec<Event>,
 }
 
@@ -154,6 +157,7 @@ impl State {
             .for_each(|(row, histogram)| state.add_rtt(row, &histogram));
         host.fragments()
             .for_each(|(row, fragments)| state.add_fragments(row, &fragments));
+        state.tunnel = Hook::ALL.map(|hook| host.tunnel(hook));
         host.take_events()
             .iter()
             .for_each(|event| state.add_event(event));
@@ -210,6 +214,12 @@ impl State {
             &kernel.fragments,
             &host.fragments,
             kernel.fragments == host.fragments,
+        );
+        part(
+            "tunnel",
+            &kernel.tunnel,
+            &host.tunnel,
+            kernel.tunnel == host.tunnel,
         );
         part(
             "events",

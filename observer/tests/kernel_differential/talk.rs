@@ -90,10 +90,15 @@ impl Segment {
 
     /// The pod's Ethernet frame.
     pub(crate) fn frame(&self) -> Vec<u8> {
+        self.between(POD_A, POD_B)
+    }
+
+    /// The frame with other addresses for the local pod and the remote one.
+    pub(crate) fn between(&self, ours: [u8; 4], theirs: [u8; 4]) -> Vec<u8> {
         let (source, destination) = if self.is_ours {
-            (POD_A, POD_B)
+            (ours, theirs)
         } else {
-            (POD_B, POD_A)
+            (theirs, ours)
         };
         let ports = if self.is_ours {
             (self.port, 8_080)

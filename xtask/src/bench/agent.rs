@@ -57,7 +57,7 @@ impl Agent {
     }
 
     /// Processor time so far, of all threads.
-    fn busy(&self) -> Result<Duration, BenchError> {
+    pub(super) fn busy(&self) -> Result<Duration, BenchError> {
         let folder = format!("/proc/{}/task", self.child.pid());
         let failed = || BenchError::io(format!("read {folder}/*/schedstat"));
         let mut sum = 0;
@@ -70,15 +70,15 @@ impl Agent {
         Ok(Duration::from_nanos(sum))
     }
 
-    /// A size in `/proc/PID/status`, MB.
-    fn megabytes(&self, field: &str) -> Result<f64, BenchError> {
+    /// A size in `/proc/PID/status`, bytes.
+    pub(super) fn bytes(&self, field: &str) -> Result<f64, BenchError> {
         let path = format!("/proc/{}/status", self.child.pid());
         let text = fs::read_to_string(&path).map_err(BenchError::io(format!("read {path}")))?;
         let kibibytes = text
             .lines()
             .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
             .and_then(|rest| rest.split_whitespace().next()?.parse::<u32>().ok());
-        Ok(f64::from(kibibytes.unwrap_or(0)) * 1024.0 / 1e6)
+        Ok(f64::from(kibibytes.unwrap_or(0)) * 1024.0)
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     bench.trickle(bench.effort.watch, &Stop::default())?;
     let spent = agent.busy()?.saturating_sub(busy).as_secs_f64();
     let share = 100.0 * spent / begun.elapsed().as_secs_f64();
-    let (resident, peak) = (agent.megabytes("VmRSS")?, agent.megabytes("VmHWM")?);
+    let (resident, peak) = (agent.bytes("VmRSS")? / 1e6, agent.bytes("VmHWM")? / 1e6);
     agent.end()?;
     let against = format!(
         "{} of ping-pong",

@@ -16,6 +16,10 @@ pub(super) struct Binaries {
     pub(super) hot_loop: PathBuf,
     /// The helper that hangs programs on a device.
     pub(super) hook: PathBuf,
+    /// New flows, and reading many.
+    pub(super) load: PathBuf,
+    /// A receiver of OTLP.
+    pub(super) collector: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -30,11 +34,13 @@ struct Target {
 }
 
 impl Binaries {
-    /// Builds all three; the agent's binary comes with its benchmarks.
+    /// Builds all of them; the agent's binary comes with its benchmarks.
     pub(super) fn build() -> Result<Self, BenchError> {
         let mut cargo = command::cargo();
         cargo.args(["bench", "--no-run", "--locked", "--package", "observer"]);
-        cargo.args(["--bench", "hot_loop", "--bench", "hook"]);
+        for bench in ["hot_loop", "hook", "load", "collector"] {
+            cargo.args(["--bench", bench]);
+        }
         cargo.arg("--message-format=json-render-diagnostics");
         let text = capture(&mut cargo)?;
         let made = executables(&text);
@@ -47,6 +53,8 @@ impl Binaries {
             observer: find("observer")?,
             hot_loop: find("hot_loop")?,
             hook: find("hook")?,
+            load: find("load")?,
+            collector: find("collector")?,
         })
     }
 }

@@ -43,15 +43,21 @@ pub enum Part {
     Start,
     /// Memory and processor time of the agent
     Agent,
+    /// A storm of new flows, and reading many, by test run
+    Storm,
+    /// Memory, processor time and events of an agent with ten thousand flows
+    Load,
 }
 
 /// All parts in the order in which they are measured.
-pub(super) const PARTS: [Part; 5] = [
+pub(super) const PARTS: [Part; 7] = [
     Part::Hot,
     Part::Overhead,
     Part::Whole,
     Part::Start,
     Part::Agent,
+    Part::Storm,
+    Part::Load,
 ];
 
 /// How long and how often the live parts measure.

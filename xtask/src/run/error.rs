@@ -27,12 +27,6 @@ pub enum RunError {
     /// Ctrl-C cannot be waited for.
     #[error("wait for Ctrl-C and SIGTERM: {0}")]
     Signals(#[source] io::Error),
-    /// The time is too short to measure anything.
-    #[error("measure for {given}: too short for a lab; use --for 2s or more")]
-    TooShort {
-        /// What was asked for.
-        given: String,
-    },
     /// A lab failed.
     #[error(transparent)]
     Lab(#[from] LabError),

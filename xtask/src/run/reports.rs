@@ -57,6 +57,8 @@ pub(super) struct Path {
     pub(super) source: End,
     pub(super) destination: End,
     pub(super) class: Option<String>,
+    /// False for a class that the pair's packets have left.
+    pub(super) present: Option<bool>,
     pub(super) encap: Option<String>,
     pub(super) mtu: Option<Mtu>,
     pub(super) packets: u64,
@@ -146,6 +148,9 @@ impl Reports {
         ) else {
             return;
         };
+        if path.present == Some(false) {
+            return;
+        }
         let known = self.paths.entry((source, destination)).or_default();
         // An idle sweep has seen no packets and so no class; what it was stays true.
         if path.class.is_some() || known.class.is_none() {

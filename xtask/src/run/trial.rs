@@ -17,7 +17,7 @@ use crate::traffic::{Stop, TrafficError};
 
 /// Traffic of a trial whose time nobody has chosen.
 const TIME: Duration = Duration::from_secs(15);
-/// Traffic of less time measures nothing.
+/// Traffic of less time measures nothing: a shorter wish gets so much.
 const LEAST: Duration = Duration::from_secs(2);
 /// Share of the light traffic; full load gets the rest.
 const LIGHT: f64 = 0.6;
@@ -46,10 +46,13 @@ pub(super) struct Measured {
 
 /// Runs a trial from the first namespace to the last; whatever happens, nothing is left of it.
 pub(super) fn drive(program: &Path, options: &RunArgs, signal: &Stop) -> Result<Outcome, RunError> {
-    let time = options.time.unwrap_or(TIME);
-    if time < LEAST {
-        let given = format!("{} ms", time.as_millis());
-        return Err(RunError::TooShort { given });
+    let wanted = options.time.unwrap_or(TIME);
+    let time = wanted.max(LEAST);
+    if time > wanted {
+        let (wanted, least) = (report::seconds(wanted), report::seconds(LEAST));
+        report::progress(format_args!(
+            "{wanted} is too short for a lab to measure anything: {least}"
+        ));
     }
     let driven = drive_for(time, program, options, signal);
     // Ctrl-C at a terminal also ends the tools that labs are made with.

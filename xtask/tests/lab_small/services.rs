@@ -29,6 +29,47 @@ fn service_spreads_connections_over_two_nodes_without_bridge_netfilter() {
     check(test, BridgeNetfilter::Off);
 }
 
+#[test]
+fn service_reaches_a_backend_of_the_same_node_by_bridge_netfilter() {
+    if !possible("services::service_reaches_a_backend_of_the_same_node_by_bridge_netfilter") {
+        return;
+    }
+    let lab = Lab::up(Options {
+        bridge_netfilter: BridgeNetfilter::On,
+        ..lab_options(Scenario::H2c, "local")
+    })
+    .expect("lab comes up");
+    let service = lab.topology().service("web").expect("service");
+    let backend = &service.backends[0];
+    let node = node_of(&lab, backend);
+    let places: Vec<_> = service
+        .backends
+        .iter()
+        .map(|backend| (Place::from(pod(&lab, backend)), backend.port))
+        .collect();
+    let servers = Servers::serve(&places).expect("servers");
+    let caller = &node.pods[1];
+    let veth = &pod(&lab, backend).host_veth;
+    let delivered = format!(
+        "ip saddr {} ip daddr {} tcp dport 8080",
+        caller.address, backend.address
+    );
+    let delivered = Seen::new(&node.netns, veth, Hook::Egress, &delivered);
+    let answered = format!("ip saddr {} tcp sport 80", service.address);
+    let answered = Seen::new(&caller.netns, "eth0", Hook::Ingress, &answered);
+    let mut calls = Calls::new(Place::from(caller), service.socket());
+    calls.open(4).expect("connections");
+    calls.exchange(5).expect("exchanges");
+    let calls = calls.close().expect("all ended");
+    let local = calls
+        .iter()
+        .filter(|call| call.server == Some(backend.address));
+    assert_eq!(local.count(), 2, "every other one");
+    assert!(delivered.packets() >= 2 * 5, "{}", delivered.what);
+    assert!(answered.packets() >= 4 * 5, "{}", answered.what);
+    assert_eq!(servers.accepted().len(), 4);
+}
+
 /// One packet counter of a place.
 struct Seen {
     what: String,

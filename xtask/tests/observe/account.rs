@@ -45,6 +45,13 @@ impl Watched {
         }
     }
 
+    /// What was counted while `work` ran.
+    pub(crate) fn step(&self, work: impl FnOnce()) -> Step {
+        let before = self.still();
+        work();
+        self.still().since(&before)
+    }
+
     /// Both counts of a moment at which nothing passed.
     pub(crate) fn still(&self) -> Step {
         for _ in 0..50 {
@@ -60,14 +67,14 @@ impl Watched {
     }
 }
 
-/// What both nodes counted while `work` ran.
-pub(crate) fn steps(watched: &[Watched; 2], work: impl FnOnce()) -> [Step; 2] {
+/// What each node counted while `work` ran.
+pub(crate) fn steps<const N: usize>(watched: &[Watched; N], work: impl FnOnce()) -> [Step; N] {
     let before = watched.each_ref().map(Watched::still);
     work();
     let after = watched.each_ref().map(Watched::still);
     let mut pairs = after.into_iter().zip(before);
-    [(); 2].map(|()| {
-        let (after, before) = pairs.next().expect("two");
+    [(); N].map(|()| {
+        let (after, before) = pairs.next().expect("as many");
         after.since(&before)
     })
 }
@@ -90,6 +97,12 @@ impl Step {
             .iter_mut()
             .zip(&base.others)
             .for_each(|(sum, base)| less(sum, base));
+        for (counts, base) in counted.unnamed.iter_mut().zip(&base.unnamed) {
+            counts
+                .iter_mut()
+                .zip(base)
+                .for_each(|(count, base)| *count -= base);
+        }
         counted.frames -= base.frames;
         counted.refused -= base.refused;
         self.passed.frames -= before.passed.frames;

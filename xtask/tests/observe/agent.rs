@@ -145,18 +145,28 @@ impl Agent {
         self.child.try_wait().expect("its state").is_none()
     }
 
+    /// Sends it a signal that does not end it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().try_into().expect("a pid"));
+        kill(pid, signal).expect("signal");
+    }
+
     /// Ends it with SIGTERM; its last sweep holds everything that it has seen.
     pub(crate) fn end(self) -> Ended {
         self.end_by(Signal::SIGTERM)
     }
 
     /// Ends it with a signal and waits until it is gone.
-    pub(crate) fn end_by(mut self, signal: Signal) -> Ended {
-        let pid = Pid::from_raw(self.pid().try_into().expect("a pid"));
-        kill(pid, signal).expect("signal");
+    pub(crate) fn end_by(self, signal: Signal) -> Ended {
+        self.signal(signal);
+        self.await_end()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn await_end(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         while self.is_alive() {
-            assert!(Instant::now() < deadline, "{} ignores {signal}", self.node);
+            assert!(Instant::now() < deadline, "{} does not end", self.node);
             thread::sleep(POLL);
         }
         let status = self.child.wait().expect("its end");

@@ -4,11 +4,12 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use xtask::lab::{Scenario, netns};
+use xtask::skip;
 use xtask::traffic::{PingPong, Stop, Until};
 
 use super::agent::PATIENCE;
@@ -23,11 +24,7 @@ fn wrong_arguments_and_settings_end_in_one_line_and_code_2() {
     let test = "bad_input::wrong_arguments_and_settings_end_in_one_line_and_code_2";
     let Some(_turn) = turn(test) else { return };
     let room = Room::new("args");
-    let file = |name: &str, text: &str| {
-        let path = room.folder.join(name);
-        fs::write(&path, text).expect("settings");
-        path.to_str().expect("UTF-8").to_owned()
-    };
+    let file = |name, text| room.file(name, text);
     let key = file("key.toml", "interval = \"1s\"\nintervall = \"5s\"\n");
     let duration = file("duration.toml", "interval = 5\n");
     let ring = file("ring.toml", "ring_bytes = 2048\n");
@@ -79,6 +76,67 @@ fn missing_rights_end_in_one_line_and_code_3() {
     command.args(["run", "--config", secret]);
     command.uid(NOBODY).gid(NOBODY);
     run_command(&room, command).assert_refused(2, &[secret, "ermission denied"]);
+}
+
+#[test]
+fn maps_without_memory_end_in_one_line_and_code_3() {
+    let test = "bad_input::maps_without_memory_end_in_one_line_and_code_3";
+    let Some(_turn) = turn(test) else { return };
+    let Some(limit) = MemoryLimit::new("48M") else {
+        skip::skip(test, "no memory cgroup (v1)");
+        return;
+    };
+    let room = Room::new("memory");
+    for (name, text, map, setting) in [
+        (
+            "flows.toml",
+            "flow_entries = 1048576\n",
+            "BIFLOWS",
+            "flow_entries",
+        ),
+        (
+            "ring.toml",
+            "ring_bytes = 268435456\n",
+            "EVENTS",
+            "ring_bytes",
+        ),
+    ] {
+        let config = room.file(name, text);
+        let mut command = limit.command();
+        command.args([
+            "run", "--format", "json", "--for", "1s", "--config", &config,
+        ]);
+        let words = [map, setting, "annot allocate memory", "cgroup"];
+        run_command(&room, command).assert_refused(3, &words);
+    }
+    let mut command = limit.command();
+    command.args(["run", "--format", "json", "--for", "1s"]);
+    let ended = run_command(&room, command);
+    assert_eq!(ended.code, Some(0), "the defaults fit: {ended:?}");
+}
+
+#[test]
+fn missing_btf_costs_nothing_and_missing_sysfs_is_said() {
+    let test = "bad_input::missing_btf_costs_nothing_and_missing_sysfs_is_said";
+    let Some(_turn) = turn(test) else { return };
+    let room = Room::new("sysfs");
+    room.ip(&["link add cni0 type bridge", "link set cni0 up"]);
+    // A mount namespace whose /sys has nothing at that place.
+    let without = |place: &str| {
+        let mut command = Command::new("unshare");
+        let hide = format!("mount -t tmpfs none {place} && exec \"$0\" \"$@\"");
+        command.args(["--mount", "sh", "-c", &hide]).arg(observer());
+        command.args(["run", "--format", "json", "--for", "2s"]);
+        run_command(&room, command)
+    };
+    let ended = without("/sys/kernel/btf");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.errors.contains("observing devices=\"cni0\""),
+        "{ended:?}"
+    );
+    assert!(!ended.errors.contains("blind spot"), "{ended:?}");
+    without("/sys/devices/system/cpu").assert_refused(3, &["possible CPUs", "sysfs"]);
 }
 
 #[test]
@@ -146,6 +204,13 @@ impl Room {
         }
     }
 
+    /// A file of this text in the room's folder; its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        fs::write(&path, text).expect("file");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
     /// The program where everybody may read it.
     fn readable_program(&self) -> PathBuf {
         let copy = self.folder.join("observer");
@@ -162,6 +227,41 @@ impl Drop for Room {
         ip(&["netns", "delete", &self.netns]);
         if let Err(cause) = fs::remove_dir_all(&self.folder) {
             eprintln!("remove {}: {cause}", self.folder.display());
+        }
+    }
+}
+
+/// A memory cgroup with a limit; removed when dropped.
+#[derive(Debug)]
+struct MemoryLimit(PathBuf);
+
+impl MemoryLimit {
+    /// None where there is no such controller.
+    fn new(limit: &str) -> Option<Self> {
+        let root = Path::new("/sys/fs/cgroup/memory");
+        let own = Self(root.join(format!("np-o{}", process::id())));
+        root.join("memory.limit_in_bytes").exists().then(|| {
+            fs::create_dir(&own.0).expect("cgroup");
+            fs::write(own.0.join("memory.limit_in_bytes"), limit).expect("limit");
+            own
+        })
+    }
+
+    /// The program under the limit.
+    fn command(&self) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]);
+        command.arg(self.0.join("tasks")).arg(observer());
+        command
+    }
+}
+
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        if self.0.exists()
+            && let Err(cause) = fs::remove_dir(&self.0)
+        {
+            eprintln!("remove {}: {cause}", self.0.display());
         }
     }
 }

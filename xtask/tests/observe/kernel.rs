@@ -10,7 +10,7 @@ use aya::programs::{SchedClassifier, loaded_links, loaded_programs};
 use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss, Own};
 use observer_ebpf::abi::point::{FlowDirection, Point};
 use observer_ebpf::abi::row::{ROWS, Row};
-use observer_ebpf::abi::{FIRST_PATH, PATH_UNKNOWN, PATHS};
+use observer_ebpf::abi::{FIRST_PATH, PATH_REFUSED, PATH_UNKNOWN, PATHS};
 use xtask::lab::netns;
 
 /// Words of the ledger's entry.
@@ -90,14 +90,23 @@ pub(crate) struct Sum {
 /// Everything that an agent's programs counted up to a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counted {
-    /// Per point: pods, paths of their own or not named yet.
+    /// Per point: pods, paths of their own, not named yet or refused.
     pub(crate) pods: [Sum; 8],
     /// Per point: collected traffic of the node itself and of strangers.
     pub(crate) others: [Sum; 8],
+    /// Buffers on the reserved paths 0 and 1, per point.
+    pub(crate) unnamed: [[u64; 8]; 2],
     /// Frames that a program saw.
     pub(crate) frames: u64,
     /// Frames that are not for us or lie.
     pub(crate) refused: u64,
+}
+
+impl Counted {
+    /// Buffers on reserved path 0 or 1 at a point.
+    pub(crate) fn on_path(&self, path: u16, point: Point) -> u64 {
+        self.unnamed[usize::from(path)][point as usize]
+    }
 }
 
 impl Maps {
@@ -122,8 +131,9 @@ impl Maps {
     /// Reads all rows and cells.
     pub(crate) fn read(&self) -> Counted {
         let [mut pods, mut others] = [[Sum::default(); 8]; 2];
+        let mut unnamed = [[0; 8]; 2];
         for path in 0..PATHS {
-            let is_pod = path == PATH_UNKNOWN || path >= FIRST_PATH;
+            let is_pod = path == PATH_UNKNOWN || path == PATH_REFUSED || path >= FIRST_PATH;
             let sums = if is_pod { &mut pods } else { &mut others };
             for (point, sum) in Point::ALL.into_iter().zip(sums) {
                 for direction in FlowDirection::ALL {
@@ -132,6 +142,9 @@ impl Maps {
                         let index = cpu * ROWS + row;
                         let [buffers, bytes, segments, _] =
                             self.traffic.get(&index, 0).expect("row");
+                        if let Some(unnamed) = unnamed.get_mut(usize::from(path)) {
+                            unnamed[point as usize] += buffers;
+                        }
                         sum.buffers += buffers;
                         sum.bytes += bytes;
                         sum.segments += segments;
@@ -146,6 +159,7 @@ impl Maps {
         Counted {
             pods,
             others,
+            unnamed,
             frames: cell(Counter::Loss(Loss::Frames).index()),
             refused: (losses..COUNTERS).map(cell).sum(),
         }

@@ -26,7 +26,7 @@ const BULK: u64 = 3_000_000;
 const LIES: u64 = 10;
 /// What a transfer carries beside its bytes: the receiver's confirmation, and in both SYNs 8 bytes
 /// of options more than in other headers.
-const BESIDE: u64 = 8 + 2 * 8;
+pub(crate) const BESIDE: u64 = 8 + 2 * 8;
 
 #[test]
 fn rows_add_up_to_what_nft_counts_at_every_point_of_h2() {

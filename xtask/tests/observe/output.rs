@@ -27,8 +27,10 @@ pub(crate) struct PathLine {
     pub(crate) destination: End,
     pub(crate) class: Option<String>,
     pub(crate) encap: Option<String>,
+    pub(crate) tailscale_mode: Option<String>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
+    pub(crate) points: BTreeMap<String, Counted>,
     pub(crate) rtt_ms: BTreeMap<String, Option<RoundTrip>>,
 }
 
@@ -37,6 +39,14 @@ pub(crate) struct PathLine {
 pub(crate) struct End {
     pub(crate) node: Option<String>,
     pub(crate) address: Option<IpAddr>,
+    pub(crate) services: Vec<String>,
+}
+
+/// What one point counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Round trips at one point.
@@ -47,7 +57,7 @@ pub(crate) struct RoundTrip {
 }
 
 /// A cause with its evidence and its fix.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Finding {
     pub(crate) cause: String,
     pub(crate) subject: Subject,
@@ -57,20 +67,20 @@ pub(crate) struct Finding {
 }
 
 /// What a finding is about.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Subject {
     pub(crate) nodes: Vec<String>,
 }
 
 /// A fact.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Evidence {
     pub(crate) id: String,
     pub(crate) text: String,
 }
 
 /// What to change.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Fix {
     pub(crate) id: String,
     pub(crate) text: String,

@@ -177,7 +177,7 @@ fn assert_finding(lab: &Lab, node: &Node, findings: &[Finding]) {
 }
 
 /// TCP between all pods.
-fn pairs(lab: &Lab) -> Vec<Load> {
+pub(crate) fn pairs(lab: &Lab) -> Vec<Load> {
     let load = |path: &xtask::lab::ExpectedPath| {
         let [from, to] = [&path.from, &path.to].map(|name| lab.pod(name).expect("pod"));
         slow(PingPong::new(from.into(), to.into(), LONG))
@@ -199,7 +199,7 @@ fn slow(load: PingPong) -> Load {
 }
 
 /// Waits until every agent has a sweep in which all pairs of its node are right.
-fn await_right(lab: &Lab, agents: &[Agent]) {
+pub(crate) fn await_right(lab: &Lab, agents: &[Agent]) {
     for (agent, node) in agents.iter().zip(lab.nodes()) {
         let wanted = wanted(lab, node);
         let mut last = BTreeMap::new();

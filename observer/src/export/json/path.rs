@@ -1,9 +1,12 @@
 //! The object of a path. The order of the fields is that of the document.
 
+use std::collections::BTreeMap;
+
 use observer_ebpf::abi::point::Point;
 use serde::Serialize;
 
 use super::millis;
+use crate::export::names::point_role;
 use crate::path::{Class, End, PathReport, Quantiles};
 
 #[derive(Serialize)]
@@ -12,6 +15,7 @@ pub(super) struct Line<'a> {
     source: Side<'a>,
     destination: Side<'a>,
     class: Option<&'static str>,
+    present: bool,
     encap: Option<String>,
     depth: Option<usize>,
     proxy: Option<bool>,
@@ -23,6 +27,7 @@ pub(super) struct Line<'a> {
     mtu: Option<Mtu<'a>>,
     packets: u64,
     bytes: u64,
+    points: BTreeMap<&'static str, Counted>,
     fragments: Fragments,
     oversize: Option<()>,
     rtt_ms: RoundTrips,
@@ -33,6 +38,14 @@ struct Side<'a> {
     node: Option<&'a str>,
     address: Option<String>,
     pod: Option<&'a str>,
+    services: Vec<String>,
+}
+
+/// What one observation point counted.
+#[derive(Default, Serialize)]
+struct Counted {
+    packets: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -68,7 +81,7 @@ impl<'a> Line<'a> {
     /// Views and proofs that nothing looks at yet are null, and so is a stack that was not seen
     /// where the road is decided.
     pub(super) fn of(report: &'a PathReport) -> Self {
-        let class = report.class.map(Class::name);
+        let class = report.class_name();
         let is_seen = report.class.is_some();
         let stack =
             (is_seen && report.class != Some(Class::Unknown)).then_some(&report.encapsulation);
@@ -78,6 +91,7 @@ impl<'a> Line<'a> {
             source: side(&report.source),
             destination: side(&report.destination),
             class,
+            present: !report.superseded,
             encap: stack.map(ToString::to_string),
             depth: stack.map(crate::path::Encapsulation::depth),
             proxy: None,
@@ -92,6 +106,7 @@ impl<'a> Line<'a> {
             }),
             packets: report.packets,
             bytes: report.bytes,
+            points: points(report),
             fragments: Fragments {
                 inner: fragments.inner,
                 vxlan: fragments.vxlan,
@@ -108,7 +123,19 @@ fn side(end: &End) -> Side<'_> {
         node: end.node.as_deref(),
         address: end.address.map(|address| address.to_string()),
         pod: end.pod.as_deref(),
+        services: end.services.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// The underlays of a node count as one: a packet leaves by one of them.
+fn points(report: &PathReport) -> BTreeMap<&'static str, Counted> {
+    let mut points: BTreeMap<_, Counted> = BTreeMap::new();
+    for (&point, at) in &report.points {
+        let counted = points.entry(point_role(point)).or_default();
+        counted.packets += at.packets;
+        counted.bytes += at.bytes;
+    }
+    points
 }
 
 fn round_trips(report: &PathReport) -> RoundTrips {

@@ -10,16 +10,20 @@ use crate::path::Class;
 
 #[test]
 fn a_path_is_the_object_of_the_bundle_document() {
+    let mut report = fixture::report();
+    report.destination.services = vec!["10.43.0.9:80".parse().unwrap()];
     assert_eq!(
-        path_line(&fixture::report()).unwrap(),
+        path_line(&report).unwrap(),
         concat!(
-            r#"{"type":"path","source":{"node":"n1","address":"10.42.1.5","pod":"shop/web-0"},"#,
-            r#""destination":{"node":"n2","address":"10.42.2.7","pod":null},"#,
-            r#""class":"vxlan-lan","encap":"vxlan","depth":1,"proxy":null,"#,
+            r#"{"type":"path","source":{"node":"n1","address":"10.42.1.5","pod":"shop/web-0","services":[]},"#,
+            r#""destination":{"node":"n2","address":"10.42.2.7","pod":null,"services":["10.43.0.9:80"]},"#,
+            r#""class":"vxlan-lan","present":true,"encap":"vxlan","depth":1,"proxy":null,"#,
             r#""tailscale_mode":"none","derp_region":null,"#,
             r#""intended":null,"configured":null,"observed":"vxlan-lan","#,
             r#""mtu":{"effective":1450,"bottleneck":"flannel.1"},"#,
             r#""packets":120,"bytes":96000,"#,
+            r#""points":{"overlay":{"packets":120,"bytes":96000},"#,
+            r#""pod":{"packets":120,"bytes":96000},"underlay":{"packets":120,"bytes":96000}},"#,
             r#""fragments":{"inner":0,"vxlan":4,"wireguard":null},"oversize":null,"#,
             r#""rtt_ms":{"pod":{"count":60,"p50":0.421,"p99":0.842},"bridge":null,"#,
             r#""overlay":{"count":60,"p50":0.4,"p99":0.8},"tunnel":null,"#,
@@ -35,7 +39,7 @@ fn what_is_not_known_is_null() {
     report.points.clear();
     let line = path_line(&report).unwrap();
     for part in [
-        r#""class":null,"encap":null,"depth":null"#,
+        r#""class":null,"present":true,"encap":null,"depth":null"#,
         r#""tailscale_mode":null"#,
         r#""observed":null,"mtu":null"#,
         r#""rtt_ms":{"pod":null,"bridge":null,"overlay":null,"tunnel":null,"underlay":null}"#,
@@ -45,7 +49,7 @@ fn what_is_not_known_is_null() {
     report.class = Some(Class::Unknown);
     let line = path_line(&report).unwrap();
     assert!(
-        line.contains(r#""class":"unknown","encap":null,"depth":null"#),
+        line.contains(r#""class":"unknown","present":true,"encap":null,"depth":null"#),
         "{line}"
     );
 }

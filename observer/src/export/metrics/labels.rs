@@ -37,7 +37,7 @@ impl Labels {
         let mut list = nodes(&self.nodes);
         list.extend(
             self.class
-                .map(|class| Attribute::new(name::CLASS, class.name())),
+                .map(|class| Attribute::new(name::CLASS, class.name_in(self.mode))),
         );
         list.push(Attribute::new(name::TAILSCALE_MODE, self.mode.to_string()));
         list

@@ -56,7 +56,7 @@ pub const ENCAP: &str = "netpath.encap";
 pub const ENCAP_DEPTH: &str = "netpath.encap.depth";
 /// `lan`, `vmnet` or `wan`, where decided.
 pub const UNDERLAY: &str = "netpath.underlay";
-/// How Tailscale carries it; `none` if it does not.
+/// How Tailscale carries it: `direct`, `derp`, `peer_relay`, `unknown`; `none` if it does not.
 pub const TAILSCALE_MODE: &str = "netpath.tailscale.mode";
 /// Largest inner packet that passes uncut.
 pub const MTU_EFFECTIVE: &str = "netpath.mtu.effective";
@@ -234,7 +234,7 @@ const TABLE: &[Attribute] = &[
         TAILSCALE_MODE,
         "string",
         Place::SpanAndMetric,
-        "How Tailscale carries it; `none` if it does not",
+        "How Tailscale carries it: `direct`, `derp`, `peer_relay`, `unknown`; `none` if it does not",
     ),
     row(
         MTU_EFFECTIVE,

@@ -59,9 +59,7 @@ pub(super) fn place(
     context: &Context<'_>,
 ) -> Vec<Attribute> {
     let mut list = List(Vec::with_capacity(5));
-    if let Some(class) = context.path.and_then(|path| path.class) {
-        list.add(name::CLASS, class.name());
-    }
+    list.some(name::CLASS, context.path.and_then(PathReport::class_name));
     match part {
         Part::Data => list.add(name::DIRECTION, "data"),
         Part::Reply => list.add(name::DIRECTION, "reply"),
@@ -155,7 +153,7 @@ fn peer(path: &PathReport) -> Option<String> {
 
 fn road(list: &mut List, path: &PathReport) {
     if let Some(class) = path.class {
-        list.add(name::CLASS, class.name());
+        list.add(name::CLASS, class.name_in(path.relay));
         list.add(name::TAILSCALE_MODE, path.relay.to_string());
         if class != Class::Unknown {
             list.add(name::ENCAP, path.encapsulation.to_string());

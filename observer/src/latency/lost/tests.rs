@@ -33,7 +33,12 @@ impl Flow {
         let (key, direction) = FlowKey::canonical(ends[0], ends[1], protocol, kind);
         assert_eq!(direction, DATA);
         let record = BiflowRecord {
-            assignment: Assignment { path: 9, rate: 0 }.word(),
+            assignment: Assignment {
+                path: 9,
+                rate: 0,
+                flags: 0,
+            }
+            .word(),
             ..BiflowRecord::default()
         };
         Self { key, record }
@@ -41,7 +46,12 @@ impl Flow {
 
     /// At a share of 1 in 2^`rate`.
     fn rate(mut self, rate: u8) -> Self {
-        self.record.assignment = Assignment { path: 9, rate }.word();
+        self.record.assignment = Assignment {
+            path: 9,
+            rate,
+            flags: 0,
+        }
+        .word();
         self
     }
 

@@ -1,7 +1,7 @@
 //! Paths, epochs, reserved paths.
 
 use observer_ebpf::abi::point::{Hook, Point};
-use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_UNKNOWN};
+use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use observer_ebpf::fixtures::layers::{self, IPV4, UDP, ethernet, udp};
 use observer_ebpf::fixtures::{NODE_A, NODE_B, POD_A};
 
@@ -116,6 +116,31 @@ fn the_nodes_own_traffic_gets_no_entry_at_an_underlay() {
                 state.traffic[&row(PATH_HOST, Point::Underlay1, LOW_TO_HIGH)],
                 [1, 48, 1, 0]
             );
+        },
+    );
+}
+
+#[test]
+fn without_a_number_left_new_pairs_count_as_refused_until_an_epoch_finds_one() {
+    with_pair(
+        "without_a_number_left_new_pairs_count_as_refused_until_an_epoch_finds_one",
+        |pair| {
+            let port = OUT[0];
+            let segment = |sequence| OURS.at(sequence).data(10).stamped(sequence, 0).frame();
+            pair.pass(port, &segment(1_000));
+            pair.control(|control| {
+                control.paths_full = 1;
+                control.pairs_version += 1;
+            });
+            pair.pass(port, &segment(1_010));
+            pair.name_pair(PODS, 5);
+            pair.pass(port, &segment(1_020));
+            pair.control(|control| control.epoch += 1);
+            pair.pass(port, &segment(1_030));
+            let state = pair.agree("a pair that waits for a number");
+            let buffers = [PATH_UNKNOWN, PATH_REFUSED, 5]
+                .map(|path| state.traffic[&row(path, Point::Port, LOW_TO_HIGH)][0]);
+            assert_eq!(buffers, [1, 2, 1]);
         },
     );
 }

@@ -87,7 +87,14 @@ fn every_pair_has_the_class_of_its_scenario() {
         );
     }
     assert_eq!(classes(Scenario::H6), [("same-node", "none", None, 2)]);
-    let over = |on_link, count| ("vxlan-tailscale", "wireguard>vxlan", Some(on_link), count);
+    let over = |on_link, count| {
+        (
+            "vxlan-tailscale-direct",
+            "wireguard>vxlan",
+            Some(on_link),
+            count,
+        )
+    };
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);
     let lan = ("vxlan-lan", "vxlan", None, 24);

@@ -12,7 +12,7 @@ pub struct ExpectedPath {
     pub from: String,
     /// Name of the receiving pod.
     pub to: String,
-    /// Class from the closed set; with the relay where there is one, else without the mode.
+    /// Class, from the closed set.
     pub class: &'static str,
     /// Encapsulation stack, outer first; `none` within a node.
     pub encap: &'static str,
@@ -79,7 +79,7 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
     match road.vtep_device.as_str() {
         TUNNEL => {
             let class = match road.mode {
-                Mode::Direct => "vxlan-tailscale",
+                Mode::Direct => "vxlan-tailscale-direct",
                 Mode::Derp => "vxlan-tailscale-derp",
                 Mode::PeerRelay => "vxlan-tailscale-peer-relay",
             };

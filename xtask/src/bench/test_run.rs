@@ -1,15 +1,15 @@
-//! Runs the agent's hot-loop benchmark and reads its rows.
+//! Runs a benchmark of the agent that measures by test run, and reads its rows.
 
+use std::path::Path;
 use std::process::Command;
 
-use super::binaries::Binaries;
 use super::row::Row;
 use super::{BenchError, capture};
 use crate::report;
 
-/// The rows of the hot loop.
-pub(super) fn rows(binaries: &Binaries, quick: bool) -> Result<Vec<Row>, BenchError> {
-    let mut command = Command::new(&binaries.hot_loop);
+/// The rows of a benchmark.
+pub(super) fn rows(program: &Path, quick: bool) -> Result<Vec<Row>, BenchError> {
+    let mut command = Command::new(program);
     command.args(["--format", "json"]);
     if quick {
         command.arg("--quick");

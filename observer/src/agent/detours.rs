@@ -1,0 +1,169 @@
+//! What speaks for a shorter road than a relay: peers that were reached directly before, neighbours that
+//! tailscaled asks in vain, and a node that has nothing but a user-mode network. Gathers; the rule
+//! judges.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use observer_ebpf::abi::point::{Hook, Point};
+
+use crate::diagnosis::{DirectBefore, Endpoint, SilentNeighbour, UserModeNetwork};
+use crate::interfaces::Device;
+use crate::path::{Leg, PathReport, RelayMode};
+use crate::routing::UnderlayRules;
+
+/// Discovery messages without an answer that make a neighbour silent: tailscaled asks again every few
+/// seconds while it sends by a relay.
+const SILENT: u64 = 3;
+/// Round trips of either road before they are compared.
+const ENOUGH: u64 = 8;
+/// Peers that are remembered: as many as there are path numbers.
+const PEERS: usize = 512;
+/// How long a neighbour counts after the last message.
+const KEPT: Duration = Duration::from_mins(3);
+
+/// Asked neighbours and the user-mode network of one node.
+#[derive(Default)]
+pub(super) struct Detours {
+    asked: BTreeMap<IpAddr, Asked>,
+    peers: BTreeMap<String, Roads>,
+    pub(super) silent: Vec<SilentNeighbour>,
+    pub(super) user_mode: Option<UserModeNetwork>,
+}
+
+/// Round trips behind the tunnel to one peer.
+#[derive(Default)]
+struct Roads {
+    direct: Samples,
+    relayed: Samples,
+    endpoint: Option<IpAddr>,
+}
+
+/// Samples by the lower edge of their bucket, nanoseconds.
+#[derive(Default)]
+struct Samples(BTreeMap<u64, u64>);
+
+struct Asked {
+    sent: u64,
+    is_answered: bool,
+    last: Instant,
+}
+
+impl Detours {
+    /// Takes the discovery messages of a sweep.
+    pub(super) fn take(&mut self, legs: &[Leg; 2], now: Instant) {
+        let [came, went] = Hook::ALL.map(|hook| legs.get(hook as usize));
+        for (&address, &packets) in went.into_iter().flat_map(|leg| &leg.disco) {
+            let asked = self.asked.entry(address).or_insert(Asked {
+                sent: 0,
+                is_answered: false,
+                last: now,
+            });
+            asked.sent += packets;
+            asked.last = now;
+        }
+        for address in came.into_iter().flat_map(|leg| leg.disco.keys()) {
+            if let Some(asked) = self.asked.get_mut(address) {
+                asked.is_answered = true;
+            }
+        }
+        self.asked
+            .retain(|_, asked| now.duration_since(asked.last) < KEPT);
+    }
+
+    /// Takes the newest round trips of a path that leaves a pod of this node; `leg` is what its mode
+    /// was said of.
+    pub(super) fn take_path(&mut self, peer: &str, path: &PathReport, leg: &Leg) {
+        if self.peers.len() >= PEERS && !self.peers.contains_key(peer) {
+            return;
+        }
+        let samples = path.points.get(&Point::Tunnel);
+        let samples = samples.into_iter().flat_map(|point| &point.rtt_samples);
+        match path.relay {
+            RelayMode::Direct => {
+                let roads = self.peers.entry(peer.to_owned()).or_default();
+                roads.direct.add(samples);
+                roads.relayed = Samples::default();
+                let mut ends = leg.direct.keys();
+                roads.endpoint = ends.next().copied().filter(|_| ends.next().is_none());
+            }
+            RelayMode::Derp => {
+                let roads = self.peers.entry(peer.to_owned()).or_default();
+                roads.relayed.add(samples);
+            }
+            RelayMode::None | RelayMode::Unknown | RelayMode::PeerRelay => {}
+        }
+    }
+
+    /// The direct road to a peer that goes by a relay.
+    pub(super) fn before(&self, peer: &str) -> Option<DirectBefore> {
+        let roads = self.peers.get(peer)?;
+        Some(DirectBefore {
+            endpoint: roads.endpoint,
+            round_trip: roads.direct.median()?,
+            relayed: roads.relayed.median()?,
+        })
+    }
+
+    /// Those that never answered, with the number of messages to them.
+    pub(super) fn unanswered(&self) -> Vec<(IpAddr, u64)> {
+        let asked = self.asked.iter();
+        asked
+            .filter(|(_, asked)| !asked.is_answered && asked.sent >= SILENT)
+            .map(|(&address, asked)| (address, asked.sent))
+            .collect()
+    }
+
+    /// Keeps the unanswered ones that are neighbours by a device of a real network.
+    pub(super) fn set_silent(&mut self, unanswered: Vec<(Endpoint, u64)>) {
+        let neighbours = unanswered
+            .into_iter()
+            .filter(|(endpoint, _)| endpoint.on_link);
+        self.silent = neighbours
+            .map(|(endpoint, asked)| SilentNeighbour { endpoint, asked })
+            .collect();
+    }
+
+    /// Judges the devices that the relays in use are reached by: a user-mode network, and no network
+    /// that machines of one host share beside it.
+    pub(super) fn set_user_mode(
+        &mut self,
+        reached_by: &[&Device],
+        all: &[Device],
+        rules: &UnderlayRules,
+    ) {
+        let has_vmnet = all.iter().any(|device| rules.is_vmnet(device));
+        let mut found = reached_by.iter().filter_map(|device| {
+            let address = rules.user_mode_address(device)?;
+            let device = device.name.clone();
+            Some(UserModeNetwork { device, address })
+        });
+        self.user_mode = found.next().filter(|_| !has_vmnet);
+    }
+}
+
+impl Samples {
+    fn add<'a>(&mut self, samples: impl Iterator<Item = &'a (u64, Option<u64>, u32)>) {
+        for &(low, _, count) in samples {
+            *self.0.entry(low).or_default() += u64::from(count);
+        }
+    }
+
+    /// The lower edge of the middle one's bucket, once there are enough.
+    fn median(&self) -> Option<u64> {
+        let count: u64 = self.0.values().sum();
+        if count < ENOUGH {
+            return None;
+        }
+        let mut below = 0;
+        let middle = self.0.iter().find(|(_, samples)| {
+            below += **samples;
+            below * 2 >= count
+        });
+        middle.map(|(&low, _)| low)
+    }
+}
+
+#[cfg(test)]
+mod tests;

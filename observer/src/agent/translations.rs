@@ -1,0 +1,214 @@
+//! Keeps the kernel's `translations` in line with the flows that were joined, and says which pairs
+//! of a pod and a Service need a number of their own: those whose flows show no real ends in time,
+//! or are over before they can take their path.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
+
+use observer_ebpf::abi::biflow::Assignment;
+use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::key::{FlowKey, PairKey};
+use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
+
+use crate::config::{Config, Network};
+use crate::kernel::{Object, TableError};
+use crate::sweep::Standing;
+use crate::translation::{Joiner, Known, Outcome, Passage, Space, Translated, translated};
+
+/// How long a flow to a Service may count as unknown, nanoseconds.
+const PATIENCE: u64 = 10_000_000_000;
+/// Pairs of a pod and a Service that wait at once; a further one waits for its turn.
+const WAITING: usize = 1_024;
+
+/// Translated flows, and those that may become so.
+pub(super) struct Translations {
+    space: Space,
+    joiner: Joiner,
+    known: Known,
+    waiting: HashMap<PairKey, Waiting>,
+    wanted: HashSet<PairKey>,
+    now: u64,
+}
+
+/// A pair with flows that were not resolved yet.
+struct Waiting {
+    since: u64,
+    seen: u64,
+}
+
+impl Translations {
+    pub(super) fn new(config: &Config) -> Self {
+        let prefixes = |networks: &[Network]| networks.iter().map(Network::prefix).collect();
+        Self {
+            space: Space {
+                networks: prefixes(&config.networks),
+                services: prefixes(&config.services),
+            },
+            joiner: Joiner::default(),
+            known: Known::default(),
+            waiting: HashMap::new(),
+            wanted: HashSet::new(),
+            now: 0,
+        }
+    }
+
+    /// The translated flows.
+    pub(super) const fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Takes the announcement of a flow's first packet.
+    pub(super) fn announced(&mut self, event: &Event, now: u64) {
+        self.now = now;
+        self.joiner.push(event, &self.space, now);
+    }
+
+    /// The flows that the announcements since the last call show under several keys.
+    pub(super) fn joined(&mut self, object: &mut Object) -> Result<Vec<Translated>, TableError> {
+        let mut joined = Vec::new();
+        for outcome in self.joiner.outcomes() {
+            match outcome {
+                Outcome::Joined(flow) => joined.push(flow),
+                Outcome::Revoked(keys) => {
+                    for key in keys {
+                        self.forget(object, &key)?;
+                    }
+                }
+            }
+        }
+        joined.retain(|flow| self.is_inside(flow));
+        Ok(joined)
+    }
+
+    /// The flow that the records of one reply show under several keys.
+    pub(super) fn of_reply(&self, records: &[Event]) -> Option<Translated> {
+        let passages: Vec<_> = records.iter().filter_map(Passage::of).collect();
+        translated(&passages).filter(|flow| self.is_inside(flow))
+    }
+
+    /// Gives a flow's keys the path of its real ends; true if the kernel has to ask again.
+    pub(super) fn give(
+        &mut self,
+        object: &mut Object,
+        flow: &Translated,
+        assignment: Assignment,
+    ) -> Result<bool, TableError> {
+        let mut is_news = false;
+        for member in &flow.members {
+            // Its pair says as much.
+            if member.key == flow.real && member.flags == 0 {
+                continue;
+            }
+            let flags = member.flags;
+            if self
+                .known
+                .note(member.key, assignment.path, flags, self.now)
+            {
+                let word = Assignment {
+                    flags,
+                    ..assignment
+                };
+                object.translations.put(&member.key, &word.word())?;
+                is_news = true;
+            }
+        }
+        for (pod, service) in flow.services(&self.space) {
+            let service = SocketAddr::new(service.address.into(), service.port);
+            let pod = pod.address.into();
+            self.known.add_service(assignment.path, pod, service);
+        }
+        Ok(is_news)
+    }
+
+    /// True if the flow's pair is not to be named by its addresses, or not yet.
+    pub(super) fn holds_back(&self, key: &FlowKey) -> bool {
+        self.known.has(key) || self.space.may_resolve(key)
+    }
+
+    /// True if an end of the pair is a Service: its flows say whether it needs a number.
+    pub(super) fn has_service(&self, pair: &PairKey) -> bool {
+        self.space.is_service(&pair.low) || self.space.is_service(&pair.high)
+    }
+
+    /// Begins a sweep.
+    pub(super) const fn begin(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// Takes how a flow stands at the end of an epoch.
+    pub(super) fn stands(&mut self, key: &FlowKey, standing: Standing) {
+        let is_unnamed = matches!(standing.path, PATH_UNKNOWN | PATH_REFUSED);
+        if self.known.refresh(key, self.now) {
+            let is_over = is_unnamed && standing.is_silent;
+            if is_over && self.known.is_newly_short(key) && self.has_service(&key.pair()) {
+                self.wanted.insert(key.pair());
+            }
+        } else if is_unnamed && self.space.may_resolve(key) {
+            if !standing.is_silent {
+                self.wait(key.pair());
+            }
+        } else if is_unnamed && self.has_service(&key.pair()) {
+            self.wanted.insert(key.pair());
+        }
+    }
+
+    fn wait(&mut self, pair: PairKey) {
+        if self.waiting.len() >= WAITING && !self.waiting.contains_key(&pair) {
+            return;
+        }
+        let now = self.now;
+        let waiting = self.waiting.entry(pair).or_insert(Waiting {
+            since: now,
+            seen: now,
+        });
+        waiting.seen = now;
+    }
+
+    /// Ends a sweep: the pairs of a pod and a Service that need a number of their own.
+    pub(super) fn wanted(&mut self) -> HashSet<PairKey> {
+        let now = self.now;
+        self.waiting.retain(|_, waiting| waiting.seen == now);
+        let late = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| now.saturating_sub(waiting.since) >= PATIENCE);
+        self.wanted.extend(late.map(|(pair, _)| *pair));
+        std::mem::take(&mut self.wanted)
+    }
+
+    /// Forgets a flow whose entry is removed.
+    pub(super) fn forget(&mut self, object: &mut Object, key: &FlowKey) -> Result<(), TableError> {
+        if self.known.remove(key) {
+            object.translations.remove(key)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the flows of a path that loses its number.
+    pub(super) fn retire(&mut self, object: &mut Object, path: u16) -> Result<(), TableError> {
+        for key in self.known.retire(path) {
+            object.translations.remove(&key)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what has had no entry for long.
+    pub(super) fn expire(&mut self, object: &mut Object) -> Result<(), TableError> {
+        for key in self.known.expire(self.now) {
+            object.translations.remove(&key)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what could not be joined to the ledger.
+    pub(super) fn add_to(&self, ledger: &mut BTreeMap<String, u64>) {
+        let counts = self.joiner.counts();
+        ledger.insert("translation.ambiguous".to_owned(), counts.ambiguous);
+        ledger.insert("translation.unmatched".to_owned(), counts.unmatched);
+    }
+
+    /// Both real ends are pods': a path may bear them.
+    fn is_inside(&self, flow: &Translated) -> bool {
+        self.space.is_networked(&flow.real.low) && self.space.is_networked(&flow.real.high)
+    }
+}
