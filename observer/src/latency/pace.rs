@@ -10,6 +10,9 @@ const BUDGET: u64 = 1_000;
 const QUIET: u64 = 60_000_000_000;
 /// The share is lowered by two to the power of this at most.
 const LOWEST: u8 = 12;
+/// Sweeps after a change whose losses tell nothing: flows take the new share at their next epoch, and
+/// the budget of the window in which they do is spent.
+const SETTLING: u8 = 2;
 const SECOND: u64 = 1_000_000_000;
 
 /// The share of packets that are selected, 1 in 2^rate.
@@ -20,6 +23,7 @@ pub struct Pace {
     lost: u64,
     swept: Monotonic,
     calm_since: Monotonic,
+    settling: u8,
 }
 
 impl Pace {
@@ -32,6 +36,7 @@ impl Pace {
             lost: 0,
             swept: now,
             calm_since: now,
+            settling: 0,
         }
     }
 
@@ -53,7 +58,9 @@ impl Pace {
         let passed = now.0.saturating_sub(self.swept.0).max(1);
         let new = lost.saturating_sub(self.lost);
         (self.lost, self.swept) = (lost, now);
-        if new > 0 {
+        if self.settling > 0 {
+            self.settling -= 1;
+        } else if new > 0 {
             // What came beside what was lost is no more than the budget; half of it is to be left.
             let per_second = BUDGET + new.saturating_mul(SECOND) / passed;
             let halvings = (2 * per_second)
@@ -63,7 +70,7 @@ impl Pace {
             let most = self.wanted.saturating_add(LOWEST);
             let halvings = u8::try_from(halvings).unwrap_or(LOWEST);
             self.rate = self.rate.saturating_add(halvings).min(most);
-            self.calm_since = now;
+            (self.calm_since, self.settling) = (now, SETTLING);
         } else if self.rate > self.wanted && now.0.saturating_sub(self.calm_since.0) >= QUIET {
             self.rate -= 1;
             self.calm_since = now;
@@ -97,12 +104,37 @@ mod tests {
     }
 
     #[test]
+    fn losses_before_a_change_takes_effect_do_not_count_again() {
+        let mut pace = Pace::new(8, at(0));
+        let sweeps = [
+            (5_000, 10),
+            (10_000, 10),
+            (10_100, 10),
+            (10_100, 10),
+            (10_101, 11),
+        ];
+        for (sweep, (lost, rate)) in (1..).zip(sweeps) {
+            pace.update(lost, at(5 * sweep));
+            assert_eq!(pace.rate(), rate, "sweep {sweep}");
+        }
+    }
+
+    #[test]
     fn the_share_comes_back_a_step_a_minute() {
         let mut pace = Pace::new(4, at(0));
         assert!(!pace.update(0, at(500)), "it is the settings' own");
         assert!(pace.update(10_000, at(505)));
         assert_eq!(pace.rate(), 7);
-        for (seconds, rate) in [(564, 7), (565, 6), (566, 6), (625, 5), (685, 4), (900, 4)] {
+        for (seconds, rate) in [
+            (510, 7),
+            (515, 7),
+            (564, 7),
+            (565, 6),
+            (566, 6),
+            (625, 5),
+            (685, 4),
+            (900, 4),
+        ] {
             let before = pace.rate();
             assert_eq!(
                 pace.update(10_000, at(seconds)),
