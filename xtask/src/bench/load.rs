@@ -11,8 +11,10 @@ use super::{Bench, BenchError, NODES};
 use crate::traffic::scan::drop_unseen;
 use crate::traffic::{Place, Scan, Stop, TrafficError};
 
-/// Flows, and datagrams a second: each flow sends twice in a sweep of five seconds.
+/// Flows that the table must hold at the end, and those that the generator makes.
 const FLOWS: u32 = 10_000;
+const PORTS: u32 = 10_100;
+/// Datagrams a second: each flow sends about twice in a sweep of five seconds.
 const RATE: u32 = 4_000;
 /// Longer than the flows need to get their entries, and the agent its first sweeps.
 const SETTLE: Duration = Duration::from_secs(15);
@@ -100,7 +102,7 @@ fn watch(bench: &Bench) -> Result<Watched, BenchError> {
     let [from, to] = bench.pods.each_ref().map(Place::from);
     drop_unseen(&to.netns)?;
     let scan = Scan {
-        ports: FLOWS,
+        ports: PORTS,
         rate: RATE,
         ..Scan::new(from, vec![to.address], u64::MAX)
     };

@@ -4,6 +4,7 @@
 //! `NETPATH_SCAN_PACKETS` sets how many packets the scan has.
 
 use std::env;
+use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
@@ -51,22 +52,25 @@ fn steady_flows_keep_path_and_round_trips_through_a_scan() {
     });
     let watched = [0, 1].map(|place| Watched::new(&lab.nodes()[place], &agents[place]));
     let ends = [from.address, to.address];
-    let mut begun = Vec::new();
+    // The sweeps that lie whole in the scan, per agent.
+    let mut swept = Vec::new();
     let counted = steps(&watched, || {
         with_load(&[load], || {
             for agent in &agents {
                 agent.await_sweep("the steady pair", |sweep| samples(sweep, ends).is_some());
-                begun.push(agent.sweeps().len());
             }
+            let count = || agents.iter().map(|agent| agent.sweeps().len());
+            let begun: Vec<_> = count().collect();
             scan(&lab, packets);
+            swept.extend(begun.into_iter().zip(count()));
         });
         // What is under way arrives.
         thread::sleep(Duration::from_millis(100));
     });
     let sent = steady.read().expect("nft").packets;
-    for ((step, agent), begun) in counted.iter().zip(agents).zip(begun) {
+    for ((step, agent), (begun, over)) in counted.iter().zip(agents).zip(swept) {
         assert_counted(step, packets);
-        assert_kept(agent, begun, ends, sent);
+        assert_kept(agent, begun - 1..over, ends, sent);
     }
 }
 
@@ -87,13 +91,12 @@ fn assert_counted(step: &Step, packets: u64) {
 }
 
 /// Every sweep of the scan has the pair with its class and with new round trips at all points.
-fn assert_kept(agent: Agent, begun: usize, ends: [std::net::Ipv4Addr; 2], sent: u64) {
+fn assert_kept(agent: Agent, swept: Range<usize>, ends: [std::net::Ipv4Addr; 2], sent: u64) {
     let node = agent.node().to_owned();
     let ended = agent.end();
     let last = ended.last();
     assert!(last.ledger.get("flow_refused_budget") > 0, "no storm");
-    // The last two cover the end of the load.
-    let scanned = &ended.sweeps[begun - 1..ended.sweeps.len() - 2];
+    let scanned = &ended.sweeps[swept];
     assert!(scanned.len() > 2, "{node}: {} sweeps", scanned.len());
     for (before, after) in scanned.iter().zip(&scanned[1..]) {
         let [before, after] = [before, after].map(|sweep| samples(sweep, ends));
