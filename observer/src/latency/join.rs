@@ -70,7 +70,7 @@ impl Joiner {
             }
             Some(Held::Waiting(events)) => events.push(*event),
             Some(Held::Ambiguous) => {}
-            Some(Held::Done(points)) if *points & bit(event) != 0 => {
+            Some(Held::Done(points)) if *points & (1 << (event.point & 7)) != 0 => {
                 self.held.insert(identity, Held::Ambiguous);
                 self.counts.ambiguous += 1;
             }
@@ -92,10 +92,13 @@ impl Joiner {
                 if events.windows(2).any(|pair| !is_one_key(pair)) {
                     self.translated.push(events.clone());
                 }
-                let points = events.iter().map(bit).fold(0, std::ops::BitOr::bitor);
-                let events = std::mem::take(events);
-                *held = Held::Done(points);
-                round_trips.extend(round_trip(identity, events));
+                let done = Held::Done(
+                    events
+                        .iter()
+                        .fold(0, |points, event| points | 1 << (event.point & 7)),
+                );
+                round_trips.extend(round_trip(identity, std::mem::take(events)));
+                *held = done;
             }
         }
         while let Some(&(since, identity)) = self.order.front() {
@@ -119,11 +122,6 @@ impl Joiner {
     pub const fn counts(&self) -> JoinerCounts {
         self.counts
     }
-}
-
-/// The bit of an event's point.
-const fn bit(event: &Event) -> u8 {
-    1 << (event.point & 7)
 }
 
 fn identity(event: &Event) -> Option<Identity> {
@@ -293,11 +291,10 @@ mod tests {
     #[test]
     fn an_identity_that_comes_again_within_10_s_is_ambiguous_though_it_was_handed_out() {
         let mut joiner = Joiner::default();
-        joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), MS);
+        let again = reply(Point::Port, Hook::Egress, 20, MS);
+        joiner.push(&again, MS);
         assert_eq!(joiner.settled(1_000 * MS).len(), 1);
-        for _ in 0..2 {
-            joiner.push(&reply(Point::Port, Hook::Egress, 20, MS), 9_000 * MS);
-        }
+        joiner.push(&again, 9_000 * MS);
         assert_eq!(joiner.settled(9_900 * MS), []);
         let counts = joiner.counts();
         assert_eq!((counts.ambiguous, counts.unmatched), (1, 0));
