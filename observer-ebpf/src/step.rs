@@ -9,6 +9,7 @@ mod entry;
 mod observe;
 mod opaque;
 mod outer;
+mod refusal;
 mod sample;
 mod scene;
 mod select;
@@ -19,6 +20,7 @@ mod trajectory;
 mod tunnel;
 
 pub use observe::{Frame, observe, refuse};
+pub use refusal::{Unread, tell_unread};
 pub use select::{is_selected, order};
 pub use size::{Size, size};
 pub use tables::{Inserted, Tables};

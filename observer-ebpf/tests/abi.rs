@@ -69,10 +69,10 @@ fn values_have_their_layout() {
 #[test]
 fn control_and_events_have_their_layout() {
     layout!(Control, 64, {
-        cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 48, rate: 49,
-        echo_rate: 50, ports_attached: 51, relays: 52, paths_full: 56, reserved: 60,
+        cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 52, rate: 53,
+        echo_rate: 54, ports_attached: 55, relays: 56, paths_full: 60,
     });
-    layout!(Own<u64>, 1440, { counters: 0, tunnel: 272, packet: 288, head: 416 });
+    layout!(Own<u64>, 1448, { counters: 0, tunnel: 280, packet: 296, head: 424 });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,
         path: 72, kind: 74, point: 75, hook: 76, direction: 77, tcp_flags: 78, reserved: 79,
@@ -126,8 +126,13 @@ fn numbers_in_records_are_these() {
         (0, 1)
     );
     assert_eq!(
-        (EventKind::Announced as u8, EventKind::RoundTrip as u8),
-        (1, 2)
+        [
+            EventKind::Announced,
+            EventKind::RoundTrip,
+            EventKind::Refused
+        ]
+        .map(|kind| kind as u8),
+        [1, 2, 3]
     );
     let kinds = [
         OuterKind::Vxlan,
@@ -147,8 +152,9 @@ fn numbers_in_records_are_these() {
         Budget::Announcements,
         Budget::RoundTrips,
         Budget::Wakeups,
+        Budget::Messages,
     ];
-    assert_eq!(budgets.map(|budget| budget as u32), [0, 1, 2, 3]);
+    assert_eq!(budgets.map(|budget| budget as u32), [0, 1, 2, 3, 4]);
     for (number, point) in Point::ALL.into_iter().enumerate() {
         assert_eq!(point.index(), number);
     }
@@ -166,7 +172,7 @@ fn every_counter_has_a_cell_of_its_own() {
         .chain(malformed)
         .collect();
     assert_eq!(cells, (0..COUNTERS).collect::<Vec<_>>());
-    assert_eq!(COUNTERS, 34);
+    assert_eq!(COUNTERS, 35);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod lock;
 mod output;
 mod printer;
 mod pulse;
+mod refusals;
 mod roads;
 mod signals;
 mod supervisor;
@@ -89,7 +90,7 @@ impl Agent {
         object.control.set(config.control(jiffy_nanos()));
         Ok(Self {
             attachments: Attachments::new(config.interfaces.clone(), tie),
-            intake: Intake::new(&config),
+            intake: Intake::new(&config, Monotonic(monotonic_nanos())),
             roads: Roads::open(config.underlay.clone())?,
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
@@ -125,6 +126,10 @@ impl Agent {
         for trip in settled {
             self.output.round_trip(trip)?;
         }
+        for event in self.intake.refused() {
+            let at = |point| self.attachments.name_at(point);
+            refusals::tell(&event, &self.devices.borrow(), at);
+        }
         Ok(())
     }
 
@@ -159,6 +164,10 @@ impl Agent {
             last,
             |key, standing| self.intake.stands(key, standing),
         )?;
+        let lost = &self.snapshot.ledger;
+        if let Some(rate) = self.intake.retune(&mut self.object, lost, silence.now)? {
+            self.output.retune(rate);
+        }
         self.intake
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
         self.begin_paths();
@@ -223,9 +232,7 @@ impl Agent {
         let mut ledger = self.snapshot.ledger.clone();
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
-        let (lost, untold) = self.snapshot.unanswered.counts();
-        ledger.insert("no_reply".to_owned(), lost);
-        ledger.insert("no_reply_untold".to_owned(), untold);
+        self.snapshot.unanswered.add_to(&mut ledger);
         let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
         let gone = inserted.saturating_sub(self.snapshot.seen.entries);
         ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::agent::{self, Ending, Format, Task};
-use crate::config::{Config, File, Network, Overrides, parse_duration};
+use crate::config::{Config, File, LogLevel, Network, Overrides, parse_duration};
 
 /// Sees what pod traffic really does on the network.
 #[derive(Debug, Parser)]
@@ -57,6 +61,9 @@ struct RunArgs {
     /// Follow one TCP timestamp in this many as a round trip, a power of two.
     #[arg(long, value_name = "N")]
     sample_one_in: Option<u32>,
+    /// What is worth a line on standard error.
+    #[arg(long, value_enum)]
+    log: Option<LogLevel>,
 }
 
 /// Runs the verb of the command line.
@@ -95,11 +102,13 @@ fn run(args: RunArgs) -> ExitCode {
         interval: args.interval,
         otlp: args.otlp,
         sample_one_in: args.sample_one_in,
+        log: args.log,
     };
     let config = match Config::read(args.config.as_deref(), overrides) {
         Ok(config) => config,
         Err(error) => return failed(&error, 2),
     };
+    log(config.log);
     let task = Task {
         format: args.format,
         duration: args.duration,
@@ -116,6 +125,24 @@ fn run(args: RunArgs) -> ExitCode {
         }
         Err(error) => failed(&error, error.exit_code()),
     }
+}
+
+/// Lines about the run go to standard error. Libraries are heard of from `info` on.
+fn log(level: LogLevel) {
+    let own = match level {
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+    };
+    let targets = Targets::new()
+        .with_default(Level::INFO)
+        .with_target("observer", own);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(targets)
+        .init();
 }
 
 #[expect(clippy::print_stdout, reason = "the file is the verb's output")]

@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::interfaces::Rules;
 use crate::routing::UnderlayRules;
 
@@ -48,6 +50,19 @@ pub struct Config {
     pub underlay: UnderlayRules,
     /// Where spans and metrics go.
     pub otlp: Otlp,
+    /// What is worth a line on standard error.
+    pub log: LogLevel,
+}
+
+/// What is worth a line on standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What changes: devices, blind spots, the receiver's state.
+    #[default]
+    Info,
+    /// Also what the kernel programs refuse, at most some a second.
+    Debug,
 }
 
 /// The exporter, on or off.
@@ -70,6 +85,8 @@ pub struct Overrides {
     pub interval: Option<Duration>,
     /// See [`Config::otlp`].
     pub otlp: Option<String>,
+    /// See [`Config::log`].
+    pub log: Option<LogLevel>,
     /// See [`File::sample_one_in`].
     pub sample_one_in: Option<u32>,
 }
@@ -123,6 +140,9 @@ impl Config {
         }
         if let Some(one_in) = overrides.sample_one_in {
             file.sample_one_in = one_in;
+        }
+        if let Some(log) = overrides.log {
+            file.log = log;
         }
         let node = overrides
             .node
@@ -195,6 +215,7 @@ impl Config {
             interfaces: file.interfaces,
             underlay: file.underlay,
             otlp: otlp.map_or(Otlp::Unset, Otlp::Endpoint),
+            log: file.log,
         })
     }
 }

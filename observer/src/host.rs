@@ -21,7 +21,7 @@ use observer_ebpf::abi::point::{Hook, Site};
 use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord, TrafficRow};
 use observer_ebpf::parse::{Captured, Expand, Framing, parse};
-use observer_ebpf::step::{self, Frame, refuse};
+use observer_ebpf::step::{self, Frame, Unread, refuse, tell_unread};
 use observer_ebpf::units::Monotonic;
 
 use arena::Arena;
@@ -140,7 +140,15 @@ impl HostObserver {
                 };
                 step::observe(self, seen.site, frame, &packet);
             }
-            Err(reason) => refuse(self, reason),
+            Err(reason) => {
+                let unread = Unread {
+                    cell: refuse(self, reason),
+                    ifindex: 0,
+                    length: seen.length,
+                    site: seen.site,
+                };
+                tell_unread(self, &unread);
+            }
         }
     }
 

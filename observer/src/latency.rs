@@ -4,9 +4,11 @@
 mod identity;
 mod join;
 mod lost;
+mod pace;
 mod round_trip;
 
 pub use identity::Identity;
 pub use join::{Joiner, JoinerCounts};
 pub use lost::{Half, Lost, Silence, Unanswered};
+pub use pace::Pace;
 pub use round_trip::{RoundTrip, Side, Sighting};

@@ -18,7 +18,7 @@ fn observer(sizes: Sizes) -> HostObserver {
         cover: Cover::of(&everything, &everything),
         epoch: 1,
         pairs_version: 1,
-        limits: [1_000; 4],
+        limits: [1_000; 5],
         ..Control::default()
     };
     let mut observer = HostObserver::new(sizes, control);

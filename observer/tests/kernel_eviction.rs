@@ -234,7 +234,7 @@ fn stage() -> Object {
         cover: Cover::of(&cover, &Prefix::NONE),
         epoch: 1,
         pairs_version: 1,
-        limits: [u32::MAX; 4],
+        limits: [u32::MAX, u32::MAX, u32::MAX, u32::MAX, 0],
         window_shift: 5,
         rate: 31,
         ..Control::default()

@@ -6,6 +6,7 @@
 
 mod agent;
 mod binaries;
+mod bulk;
 mod collector;
 mod devices;
 mod error;
@@ -124,6 +125,7 @@ fn measure(
         Part::Hot => return test_run::rows(&binaries.hot_loop, effort.is_quick),
         Part::Storm => return test_run::rows(&binaries.load, effort.is_quick),
         Part::Overhead => overhead::rows,
+        Part::Bulk => bulk::rows,
         Part::Whole => whole::rows,
         Part::Start => start::rows,
         Part::Agent => agent::rows,

@@ -55,6 +55,8 @@ mod program;
 mod receiver;
 #[path = "observe/recreation.rs"]
 mod recreation;
+#[path = "observe/refusals.rs"]
+mod refusals;
 #[path = "observe/relay.rs"]
 mod relay;
 #[path = "observe/round_trips.rs"]

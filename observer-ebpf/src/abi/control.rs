@@ -30,8 +30,6 @@ pub struct Control {
     pub relays: u32,
     /// 1 while user space has no path number left: new pairs count on the refused path.
     pub paths_full: u32,
-    /// Zero.
-    pub reserved: u32,
 }
 
 // One cache line.
@@ -100,18 +98,19 @@ impl Control {
     #[inline(always)]
     #[must_use]
     pub const fn limit(&self, budget: Budget) -> u32 {
-        let [inserts, announcements, round_trips, wakeups] = self.limits;
+        let [inserts, announcements, round_trips, wakeups, messages] = self.limits;
         match budget {
             Budget::Inserts => inserts,
             Budget::Announcements => announcements,
             Budget::RoundTrips => round_trips,
             Budget::Wakeups => wakeups,
+            Budget::Messages => messages,
         }
     }
 }
 
 /// Number of budgets.
-pub const BUDGETS: usize = 4;
+pub const BUDGETS: usize = 5;
 
 /// Things that cost and that a storm must not multiply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,4 +124,6 @@ pub enum Budget {
     RoundTrips = 2,
     /// Events submitted with a wake-up: the first packet of a pair without path.
     Wakeups = 3,
+    /// Events that tell of a refusal; none unless user space shows them.
+    Messages = 4,
 }

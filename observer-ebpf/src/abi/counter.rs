@@ -36,10 +36,12 @@ pub enum Loss {
     ProbesStale = 12,
     /// Round-trip samples taken.
     Samples = 13,
+    /// Refusals that were counted and not told, because the messages of the window were spent.
+    MessageBudget = 14,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 14;
+pub const LOSSES: u32 = 15;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -89,6 +91,7 @@ impl Loss {
         (Self::HeadersUnreadable, "headers_unreadable"),
         (Self::ProbesStale, "probes_stale"),
         (Self::Samples, "samples"),
+        (Self::MessageBudget, "message_budget"),
     ];
 }
 

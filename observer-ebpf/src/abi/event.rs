@@ -14,6 +14,9 @@ pub enum EventKind {
     Announced = 1,
     /// The reply of a selected packet passed; one record per point.
     RoundTrip = 2,
+    /// A refusal, for people: `probe` is the cell of `counters` that counted it, `sequence` the
+    /// device's number where a frame was refused.
+    Refused = 3,
 }
 
 impl EventKind {
@@ -23,6 +26,7 @@ impl EventKind {
         match number {
             1 => Some(Self::Announced),
             2 => Some(Self::RoundTrip),
+            3 => Some(Self::Refused),
             _ => None,
         }
     }
@@ -58,7 +62,8 @@ pub struct Event {
     pub point: u8,
     /// Hook that the packet passed.
     pub hook: u8,
-    /// Flow direction of the packet; of a round trip that of the reply.
+    /// Flow direction of the packet; of a round trip that of the reply; of a refused frame, whose
+    /// flow is not known, the hook.
     pub direction: u8,
     /// TCP flags of the packet as on the wire; 0 for others.
     pub tcp_flags: u8,

@@ -10,7 +10,7 @@ use aya_ebpf::programs::TcContext;
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::parse::{Bytes, Expand, Framing, Malformed, Packet, Window, parse_into};
-use observer_ebpf::step::{Frame, Tables, observe, refuse};
+use observer_ebpf::step::{Frame, Tables, Unread, observe, refuse, tell_unread};
 
 use crate::frame::{Head, Linear};
 use crate::maps::own;
@@ -58,13 +58,20 @@ fn pass(ctx: &TcContext, site: Site) {
     };
     if !is_usual {
         cold_path();
-        let is_packet = match (framing, expand) {
+        let refused = match (framing, expand) {
             (Framing::Ethernet, Expand::No) => unusual_frame(ctx.skb.skb),
             (Framing::Ethernet, Expand::Vxlan) => unusual_outer_frame(ctx.skb.skb),
             (Framing::Ip, _) => unusual_packet(ctx.skb.skb),
         };
-        if is_packet == 0 {
-            return;
+        if refused != PACKET {
+            let unread = Unread {
+                cell: refused,
+                // SAFETY: the context is valid while the program runs; this is a plain word of it.
+                ifindex: unsafe { (*ctx.skb.skb).ifindex },
+                length: ctx.len(),
+                site,
+            };
+            return tell_unread(&kernel, &unread);
         }
     }
     observe(&kernel, site, frame(ctx), forget(packet));
@@ -128,12 +135,15 @@ unusual! {
     unusual_packet: Ip Vxlan;
 }
 
+/// Answer of [`unusual`]: no cell of the ledger.
+const PACKET: u32 = u32::MAX;
+
 /// Parses any other frame into this CPU's room, out of the linear part or a copy of the head; counts
-/// it and answers 0 if it is no packet.
+/// it if it is no packet, and answers with the cell.
 #[inline(always)]
 fn unusual(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
     let Some((kernel, packet, room)) = own() else {
-        return 0;
+        return Loss::Frames as u32;
     };
     let length = ctx.len();
     let linear = Linear::of(ctx);
@@ -149,11 +159,8 @@ fn unusual(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
         };
     }
     match parsed {
-        Ok(()) => 1,
-        Err(reason) => {
-            refuse(&kernel, reason);
-            0
-        }
+        Ok(()) => PACKET,
+        Err(reason) => refuse(&kernel, reason),
     }
 }
 

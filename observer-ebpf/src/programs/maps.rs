@@ -58,7 +58,7 @@ static OUTER_FLOWS: HashMap<OuterKey, OuterFlow<u64>, 4096> = HashMap::new();
 /// Where DERP relays listen. 256 entries, written by user space; 16 KB.
 #[btf_map]
 static RELAYS: HashMap<RelayKey, u32, { RELAY_COUNT as usize }> = HashMap::new();
-/// Window words of the budgets; 4 entries.
+/// Window words of the budgets; 5 entries.
 #[btf_map]
 static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
 /// Events to user space, 256 KiB; full = counted.
@@ -69,7 +69,7 @@ static EVENTS: RingBuf<(), 262_144> = RingBuf::new();
 /// also forgets what was stored, so that the parser's many paths meet in one state.
 #[btf_map]
 static COUNTERS: Array<Own<Own64>, 1> = Array::new();
-/// What user space says; one entry of 96 bytes, mapped by the agent.
+/// What user space says; one entry of 64 bytes, mapped by the agent.
 #[btf_map]
 static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 /// This CPU's own memory: the step's tables with its ledger, room for a packet and for a head.

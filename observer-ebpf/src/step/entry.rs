@@ -10,7 +10,7 @@ use crate::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use crate::cell::Cell32;
 
 use super::scene::Scene;
-use super::{Inserted, Tables, budget};
+use super::{Inserted, Tables, budget, refusal};
 
 /// Finds or makes the entry of the packet's flow, else says on which reserved path it counts.
 #[inline(always)]
@@ -49,12 +49,14 @@ fn create<T: Tables>(scene: &Scene<'_, T>, site: Site) -> u16 {
     }
     if !budget::take(*scene, Budget::Inserts) {
         tables.count(Loss::InsertBudget.into(), 1);
+        refusal::flow(scene, site, Loss::InsertBudget);
         return PATH_REFUSED;
     }
     match tables.insert_biflow(key) {
         Inserted::Present => CREATED,
         Inserted::Refused => {
             tables.count(Loss::InsertRefused.into(), 1);
+            refusal::flow(scene, site, Loss::InsertRefused);
             PATH_REFUSED
         }
         Inserted::New => {

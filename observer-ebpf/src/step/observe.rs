@@ -22,14 +22,16 @@ pub struct Frame {
     pub mark: u32,
 }
 
-/// Counts a frame that is no packet.
+/// Counts a frame that is no packet; answers with the cell that counted it.
 #[inline(always)]
-pub fn refuse<T: Tables>(tables: &T, reason: Rejected) {
+pub fn refuse<T: Tables>(tables: &T, reason: Rejected) -> u32 {
+    let counter = match reason {
+        Rejected::NotOurs(reason) => Counter::NotOurs(reason),
+        Rejected::Malformed(reason) => Counter::Malformed(reason),
+    };
     tables.count(Loss::Frames.into(), 1);
-    match reason {
-        Rejected::NotOurs(reason) => tables.count(Counter::NotOurs(reason), 1),
-        Rejected::Malformed(reason) => tables.count(Counter::Malformed(reason), 1),
-    }
+    tables.count(counter, 1);
+    counter.index()
 }
 
 /// Counts, marks, times and announces one packet.

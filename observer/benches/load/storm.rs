@@ -79,9 +79,9 @@ impl Series {
 
 /// Lets every packet's flow into the table; all else as by default.
 pub(super) const fn without_insert_budget(control: Control) -> Control {
-    let [_, announcements, round_trips, wakeups] = control.limits;
+    let [_, announcements, round_trips, wakeups, messages] = control.limits;
     Control {
-        limits: [u32::MAX, announcements, round_trips, wakeups],
+        limits: [u32::MAX, announcements, round_trips, wakeups, messages],
         ..control
     }
 }

@@ -179,6 +179,13 @@ impl Attachments {
         self.present.iter().filter_map(of).collect()
     }
 
+    /// Name of the device at a point; ports are many and have none.
+    pub(super) fn name_at(&self, point: Point) -> Option<String> {
+        let mut places = self.present.iter().map(|(place, _)| place);
+        let place = places.find(|place| place.point == point && point != Point::Port)?;
+        Some(place.name.clone())
+    }
+
     /// Adds the blind spots to the ledger.
     pub(super) fn add_to(&self, ledger: &mut BTreeMap<String, u64>) {
         for (reason, _) in self.failed.values() {

@@ -8,10 +8,11 @@ use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::{FlowKey, PairKey};
 use observer_ebpf::abi::point::FlowDirection;
 use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
+use observer_ebpf::units::Monotonic;
 
 use crate::config::Config;
 use crate::kernel::{Object, TableError};
-use crate::latency::{Joiner, RoundTrip};
+use crate::latency::{Joiner, Pace, RoundTrip};
 use crate::path::PathTable;
 use crate::sweep::{Remembered, Seen, Snapshot, Standing};
 use crate::translation::{Known, Translated};
@@ -26,25 +27,27 @@ pub(super) struct Intake {
     paths: PathTable,
     joiner: Joiner,
     translations: Translations,
-    rate: u8,
+    pace: Pace,
     raised: u64,
     pending: bool,
     said_full: bool,
     begun: Vec<u16>,
+    refused: Vec<Event>,
     rejected: u64,
 }
 
 impl Intake {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, now: Monotonic) -> Self {
         Self {
             paths: PathTable::default(),
             joiner: Joiner::default(),
             translations: Translations::new(config),
-            rate: config.rate,
+            pace: Pace::new(config.rate, now),
             raised: 0,
             pending: false,
             said_full: false,
             begun: Vec::new(),
+            refused: Vec::new(),
             rejected: 0,
         }
     }
@@ -72,6 +75,7 @@ impl Intake {
             match EventKind::from_number(event.kind) {
                 Some(EventKind::Announced) => self.translations.announced(event, now),
                 Some(EventKind::RoundTrip) => self.joiner.push(event, now),
+                Some(EventKind::Refused) => self.refused.push(*event),
                 None => self.rejected += 1,
             }
         }
@@ -131,7 +135,7 @@ impl Intake {
         };
         let assignment = Assignment {
             path,
-            rate: self.rate,
+            rate: self.pace.rate(),
             flags: 0,
         };
         self.pending |= self.translations.give(object, flow, assignment)?;
@@ -164,7 +168,7 @@ impl Intake {
         } else {
             0
         };
-        let rate = self.rate;
+        let rate = self.pace.rate();
         object
             .pairs
             .put(pair, &Assignment { path, rate, flags }.word())
@@ -187,6 +191,32 @@ impl Intake {
                  together, as unknown"
             );
         }
+    }
+
+    /// Selects fewer round trips while the ledger shows that records of them are lost, from the next
+    /// epoch of a flow on. The new rate, if it has changed.
+    pub(super) fn retune(
+        &mut self,
+        object: &mut Object,
+        ledger: &BTreeMap<String, u64>,
+        now: Monotonic,
+    ) -> Result<Option<u8>, TableError> {
+        let losses = ["round_trip_budget", "ring_full"].into_iter();
+        let lost = losses.filter_map(|name| ledger.get(name)).sum();
+        if !self.pace.update(lost, now) {
+            return Ok(None);
+        }
+        let rate = self.pace.rate();
+        tracing::info!(one_in = 1_u64 << rate.min(63), "round trips are selected");
+        let mut control = object.control.get();
+        (control.rate, control.echo_rate) = (rate, self.pace.lowered());
+        object.control.set(control);
+        for (path, pair) in self.paths.iter() {
+            self.tell(object, &pair, path)?;
+        }
+        self.translations.retune(object, rate)?;
+        self.pending = true;
+        Ok(Some(rate))
     }
 
     /// Lets the kernel ask again, at most ten times a second.
@@ -239,6 +269,11 @@ impl Intake {
             self.say_full(object, false);
         }
         Ok(())
+    }
+
+    /// Refusals that were told since the last call.
+    pub(super) fn refused(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Forgets a flow whose entry is removed.

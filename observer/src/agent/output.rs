@@ -191,6 +191,11 @@ impl Output {
         self.printer.finish().await
     }
 
+    /// Round trips are selected at 1 in 2^`rate` from now on.
+    pub(super) const fn retune(&mut self, rate: u8) {
+        self.rate = rate;
+    }
+
     /// Makes spans of a packet that nobody answered.
     pub(super) fn lost(&mut self, lost: &Lost) -> Result<(), AgentError> {
         // Anomalies come first.
@@ -347,4 +352,32 @@ fn lines<T>(
         text.push('\n');
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    #[tokio::test]
+    async fn an_exporter_that_dies_is_told_at_once() {
+        let overrides = Overrides {
+            otlp: Some("http://127.0.0.1:9".to_owned()),
+            ..Overrides::default()
+        };
+        let config = Config::read(None, overrides).expect("settings");
+        let mut output = Output::start(&config, Format::None).expect("outputs");
+        let second = Duration::from_secs(1);
+        tokio::time::timeout(second, output.ended())
+            .await
+            .expect_err("it lives");
+        if let Some((_, task)) = &output.exporter {
+            task.abort();
+        }
+        let told = tokio::time::timeout(second, output.ended()).await;
+        let told = told.expect("it is dead");
+        let error = AgentError::exporter_ended(&told);
+        assert!(error.to_string().contains("the exporter"), "{error}");
+        assert_eq!(error.exit_code(), 6);
+    }
 }

@@ -145,6 +145,15 @@ impl Translations {
         self.has_service(pair) || self.provisional.contains(pair)
     }
 
+    /// Gives all flows another selection rate.
+    pub(super) fn retune(&self, object: &mut Object, rate: u8) -> Result<(), TableError> {
+        for (key, path, flags) in self.known.flows() {
+            let word = Assignment { path, rate, flags }.word();
+            object.translations.put(key, &word)?;
+        }
+        Ok(())
+    }
+
     /// True if the flow's pair is not to be named by its addresses, or not yet.
     pub(super) fn holds_back(&self, key: &FlowKey) -> bool {
         self.known.has(key) || self.space.may_resolve(key)

@@ -3,7 +3,7 @@
 use observer_ebpf::abi::control::{Control, Cover};
 use observer_ebpf::abi::relay::RelayKey;
 
-use super::{Config, Network};
+use super::{Config, LogLevel, Network};
 
 /// An accounting window is the largest power of two of jiffies within this, nanoseconds.
 const WINDOW: u64 = 250_000_000;
@@ -16,6 +16,8 @@ const ANNOUNCEMENTS: u64 = 4_000;
 const ROUND_TRIPS: u64 = 1_000;
 /// Events per second that wake the agent.
 const WAKEUPS: u64 = 20;
+/// Refusals per second that are told, if any are.
+const MESSAGES: u64 = 20;
 
 /// Silence after which a flow entry is removed, nanoseconds.
 const EXPIRY: u64 = 300_000_000_000;
@@ -56,6 +58,10 @@ impl Config {
                 limit(ANNOUNCEMENTS),
                 limit(ROUND_TRIPS),
                 limit(WAKEUPS),
+                match self.log {
+                    LogLevel::Info => 0,
+                    LogLevel::Debug => limit(MESSAGES),
+                },
             ],
             window_shift: shift,
             rate: self.rate,
@@ -63,7 +69,6 @@ impl Config {
             ports_attached: 0,
             relays: u32::try_from(self.relays.len()).unwrap_or(u32::MAX),
             paths_full: 0,
-            reserved: 0,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::duration::{parse_duration, write_duration};
-use super::{ConfigError, Network};
+use super::{ConfigError, LogLevel, Network};
 use crate::interfaces::Rules;
 use crate::routing::UnderlayRules;
 
@@ -41,6 +41,8 @@ pub struct File {
     pub sample_one_in: u32,
     /// OTLP gRPC endpoint; nothing is sent if left out.
     pub otlp_endpoint: Option<String>,
+    /// What is worth a line on standard error.
+    pub log: LogLevel,
     /// Which device names play which role.
     pub interfaces: Rules,
     /// What belongs to a virtual network of one host's virtual machines.
@@ -62,6 +64,7 @@ impl Default for File {
             ring_bytes: 262_144,
             sample_one_in: 256,
             otlp_endpoint: None,
+            log: LogLevel::default(),
             interfaces: Rules::default(),
             underlay: UnderlayRules::default(),
         }
@@ -149,7 +152,15 @@ impl File {
             (
                 "sample_one_in",
                 self.sample_one_in.to_string(),
-                "Of how many TCP timestamps one is followed as a round trip, a power of two.",
+                "Of how many TCP timestamps one is followed as a round trip, a power of two; more while records are lost.",
+            ),
+            (
+                "log",
+                match self.log {
+                    LogLevel::Info => "\"info\"".to_owned(),
+                    LogLevel::Debug => "\"debug\"".to_owned(),
+                },
+                "`info` or `debug`: with `debug` also what the kernel programs refuse, and why.",
             ),
         ]
     }

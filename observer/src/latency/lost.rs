@@ -1,8 +1,8 @@
 //! Packets that nobody answered: from what a flow's entry holds armed to where the packet or its
 //! reply was seen last on this node. Time is an argument.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use observer_ebpf::abi::biflow::{
@@ -115,10 +115,11 @@ impl Unanswered {
         std::mem::take(&mut self.found)
     }
 
-    /// Lost packets so far, and how many of them found no room in their sweep.
-    #[must_use]
-    pub const fn counts(&self) -> (u64, u64) {
-        (self.count, self.untold)
+    /// Adds to the ledger how many were found so far, and how many of them found no room in their
+    /// sweep.
+    pub fn add_to(&self, ledger: &mut BTreeMap<String, u64>) {
+        ledger.insert("no_reply".to_owned(), self.count);
+        ledger.insert("no_reply_untold".to_owned(), self.untold);
     }
 }
 

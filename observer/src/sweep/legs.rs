@@ -46,8 +46,8 @@ pub(super) fn legs(outer: &OuterFlows, [came, went]: [u64; 2]) -> [Leg; 2] {
 struct Known {
     /// Where its WireGuard goes: arriving packets bear no mark.
     endpoints: HashSet<IpAddr>,
-    /// Receivers of what this node passes on, being a peer relay itself: seen in both directions, while
-    /// every end has an index of its own.
+    /// Receivers of what this node passes on, being a peer relay itself: what came from the one end goes
+    /// to another under the same index, which is the receiver's own.
     passed_on: HashSet<u32>,
 }
 
@@ -60,16 +60,20 @@ impl Known {
                 .any(|&kind| key.kind == kind as u8)
         };
         let endpoints = outer.keys().filter(is_marked).filter(is_wireguard);
-        let receivers = |hook: Hook| -> HashSet<u32> {
-            let relayed =
-                |key: &&OuterKey| key.kind == OuterKind::PeerRelay as u8 && key.hook == hook as u8;
-            let keys = outer.keys().filter(relayed);
-            keys.map(|key| key.session).collect()
+        let relayed = |hook: Hook| {
+            let is_meant = move |key: &&OuterKey| {
+                key.kind == OuterKind::PeerRelay as u8 && key.hook == hook as u8
+            };
+            outer.keys().filter(is_meant)
         };
-        let [came, went] = Hook::ALL.map(receivers);
+        let came = relayed(Hook::Ingress).map(|key| (key.session, key.source));
+        let came: HashSet<_> = came.collect();
+        let indices: HashSet<u32> = came.iter().map(|&(session, _)| session).collect();
+        let went = relayed(Hook::Egress).map(|key| (key.session, key.destination));
+        let passed_on = went.filter(|end| indices.contains(&end.0) && !came.contains(end));
         Self {
             endpoints: endpoints.map(|key| key.destination.into()).collect(),
-            passed_on: came.intersection(&went).copied().collect(),
+            passed_on: passed_on.map(|(session, _)| session).collect(),
         }
     }
 
@@ -212,5 +216,12 @@ mod tests {
             (session(Hook::Ingress, OTHER, 7), 1, 164),
         ]);
         assert_eq!((came.peer_relay(), went.peer_relay()), (128, 128));
+    }
+
+    #[test]
+    fn two_ends_that_chose_the_same_index_pass_nothing_on() {
+        let key = |hook| key(hook, OuterKind::PeerRelay, OTHER, 0);
+        let [came, went] = of(&[(key(Hook::Ingress), 1, 164), (key(Hook::Egress), 2, 328)]);
+        assert_eq!((came.peer_relay(), went.peer_relay()), (128, 256));
     }
 }

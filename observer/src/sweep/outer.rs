@@ -40,9 +40,10 @@ struct Counts {
 const IDLE_SWEEPS: u16 = 60;
 
 impl OuterFlows {
-    /// Begins a new sweep; what the last one counted stays for comparison.
+    /// Begins a new sweep; what was counted last stays for comparison, also of an entry that a read
+    /// misses while the map changes under it.
     pub fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.counts);
+        self.before.extend(self.counts.drain());
         self.peers.clear();
         self.fragments = 0;
     }
@@ -148,6 +149,10 @@ impl OuterFlows {
                 self.idle.insert(key, sweeps);
             }
         }
+        for key in &retired {
+            self.counts.remove(key);
+            self.before.remove(key);
+        }
         retired
     }
 
@@ -220,6 +225,25 @@ mod tests {
             assert_eq!(sweep(8, true), []);
         }
         assert_eq!(sweep(8, true), [session]);
+    }
+
+    #[test]
+    fn an_entry_that_a_read_misses_does_not_count_anew_and_a_removed_one_does() {
+        let session = key(Hook::Egress, OuterKind::WireGuard, 1);
+        let mut flows = OuterFlows::default();
+        let mut sweep = |packets: Option<u64>| {
+            flows.begin();
+            if let Some(packets) = packets {
+                flows.add(session, &flow(packets));
+            }
+            let new: u64 = flows.busy_sessions().values().sum();
+            (new, flows.retire(|_, _| false).len())
+        };
+        assert_eq!(sweep(Some(5)), (5, 0));
+        assert_eq!(sweep(None), (0, 0));
+        assert_eq!(sweep(Some(7)), (2, 0));
+        while sweep(Some(7)).1 == 0 {}
+        assert_eq!(sweep(Some(3)), (3, 0), "made anew");
     }
 
     #[test]

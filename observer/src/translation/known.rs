@@ -45,6 +45,13 @@ impl Known {
         before.is_none_or(|before| (before.path, before.flags) != (path, flags))
     }
 
+    /// Every flow with its path and flags.
+    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, u16, u8)> {
+        self.flows
+            .iter()
+            .map(|(key, flow)| (key, flow.path, flow.flags))
+    }
+
     /// True if the flow is translated.
     #[must_use]
     pub fn has(&self, key: &FlowKey) -> bool {

@@ -7,8 +7,8 @@ use observer::diagnosis::Finding;
 use observer::export::Ledger;
 use observer::export::metrics::Accumulator;
 use observer::export::otlp::Reason;
-use observer::export::span::{ClockOffset, Context, OtherEnd, spans};
-use observer::latency::{Identity, RoundTrip, Side, Sighting};
+use observer::export::span::{ClockOffset, Context, OtherEnd, lost_spans, spans};
+use observer::latency::{Half, Identity, Lost, RoundTrip, Side, Sighting};
 use observer::path::{
     Class, Device, Encapsulation, End, Fragments, Layer, PathReport, PointReport, RelayMode,
     UnderlayKind,
@@ -18,6 +18,7 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use super::receiver::{Mood, Receiver};
 use super::{limits, send, start, start_impatient};
@@ -276,4 +277,42 @@ async fn metrics_that_do_not_arrive_are_counted_by_reason() {
             1
         );
     }
+}
+
+#[tokio::test]
+async fn a_lost_packet_arrives_as_an_error_where_it_ended() {
+    let receiver = Receiver::start(Mood::Willing);
+    let run = start(&receiver.address.to_string(), limits());
+    let interfaces = BTreeMap::new();
+    let context = Context {
+        node: "n1",
+        path: Some(&report()),
+        finding: None,
+        interfaces: &interfaces,
+        other_end: OtherEnd::OtherNode,
+        clock: ClockOffset::new(1_700_000_000_000_000_000, 0),
+    };
+    let lost = Lost {
+        trip: round_trip(Side::Source, [Point::Port, Point::Underlay0]),
+        half: Half::Data,
+        last_seen: Point::Underlay0,
+    };
+    run.handle
+        .send(lost_spans(&lost, &context), 0, Duration::ZERO);
+    run.finish().await;
+    let arrived = receiver.arrived.lock().expect("lock");
+    let statuses = arrived.spans().into_iter().map(|span| {
+        let status = span.status.as_ref();
+        let error = status.filter(|status| status.code() == StatusCode::Error);
+        (&*span.name, error.map_or("", |status| &*status.message))
+    });
+    let error = "no reply: the packet was last seen at the wire";
+    assert_eq!(
+        statuses.collect::<Vec<_>>(),
+        [
+            ("vxlan-lan no reply", error),
+            ("pod > wire", ""),
+            ("beyond wire", error),
+        ]
+    );
 }

@@ -79,14 +79,13 @@ pub(crate) fn control() -> Control {
         ),
         epoch: 1,
         pairs_version: 1,
-        limits: [1_000_000; 4],
+        limits: [1_000_000, 1_000_000, 1_000_000, 1_000_000, 0],
         window_shift: 63,
         rate: 0,
         echo_rate: 0,
         ports_attached: 1,
         relays: 0,
         paths_full: 0,
-        reserved: 0,
     }
 }
 

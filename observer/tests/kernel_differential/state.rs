@@ -7,7 +7,7 @@ use std::fmt::Write;
 use observer::host::HostObserver;
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::Loss;
-use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::Hook;
@@ -134,9 +134,13 @@ impl State {
     pub(crate) fn add_event(&mut self, event: &Event) {
         assert_ne!(event.time, Monotonic(0), "an event knows its time");
         let rtt = Ticks(u32::from(event.rtt.0 != 0));
+        // The host has no device numbers.
+        let is_frame = event.kind == EventKind::Refused as u8;
+        let sequence = if is_frame { 0 } else { event.sequence };
         self.events.push(Event {
             time: Monotonic(0),
             rtt,
+            sequence,
             ..*event
         });
     }

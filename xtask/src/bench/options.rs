@@ -37,7 +37,9 @@ pub enum Part {
     Hot,
     /// Ping-pong with programs on one device
     Overhead,
-    /// Bulk and ping-pong with the whole agent in both nodes
+    /// Bulk transfers with programs on one device
+    Bulk,
+    /// Bulk and ping-pong with the whole agent in one and in both nodes
     Whole,
     /// From the agent's start to the first classed path
     Start,
@@ -50,9 +52,10 @@ pub enum Part {
 }
 
 /// All parts in the order in which they are measured.
-pub(super) const PARTS: [Part; 7] = [
+pub(super) const PARTS: [Part; 8] = [
     Part::Hot,
     Part::Overhead,
+    Part::Bulk,
     Part::Whole,
     Part::Start,
     Part::Agent,

@@ -1,4 +1,5 @@
-//! The whole agent in both nodes, on and off in turns: bulk TCP over the lab's VXLAN, and ping-pong.
+//! The whole agent in no, one and both nodes in turns: bulk TCP over the lab's VXLAN, and ping-pong.
+//! Both nodes share this machine's processors.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +7,11 @@ use super::agent::Agent;
 use super::devices::is_agents;
 use super::hook::{Hook, shown};
 use super::rounds::{order, ratios};
-use super::row::{Better, Row};
-use super::{Bench, BenchError, NODES, exchange, machine};
-use crate::traffic::{Bulk, Stop, Volume};
+use super::row::Row;
+use super::{Bench, BenchError, NODES, bulk, exchange};
 
-const BAR: f64 = 0.97;
-const GOAL: f64 = 0.99;
-
-/// What both nodes run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Variant {
-    Off,
-    On,
-}
-
-const VARIANTS: [Variant; 2] = [Variant::Off, Variant::On];
-
-/// Transfers per block, of which the middle one counts: a stall of the machine spoils one.
-const TRANSFERS: u32 = 5;
+/// The nodes that run the agent, by variant.
+const VARIANTS: [&[&str]; 3] = [&[], &[NODES[0]], &NODES];
 
 /// How long agents may take to attach.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,25 +27,24 @@ struct Rates {
 pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let [first, second] = NODES;
     let mut hooks = [Hook::start(bench, first)?, Hook::start(bench, second)?];
-    let (mut off, mut on) = (Rates::default(), Rates::default());
+    let mut rates: [Rates; VARIANTS.len()] = Default::default();
     for round in 0..bench.effort.pairs {
         for turn in order(round, VARIANTS.len()) {
-            match VARIANTS.get(turn) {
-                Some(Variant::Off) => block(bench, &mut hooks, Variant::Off, &mut off)?,
-                Some(Variant::On) => block(bench, &mut hooks, Variant::On, &mut on)?,
-                None => {}
+            if let (Some(nodes), Some(rates)) = (VARIANTS.get(turn), rates.get_mut(turn)) {
+                block(bench, &mut hooks, nodes, rates)?;
             }
         }
     }
-    let bulk = ratios(&on.bulk, &off.bulk);
-    let ping_pong = ratios(&on.ping_pong, &off.ping_pong);
+    let [off, one, both] = &rates;
     let against = "the same round without agents";
-    let note = "a sweep each second in both nodes";
+    let bulk = |name, rates: &Rates, note| {
+        Row::of(name, "1", against, &ratios(&rates.bulk, &off.bulk)).noted(note)
+    };
+    let ping_pong = ratios(&both.ping_pong, &off.ping_pong);
     Ok(vec![
-        Row::of("bulk_none", "Gbit/s", "no agent", &off.bulk),
-        Row::of("bulk_agent", "1", against, &bulk)
-            .with_bar(Better::Higher, BAR, GOAL, &bulk)
-            .noted(note),
+        Row::of("bulk_without_agent", "Gbit/s", "no agent", &off.bulk),
+        bulk("bulk_agent_one", one, "every hook of the sender's node"),
+        bulk("bulk_agent_both", both, "every hook of both nodes"),
         Row::of("ping_pong_agent", "1", against, &ping_pong)
             .noted("every hook of both nodes, client and server on one processor"),
     ])
@@ -66,52 +53,39 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
 fn block(
     bench: &Bench,
     hooks: &mut [Hook; 2],
-    variant: Variant,
+    nodes: &[&'static str],
     rates: &mut Rates,
 ) -> Result<(), BenchError> {
-    let agents = match variant {
-        Variant::Off => Vec::new(),
-        Variant::On => {
-            let start = |node| Agent::start(bench, node, &["--format", "none", "--interval", "1s"]);
-            NODES.map(start).into_iter().collect::<Result<_, _>>()?
-        }
-    };
-    await_hooks(hooks, variant)?;
-    let [client, server] = bench.apart();
-    let length = Volume::Elapsed(bench.effort.block / TRANSFERS);
-    let bulk = Bulk::new(client, server, length);
-    let mut transfers = Vec::new();
-    for _ in 0..TRANSFERS {
-        let done = machine::preferred(|| bulk.drive(&Stop::default()))?;
-        transfers.push(done.bits_per_second / 1e9);
-    }
-    transfers.sort_by(f64::total_cmp);
-    rates.bulk.extend(transfers.get(transfers.len() / 2));
+    let start = |&node| Agent::start(bench, node, &["--format", "none"]);
+    let agents: Vec<_> = nodes.iter().map(start).collect::<Result<_, _>>()?;
+    await_hooks(hooks, nodes)?;
+    rates.bulk.push(bulk::transfer(bench)?);
     let exchanges = exchange::drive(&bench.together(), bench.effort.block)?;
     rates.ping_pong.push(exchanges.rate());
-    await_hooks(hooks, variant)?;
+    await_hooks(hooks, nodes)?;
     for agent in agents {
         agent.end()?;
     }
     Ok(())
 }
 
-/// Waits until exactly the variant's programs hang in both nodes.
-fn await_hooks(hooks: &mut [Hook; 2], variant: Variant) -> Result<(), BenchError> {
+/// Waits until exactly the agents' programs hang in their nodes.
+fn await_hooks(hooks: &mut [Hook; 2], nodes: &[&str]) -> Result<(), BenchError> {
     let deadline = Instant::now() + PATIENCE;
-    for hook in hooks {
+    for (hook, node) in hooks.iter_mut().zip(NODES) {
         loop {
             let found = hook.tell("list")?.hooks;
-            let (right, expected) = match variant {
-                Variant::Off => (found.is_empty(), "nothing"),
-                Variant::On => (is_agents(&found), "the agent on lima0, cni0 and flannel.1"),
+            let (right, expected) = if nodes.contains(&node) {
+                (is_agents(&found), "the agent on lima0, cni0 and flannel.1")
+            } else {
+                (found.is_empty(), "nothing")
             };
             if right {
                 break;
             }
             if Instant::now() > deadline {
                 return Err(BenchError::Unexpected {
-                    action: "list the programs before a block".to_owned(),
+                    action: format!("list the programs in {node} before a block"),
                     found: shown(&found),
                     expected: expected.to_owned(),
                 });

@@ -26,7 +26,7 @@ fn a_derp_relay_that_is_known_is_seen_in_both_directions_and_is_no_fault_by_itse
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(Scenario::S5, "known"));
     let settings = settings(&lab);
-    let agents = agents(&lab, &["--config", &settings]);
+    let agents = agents(&lab, &["--config", &settings, "--sample-one-in", "4"]);
     with_load(&pairs(&lab), || {
         await_right(&lab, &agents);
         for agent in &agents {

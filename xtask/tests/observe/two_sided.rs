@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use xtask::lab::{Node, Scenario};
+use xtask::lab::{Node, Pod, Scenario};
 use xtask::traffic::{Load, PingPong, Until};
 
 use super::agent::{Agent, PATIENCE};
@@ -42,33 +42,63 @@ fn traces_have_two_sides_in_the_tunnel() {
     );
 }
 
+/// The kernel's budget cuts each node's records as they come; so the share is lowered until it fits.
+#[test]
+fn traces_have_two_sides_again_once_the_share_fits_the_budget() {
+    let test = "two_sided::traces_have_two_sides_again_once_the_share_fits_the_budget";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::H2, "pace"));
+    let nodes = [&lab.nodes()[0], &lab.nodes()[1]];
+    let collectors = nodes.map(|node| Collector::start(&node.netns));
+    let agents = agents(nodes, &collectors, "2");
+    let ends = nodes.map(|node| &node.pods[0]);
+    let mut fitted = SystemTime::UNIX_EPOCH;
+    with_load(&loads(ends), || {
+        for agent in &agents {
+            let mut lost = 0;
+            agent.await_sweep("records that all fit", |sweep| {
+                let before = std::mem::replace(&mut lost, sweep.ledger.get("round_trip_budget"));
+                lost > 0 && lost == before
+            });
+        }
+        fitted = SystemTime::now();
+        thread::sleep(PATIENCE / 4);
+    });
+    for agent in agents {
+        let errors = agent.end().errors;
+        assert!(errors.contains("round trips are selected"), "{errors}");
+    }
+    let since = fitted.duration_since(SystemTime::UNIX_EPOCH).expect("1970");
+    let arrived: Vec<Arrived> = collectors.iter().flat_map(Collector::spans).collect();
+    let late = |trace: &&Vec<&Arrived>| {
+        let mut starts = trace.iter().map(|span| span.span.start_time_unix_nano);
+        starts.all(|start| u128::from(start) > since.as_nanos())
+    };
+    let traces = traces(&arrived);
+    let late: Vec<_> = traces.values().filter(late).collect();
+    let is_whole = |trace: &&&Vec<&Arrived>| {
+        let has = |kind| trace.iter().any(|span| span.is(kind));
+        has(SpanKind::Client) && has(SpanKind::Server)
+    };
+    let whole = late.iter().filter(is_whole).count();
+    eprintln!("{whole} of {} traces have two sides", late.len());
+    assert!(late.len() >= 20, "{} traces", late.len());
+    assert!(
+        whole * 100 >= late.len() * WHOLE,
+        "{whole} of {}",
+        late.len()
+    );
+}
+
 fn check(test: &str, scenario: Scenario, points: &[&str]) {
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(scenario, "sides"));
     let nodes = [&lab.nodes()[0], &lab.nodes()[1]];
     let collectors = nodes.map(|node| Collector::start(&node.netns));
     let arrived = || -> Vec<Arrived> { collectors.iter().flat_map(Collector::spans).collect() };
-    let agents = [0, 1].map(|side| {
-        let endpoint = collectors[side].endpoint();
-        let arguments = ["--sample-one-in", "64", "--otlp", &endpoint];
-        let agent = Agent::start(&nodes[side].netns, &nodes[side].name, &arguments);
-        agent.await_attached();
-        agent
-    });
+    let agents = agents(nodes, &collectors, "64");
     let ends = nodes.map(|node| &node.pods[0]);
-    let load = |number| {
-        let [client, server] = if number % 2 == 0 {
-            ends
-        } else {
-            [ends[1], ends[0]]
-        };
-        let until = Until::Elapsed(Duration::from_mins(2));
-        let load = PingPong::new(client.into(), server.into(), until);
-        let think = Duration::from_millis(1);
-        Load::PingPong(PingPong { think, ..load })
-    };
-    let loads: Vec<Load> = (0..CONNECTIONS).map(load).collect();
-    with_load(&loads, || {
+    with_load(&loads(ends), || {
         let deadline = Instant::now() + 3 * PATIENCE;
         while traces(&arrived()).len() < TRACES {
             assert!(Instant::now() < deadline, "too few traces");
@@ -110,6 +140,33 @@ fn check(test: &str, scenario: Scenario, points: &[&str]) {
     assert!(whole * 100 >= traces.len() * WHOLE, "{sides:#?}");
     let sources = sides.keys().filter(|shape| !shape.contains("[]"));
     assert_eq!(sources.count(), 2, "data of both nodes: {sides:#?}");
+}
+
+/// An agent on each node that sends to the collector there.
+fn agents(nodes: [&Node; 2], collectors: &[Collector; 2], one_in: &str) -> [Agent; 2] {
+    [0, 1].map(|side| {
+        let endpoint = collectors[side].endpoint();
+        let arguments = ["--sample-one-in", one_in, "--otlp", &endpoint];
+        let agent = Agent::start(&nodes[side].netns, &nodes[side].name, &arguments);
+        agent.await_attached();
+        agent
+    })
+}
+
+/// Connections between two pods, half of them opened by each.
+fn loads(ends: [&Pod; 2]) -> Vec<Load> {
+    let load = |number| {
+        let [client, server] = if number % 2 == 0 {
+            ends
+        } else {
+            [ends[1], ends[0]]
+        };
+        let until = Until::Elapsed(Duration::from_mins(2));
+        let load = PingPong::new(client.into(), server.into(), until);
+        let think = Duration::from_millis(1);
+        Load::PingPong(PingPong { think, ..load })
+    };
+    (0..CONNECTIONS).map(load).collect()
 }
 
 /// Spans by trace; each span once.

@@ -1,3 +1,5 @@
+//! Neighbours and roads over time, and the devices of a virtual machine.
+
 use super::*;
 use crate::interfaces::{IfIndex, Kind};
 use crate::path::UnderlayKind;

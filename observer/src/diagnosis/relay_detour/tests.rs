@@ -1,3 +1,5 @@
+//! A detour needs a relay and a shorter road; the numbers are in the evidence.
+
 use std::collections::BTreeMap;
 
 use super::*;

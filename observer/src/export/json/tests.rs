@@ -6,7 +6,7 @@ use super::*;
 use crate::export::fixture;
 use crate::export::span::{ClockOffset, Context, OtherEnd, spans};
 use crate::latency::Side;
-use crate::path::Class;
+use crate::path::{Class, RelayMode};
 
 #[test]
 fn a_path_is_the_object_of_the_bundle_document() {
@@ -30,6 +30,47 @@ fn a_path_is_the_object_of_the_bundle_document() {
             r#""underlay":{"count":60,"p50":0.39,"p99":0.78}}}"#,
         )
     );
+}
+
+#[test]
+fn the_class_of_a_tailscale_path_says_how_it_is_carried() {
+    let mut report = fixture::report();
+    for (class, relay, name, mode) in [
+        (
+            Class::VxlanTailscale,
+            RelayMode::Derp,
+            "vxlan-tailscale-derp",
+            "derp",
+        ),
+        (
+            Class::VxlanTailscale,
+            RelayMode::Unknown,
+            "vxlan-tailscale",
+            "unknown",
+        ),
+        (
+            Class::TailscaleSubnet,
+            RelayMode::PeerRelay,
+            "tailscale-subnet-peer-relay",
+            "peer_relay",
+        ),
+        (
+            Class::TailscaleSubnet,
+            RelayMode::Direct,
+            "tailscale-subnet-direct",
+            "direct",
+        ),
+    ] {
+        (report.class, report.relay) = (Some(class), relay);
+        let line = path_line(&report).unwrap();
+        for part in [
+            format!(r#""class":"{name}""#),
+            format!(r#""tailscale_mode":"{mode}""#),
+            format!(r#""observed":"{name}""#),
+        ] {
+            assert!(line.contains(&part), "{part} in {line}");
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, HistogramD
 use super::*;
 use crate::export::fixture;
 use crate::export::names::metric_table;
-use crate::path::{Class, PointReport};
+use crate::path::{Class, PointReport, RelayMode};
 
 const START: u64 = 1_000;
 const NOW: u64 = 2_000;
@@ -151,6 +151,24 @@ fn paths_that_share_labels_are_one_series() {
         [(PATH.to_owned(), 1230)]
     );
     assert_eq!(histograms(&snapshot)[0].count, 6);
+}
+
+#[test]
+fn a_path_that_takes_a_relay_goes_on_in_another_series_and_counts_once() {
+    let mut report = fixture::report();
+    (report.class, report.relay) = (Some(Class::VxlanTailscale), RelayMode::Direct);
+    let mut sums = Accumulator::new(START);
+    sums.update(std::slice::from_ref(&report));
+    (report.relay, report.packets) = (RelayMode::Derp, 150);
+    sums.update(&[report]);
+    let nodes = "netpath.source.node=n1 netpath.destination.node=n2";
+    let series = |mode: &str| {
+        format!("{nodes} netpath.class=vxlan-tailscale-{mode} netpath.tailscale.mode={mode}")
+    };
+    assert_eq!(
+        numbers(&collect(&mut sums), "netpath.packets"),
+        [(series("direct"), 120), (series("derp"), 30)]
+    );
 }
 
 #[test]

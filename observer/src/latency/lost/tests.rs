@@ -271,7 +271,10 @@ fn a_lost_packet_is_told_once_and_a_flood_of_them_is_bounded() {
             let silence = Silence { now, ..silence() };
             unanswered.add(&key, &flow.record, &silence);
         }
-        (unanswered.take().len(), unanswered.counts())
+        let mut ledger = BTreeMap::new();
+        unanswered.add_to(&mut ledger);
+        let counts = (ledger["no_reply"], ledger["no_reply_untold"]);
+        (unanswered.take().len(), counts)
     };
     assert_eq!(sweep(2, 0), (2, (2, 0)));
     assert_eq!(sweep(2, 5), (0, (2, 0)));

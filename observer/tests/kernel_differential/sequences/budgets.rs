@@ -1,7 +1,7 @@
 //! Budgets and full tables: what is refused is counted, and traffic is counted all the same.
 
 use observer_ebpf::abi::control::Budget;
-use observer_ebpf::abi::event::EventKind;
+use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::point::Point;
 use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
 
@@ -90,5 +90,32 @@ fn a_full_ring_is_counted_and_costs_no_traffic() {
             state.traffic[&row(PATH_UNKNOWN, Point::Port, LOW_TO_HIGH)],
             [3_000, 186_000, 3_000, 0]
         );
+    });
+}
+
+#[test]
+fn refusals_are_told_within_their_budget_and_the_rest_is_counted() {
+    let test = "refusals_are_told_within_their_budget_and_the_rest_is_counted";
+    with_pair(test, |pair| {
+        let mut lie = OURS.frame();
+        // The high byte of the total length.
+        lie[16] = 0xff;
+        pair.pass(OUT[0], &lie);
+        let state = pair.agree("nobody listens");
+        assert_eq!(
+            (state.events.len(), state.counter("message_budget")),
+            (0, 0)
+        );
+        limit(pair, Budget::Inserts, 1);
+        limit(pair, Budget::Messages, 3);
+        flows(pair, 3);
+        for _ in 0..4 {
+            pair.pass(OUT[0], &lie);
+        }
+        let state = pair.agree("two flows and four frames refused, three told");
+        let told = |event: &&Event| event.kind == EventKind::Refused as u8;
+        assert_eq!(state.events.iter().filter(told).count(), 3);
+        assert_eq!(state.counter("message_budget"), 3);
+        assert_eq!(state.counter("ipv4_total_length"), 5);
     });
 }
