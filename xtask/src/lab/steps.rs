@@ -130,6 +130,8 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
         steps.extend(nodes::addresses(node));
     }
     if let Some(relay) = &topology.relay {
+        let machines = nodes.iter();
+        steps.extend(machines.filter_map(|node| relay::user_mode(relay, node)));
         steps.extend(nodes::address(&relay.netns, &relay.device));
         steps.push(relay::process(relay, directory));
         steps.push(relay::obstacle(topology));

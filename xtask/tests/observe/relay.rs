@@ -25,6 +25,7 @@ fn a_derp_relay_that_is_known_is_seen_in_both_directions_and_is_no_fault_by_itse
         "relay::a_derp_relay_that_is_known_is_seen_in_both_directions_and_is_no_fault_by_itself";
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(Scenario::S5, "known"));
+    leave_user_mode_network(&lab);
     let settings = settings(&lab);
     let agents = agents(&lab, &["--config", &settings, "--sample-one-in", "4"]);
     with_load(&pairs(&lab), || {
@@ -74,11 +75,6 @@ fn a_machine_with_a_user_mode_network_alone_gets_a_shared_one_until_the_relay_is
         "relay::a_machine_with_a_user_mode_network_alone_gets_a_shared_one_until_the_relay_is_past";
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(Scenario::S5, "lima"));
-    for node in lab.nodes() {
-        let argv = ["ip", "addr", "add", "192.168.5.15/32", "dev", "eth0"];
-        let status = lab.command(&node.name, &argv).expect("ip").status();
-        assert!(status.expect("ip runs").success());
-    }
     lab.set_relay_delay(HELD).expect("delay");
     let relay = lab.relay().expect("a relay").listen.to_string();
     let settings = settings(&lab);
@@ -116,6 +112,7 @@ fn a_neighbour_that_is_asked_in_vain_makes_a_relay_a_detour() {
     let test = "relay::a_neighbour_that_is_asked_in_vain_makes_a_relay_a_detour";
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(Scenario::S5, "neighbour"));
+    leave_user_mode_network(&lab);
     for node in lab.nodes() {
         put_on_link(&lab, node, &peer(&lab, node).devices[0].address.to_string());
     }
@@ -242,6 +239,15 @@ fn a_far_peer_that_is_reached_directly_is_no_detour() {
 }
 
 /// A settings file that names the lab's relay.
+/// Takes the address of Lima's user-mode network from every node: nothing tells of a shorter road.
+fn leave_user_mode_network(lab: &Lab) {
+    for node in lab.nodes() {
+        let argv = ["ip", "addr", "del", "192.168.5.15/32", "dev", "eth0"];
+        let status = lab.command(&node.name, &argv).expect("ip").status();
+        assert!(status.expect("ip runs").success());
+    }
+}
+
 fn settings(lab: &Lab) -> String {
     let relay = lab.relay().expect("a relay").listen;
     let path = lab.directory().join("observer.toml");

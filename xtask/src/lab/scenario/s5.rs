@@ -4,7 +4,7 @@
 //!   pods 10.42.A.x              pods 10.42.B.x          eth0, cni0, flannel.1: 1230
 //!   flannel.1 10.42.A.0         flannel.1 10.42.B.0
 //!   tailscale0 100.a            tailscale0 100.b        1280, VXLAN udp/8472
-//!   eth0 10.P.p.a               eth0 10.Q.q.b           1500
+//!   eth0 10.P.p.a               eth0 10.Q.q.b           1500; and 192.168.5.15 on both, as Lima's
 //!        |   \__ TCP, mark 0x80000 __ relay __ TCP __/   |
 //!     10.P.p.1 ------------ 10.R.r.x:443 ------------ 10.Q.q.1
 //!        router (np-s5-wan): forwards, but drops UDP from node to node

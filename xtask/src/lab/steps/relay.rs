@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Helper, Script, Step, nodes};
 use crate::lab::relay::{Carries, Config};
-use crate::lab::topology::{Mode, Relay, Topology};
+use crate::lab::topology::{Mode, Node, Relay, Topology};
 
 /// Name of the relay's process.
 pub(crate) const PROCESS: &str = "relay";
@@ -17,6 +17,18 @@ pub(super) fn host(relay: &Relay, router: &str) -> Vec<Step> {
     script.ip("link set lo up");
     nodes::wire(&mut script, &relay.device, router);
     script.steps
+}
+
+/// Address of every machine in Lima's user-mode network (Lima: `networks.SlirpIPAddress`).
+const USER_MODE: &str = "192.168.5.15";
+
+/// What such a machine has beside its road: an address that all others have as well.
+pub(super) fn user_mode(relay: &Relay, node: &Node) -> Option<Step> {
+    let device = node.devices.first()?;
+    (relay.mode == Mode::Derp).then(|| Step::Ip {
+        netns: node.netns.clone(),
+        line: format!("addr add {USER_MODE}/32 dev {}", device.name),
+    })
 }
 
 /// Its process.
