@@ -14,6 +14,7 @@ mod options;
 mod outcome;
 mod render;
 mod reports;
+mod services;
 mod site;
 mod trial;
 

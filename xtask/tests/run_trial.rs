@@ -3,6 +3,8 @@
 
 #[path = "run_trial/bench.rs"]
 mod bench;
+#[path = "run_trial/services.rs"]
+mod services;
 
 use std::time::Duration;
 
@@ -58,6 +60,8 @@ fn sick_and_healthy_lab_are_told_apart_in_one_document() {
     );
     let slower = document["comparison"]["round_trip_factor"].as_f64();
     assert!(slower > Some(1.0), "{}", document["comparison"]);
+    assert_eq!(document["labs"][2]["scenario"], "h2c");
+    services::assert_one_path_per_pod(&document["labs"][2]);
     assert_nothing_left(&name);
 }
 
@@ -84,6 +88,7 @@ fn a_person_sees_both_paths_the_fix_and_the_difference() {
     );
     assert!(line("fix ").contains("flannel-iface-lan"));
     assert!(line("S1 costs ").contains("times the round trip of H2"));
+    services::assert_table(&ended.output);
     assert!(
         ended.complaints.contains("no pod network on this machine"),
         "{}",
@@ -125,8 +130,8 @@ fn ctrl_c_in_the_middle_leaves_nothing_behind() {
     let processes = bench::processes_of(&name);
     assert_eq!(
         processes.len(),
-        10,
-        "three tunnels and two observers per lab: {processes:?}"
+        16,
+        "three tunnels per lab, two observers, and three for Services: {processes:?}"
     );
     trial.interrupt();
     let ended = trial.wait_at_most(Duration::from_secs(20));

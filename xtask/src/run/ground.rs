@@ -41,8 +41,8 @@ impl Ground {
                 format!("pod network found ({}): observing it", devices.join(", "))
             }
             (Self::Lab, None) => format!(
-                "no pod network on this machine (none of {}): showing a lab, sick S1 beside \
-                 healthy H2",
+                "no pod network on this machine (none of {}): showing labs, sick S1 beside \
+                 healthy H2, then Services in H2C",
                 DEVICES.join(", ")
             ),
             (Self::Lab, Some(scenario)) => {

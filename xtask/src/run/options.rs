@@ -25,7 +25,7 @@ pub struct RunArgs {
     /// Repeat a lab: deals its addresses and order; random without it
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Labs are called NAME-s1, NAME-h2; another name lets two trials run at once
+    /// Labs are called NAME-s1, NAME-h2, NAME-h2c; another name lets two trials run at once
     #[arg(long, default_value = "run")]
     pub name: String,
     /// Arguments for the agent itself

@@ -2,13 +2,16 @@
 //! the two labs compare. Medians over rounds stand for them. Pure.
 
 mod compare;
+mod services;
 
 use serde::Serialize;
 use serde_json::Value;
 
 pub(super) use self::compare::{Comparison, compare};
+pub(super) use self::services::{BackendOutcome, ServicesOutcome};
 use super::RunError;
 use super::reports::{Finding, Fragments, Mtu, Path, Quantiles, RoundTrips};
+use super::services::Served;
 use super::site::Ended;
 use super::trial::Measured;
 use crate::lab::{LabError, Node, Topology};
@@ -45,6 +48,8 @@ pub(super) struct LabOutcome {
     pub(super) pairs: Vec<PairOutcome>,
     /// Each once; pairs refer to them by position.
     pub(super) findings: Vec<Finding>,
+    /// What went through its Services, where that was tried.
+    pub(super) services: Option<ServicesOutcome>,
 }
 
 /// One end of a pair.
@@ -91,6 +96,7 @@ pub(super) struct PairOutcome {
 pub(super) fn outcome(
     ended: &[Ended],
     measured: &[Measured],
+    served: &[Served],
     seconds: Timing,
 ) -> Result<Outcome, RunError> {
     let mut labs = Vec::new();
@@ -106,10 +112,14 @@ pub(super) fn outcome(
             let outcome = seen(site, pair, &mut lab.findings)?;
             lab.pairs.push(outcome);
         }
+        let served = served.iter().find(|served| served.site == index);
+        lab.services = served
+            .map(|served| services::outcome(site, served))
+            .transpose()?;
         labs.push(lab);
     }
     let comparison = match labs.as_slice() {
-        [one, other] => compare(one, other),
+        [one, other, ..] => compare(one, other),
         _ => None,
     };
     Ok(Outcome {
@@ -139,17 +149,23 @@ fn seen(
     // Both ends report the same cause; the sender's words come first.
     let about = site.findings_about(from, to).into_iter().next().into_iter();
     let numbers = about.map(|finding| position(findings, finding)).collect();
-    let ends = [(from, &pair.from), (to, &pair.to)].map(|(node, pod)| PodEnd {
-        pod: pod.clone(),
+    let ends = [pod_end(topology, &pair.from)?, pod_end(topology, &pair.to)?];
+    Ok(PairOutcome {
+        findings: numbers,
+        ..generated(pair, ends, path)
+    })
+}
+
+/// A pod with its node and address.
+fn pod_end(topology: &Topology, pod: &str) -> Result<PodEnd, LabError> {
+    let node = node_of(topology, pod)?;
+    Ok(PodEnd {
+        pod: pod.to_owned(),
         node: node.name.clone(),
         role: node.role.name(),
         address: topology
             .pod(pod)
             .map_or_else(String::new, |pod| pod.address.to_string()),
-    });
-    Ok(PairOutcome {
-        findings: numbers,
-        ..generated(pair, ends, path)
     })
 }
 

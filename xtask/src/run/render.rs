@@ -1,9 +1,10 @@
 //! The outcome as text for a person: two labs side by side, or all pairs of one lab, then what was
-//! found and how to fix it. At most 100 columns. Pure.
+//! found and how to fix it, then what went through Services. At most 100 columns. Pure.
 
 mod findings;
 mod grid;
 mod pairs;
+mod services;
 mod side_by_side;
 
 use super::number;
@@ -17,7 +18,7 @@ const WIDTH: usize = 100;
 pub(super) fn render(outcome: &Outcome) -> String {
     let mut text = String::from("\n");
     match outcome.labs.as_slice() {
-        [one, other] => text.push_str(&side_by_side::render([one, other])),
+        [one, other, ..] => text.push_str(&side_by_side::render([one, other])),
         labs => labs
             .iter()
             .for_each(|lab| text.push_str(&pairs::render(lab))),
@@ -28,6 +29,9 @@ pub(super) fn render(outcome: &Outcome) -> String {
     if let Some(comparison) = &outcome.comparison {
         text.push('\n');
         text.push_str(&grid::wrap(&comparison.conclusion, "", "", WIDTH));
+    }
+    for lab in &outcome.labs {
+        text.push_str(&services::render(lab));
     }
     text.push('\n');
     text.push_str(&remarks(outcome));

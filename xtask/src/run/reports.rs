@@ -43,6 +43,13 @@ pub(super) struct Fragments {
     pub(super) wireguard: Option<u64>,
 }
 
+/// What passed one observation point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Passed {
+    pub(super) packets: u64,
+}
+
 /// One end of a path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -63,6 +70,8 @@ pub(super) struct Path {
     pub(super) mtu: Option<Mtu>,
     pub(super) packets: u64,
     pub(super) bytes: u64,
+    /// By observation point.
+    pub(super) points: BTreeMap<String, Passed>,
     pub(super) fragments: Fragments,
     pub(super) rtt_ms: RoundTrips,
     /// The object as it came.

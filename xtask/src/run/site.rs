@@ -1,5 +1,6 @@
 //! A lab with observers in its nodes: put up together, taken down together. It measures nothing.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -12,18 +13,21 @@ use crate::lab::{Lab, LabError, Node, Options, Scenario, Topology};
 /// A terminal's Ctrl-C also hits the tools that remove a lab: how often removal is tried.
 const REMOVALS: usize = 3;
 
-/// Which nodes get an observer.
+/// What a lab is there to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Watched {
-    /// The first two: client and server.
-    ClientAndServer,
-    /// All of them.
+pub(super) enum Shown {
+    /// One pair of pods, client and server; their nodes alone get an observer.
+    Pair,
+    /// What goes through its Services.
+    Services,
+    /// All pairs that answer, and its Services.
     All,
 }
 
 /// A lab that is up, with its observers.
 #[derive(Debug)]
 pub(super) struct Site {
+    shown: Shown,
     // Dropped before the agents: it ends all processes of the lab at the same time.
     lab: Lab,
     agents: Vec<Agent>,
@@ -39,24 +43,28 @@ pub(super) struct Ended {
 
 impl Site {
     /// Brings up one lab without observers.
-    fn up(scenario: Scenario, seed: u64, options: &RunArgs) -> Result<Self, RunError> {
+    fn up(
+        (scenario, shown): (Scenario, Shown),
+        seed: u64,
+        options: &RunArgs,
+    ) -> Result<Self, RunError> {
         let name = format!("{}-{}", options.name, scenario.name());
         let asked = Options::new(scenario).with_name(&name).with_seed(seed);
         let lab = Lab::up(asked)?;
         let agents = Vec::new();
-        Ok(Self { lab, agents })
+        Ok(Self { shown, lab, agents })
     }
 
     /// Brings up all labs at the same time.
     pub(super) fn up_all(
-        scenarios: &[Scenario],
+        wanted: &[(Scenario, Shown)],
         seed: u64,
         options: &RunArgs,
     ) -> Result<Vec<Self>, RunError> {
         thread::scope(|scope| {
-            let threads: Vec<_> = scenarios
+            let threads: Vec<_> = wanted
                 .iter()
-                .map(|&scenario| scope.spawn(move || Self::up(scenario, seed, options)))
+                .map(|&one| scope.spawn(move || Self::up(one, seed, options)))
                 .collect();
             let sites: Vec<_> = threads.into_iter().map(joined).collect();
             sites.into_iter().collect()
@@ -64,22 +72,22 @@ impl Site {
     }
 
     /// Starts its observers.
-    pub(super) fn watch(
-        &mut self,
-        watched: Watched,
-        program: &Path,
-        options: &RunArgs,
-    ) -> Result<(), RunError> {
+    pub(super) fn watch(&mut self, program: &Path, options: &RunArgs) -> Result<(), RunError> {
         let nodes = self.lab.nodes();
-        let count = match watched {
-            Watched::ClientAndServer => 2,
-            Watched::All => nodes.len(),
+        let count = match self.shown {
+            Shown::Pair => 2,
+            Shown::Services | Shown::All => nodes.len(),
         };
         for node in nodes.iter().take(count) {
             self.agents
                 .push(Agent::start(&self.lab, &node.name, program, options)?);
         }
         Ok(())
+    }
+
+    /// What it is there to show.
+    pub(super) fn shown(&self) -> Shown {
+        self.shown
     }
 
     /// The lab as data.
@@ -116,6 +124,17 @@ impl Site {
         path(self.topology(), reports, from, to)
     }
 
+    /// Packets from one address to another at the pod point of a node, as its observer has counted
+    /// them so far.
+    pub(super) fn at_pod(&self, node: &str, [from, to]: [Ipv4Addr; 2]) -> u64 {
+        let agent = self.agents.iter().find(|agent| agent.node() == node);
+        let ends = [from, to].map(|end| end.to_string());
+        agent
+            .and_then(|agent| agent.reports().path(&ends[0], &ends[1]))
+            .and_then(|path| path.points.get("pod"))
+            .map_or(0, |passed| passed.packets)
+    }
+
     /// Everything found so far.
     pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.agents
@@ -125,7 +144,7 @@ impl Site {
 
     /// Ends the observers all at once, removes the lab, and returns what they have said.
     fn end(self) -> Result<Ended, RunError> {
-        let Self { lab, agents } = self;
+        let Self { lab, agents, .. } = self;
         let ended: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = agents
                 .into_iter()

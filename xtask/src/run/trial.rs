@@ -1,6 +1,8 @@
 //! The course of a trial: labs, observers, light traffic, full load, and everything down again.
 //! Labs take turns, so that the load of one is never in the figures of the other.
 
+mod services;
+
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +11,8 @@ use super::live::{Glance, Live};
 use super::load::{Heavy, Light, Route};
 use super::outcome::{self, Outcome, Timing};
 use super::reports;
-use super::site::{Site, Watched};
+use super::services::Served;
+use super::site::{Shown, Site};
 use super::{RunArgs, RunError};
 use crate::lab::{self, Scenario, Topology};
 use crate::report;
@@ -25,6 +28,9 @@ const LIGHT: f64 = 0.6;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two looks at the observers.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Nothing is on its way any more, delayed acknowledgements included (Linux: `TCP_DELACK_MAX`, 200 ms).
+const QUIET: Duration = Duration::from_millis(300);
 
 /// A pair of pods and what was measured through it.
 #[derive(Debug)]
@@ -68,13 +74,16 @@ fn drive_for(
     options: &RunArgs,
     signal: &Stop,
 ) -> Result<Outcome, RunError> {
-    let (scenarios, watched, rounds) = match options.scenario {
+    let (wanted, rounds) = match options.scenario {
         None => (
-            vec![Scenario::S1, Scenario::H2],
-            Watched::ClientAndServer,
+            vec![
+                (Scenario::S1, Shown::Pair),
+                (Scenario::H2, Shown::Pair),
+                (Scenario::H2c, Shown::Services),
+            ],
             3,
         ),
-        Some(scenario) => (vec![scenario], Watched::All, 1),
+        Some(scenario) => (vec![(scenario, Shown::All)], 1),
     };
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     report::progress(format_args!(
@@ -82,14 +91,14 @@ fn drive_for(
     ));
     let mut live = Live::start();
     live.show("building the lab", &[]);
-    let sites = Site::up_all(&scenarios, seed, options)?;
+    let sites = Site::up_all(&wanted, seed, options)?;
     let mut trial = Trial {
         timing: Timing::default(),
         sites,
         live,
         signal,
     };
-    let measured = trial.measure(watched, rounds, time, program, options);
+    let measured = trial.measure(rounds, time, program, options);
     let Trial {
         sites,
         mut live,
@@ -100,8 +109,8 @@ fn drive_for(
     let ended = Site::end_all(sites);
     timing.total = live.elapsed().as_secs_f64();
     drop(live);
-    let measured = measured?;
-    outcome::outcome(&ended?, &measured, timing)
+    let (pairs, served) = measured?;
+    outcome::outcome(&ended?, &pairs, &served, timing)
 }
 
 /// A trial while it goes on.
@@ -115,19 +124,18 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn measure(
         &mut self,
-        watched: Watched,
         rounds: u32,
         time: Duration,
         program: &Path,
         options: &RunArgs,
-    ) -> Result<Vec<Measured>, RunError> {
+    ) -> Result<(Vec<Measured>, Vec<Served>), RunError> {
         self.timing.labs_up = self.live.elapsed().as_secs_f64();
         for site in &mut self.sites {
-            site.watch(watched, program, options)?;
+            site.watch(program, options)?;
         }
         self.await_sweep("observers attach to the devices of their nodes")?;
         self.timing.attached = self.live.elapsed().as_secs_f64();
-        let mut pairs = pairs(&self.sites, watched);
+        let mut pairs = pairs(&self.sites);
         let turns = f64::from(rounds) * f64::from(u32::try_from(pairs.len()).unwrap_or(1));
         let [light, heavy] = [LIGHT, 1.0 - LIGHT].map(|share| time.mul_f64(share / turns));
         for _ in 0..rounds {
@@ -151,7 +159,16 @@ impl Trial<'_> {
                 pair.heavy.push(done);
             }
         }
-        Ok(pairs)
+        Ok((pairs, self.through_services()?))
+    }
+
+    /// Waits until nothing is on its way, and until every observer has reported what was.
+    fn settle(&mut self, phase: &str) -> Result<(), RunError> {
+        self.during(phase, |_| {
+            thread::sleep(QUIET);
+            Ok(())
+        })?;
+        self.await_sweep(phase)
     }
 
     /// Drives a load while the observers are read and shown.
@@ -179,6 +196,8 @@ impl Trial<'_> {
 
     /// Waits until every observer has reported what is up to now.
     fn await_sweep(&mut self, phase: &str) -> Result<(), RunError> {
+        // A report that was written but not read yet may be of an earlier time.
+        self.look(phase)?;
         let before: Vec<Vec<u64>> = self.sites.iter().map(Site::sweeps).collect();
         let begun = Instant::now();
         loop {
@@ -212,13 +231,14 @@ impl Trial<'_> {
 }
 
 /// The pairs that get traffic: client and server, or all that answer.
-fn pairs(sites: &[Site], watched: Watched) -> Vec<Measured> {
+fn pairs(sites: &[Site]) -> Vec<Measured> {
     let mut pairs = Vec::new();
     for (index, site) in sites.iter().enumerate() {
         let topology = site.topology();
-        let (count, think) = match watched {
-            Watched::ClientAndServer => (1, Duration::from_millis(1)),
-            Watched::All => (usize::MAX, Duration::ZERO),
+        let (count, think) = match site.shown() {
+            Shown::Pair => (1, Duration::from_millis(1)),
+            Shown::Services => (0, Duration::ZERO),
+            Shown::All => (usize::MAX, Duration::ZERO),
         };
         let mut ordered = topology.expected();
         ordered.retain(|pair| pair.outcome == lab::Outcome::Reply);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde::Serialize;
 
 use super::{Place, TrafficError, tcp};
+use crate::lab::kernel::tcp_info;
 
 pub use self::servers::{Accepted, Servers};
 
@@ -119,6 +120,17 @@ impl Calls {
     /// The open connections.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         self.open.iter().map(|(call, _)| call)
+    }
+
+    /// The open connections, each with the segments that its client's TCP has sent since it began:
+    /// handshake, bare acknowledgements and what was sent again included.
+    pub fn segments(&self) -> Result<Vec<(&Call, u64)>, TrafficError> {
+        let action = format!("read TCP_INFO in {}", self.client.netns);
+        self.open
+            .iter()
+            .map(|(call, stream)| Ok((call, tcp_info(stream)?.tcpi_segs_out.into())))
+            .collect::<io::Result<_>>()
+            .map_err(TrafficError::socket(action))
     }
 
     /// Ends every connection in order, and waits until the servers have ended them too.

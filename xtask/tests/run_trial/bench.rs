@@ -157,7 +157,8 @@ fn whole(mut output: ChildStdout) -> String {
 
 /// Every process of the labs of a trial that is up.
 pub(crate) fn processes_of(name: &str) -> Vec<Identity> {
-    let labs = ["s1", "h2"].map(|scenario| Lab::open(&format!("{name}-{scenario}")).expect("open"));
+    let labs =
+        ["s1", "h2", "h2c"].map(|scenario| Lab::open(&format!("{name}-{scenario}")).expect("open"));
     let processes = labs.iter().flat_map(|lab| lab.status().processes);
     processes.map(|process| process.process).collect()
 }

@@ -1,7 +1,9 @@
 //! The outcome as text, letter by letter.
 
 use super::*;
-use crate::run::outcome::{Comparison, PairOutcome, PodEnd, Timing};
+use crate::run::outcome::{
+    BackendOutcome, Comparison, PairOutcome, PodEnd, ServicesOutcome, Timing,
+};
 use crate::run::reports::{Evidence, Finding, Fix, Fragments, Mtu, RoundTrips, Subject};
 
 #[test]
@@ -11,7 +13,7 @@ fn two_labs_stand_side_by_side_with_finding_fix_and_difference_below() {
         ..Comparison::default()
     };
     let outcome = Outcome {
-        labs: vec![sick(), healthy()],
+        labs: vec![sick(), healthy(), with_services()],
         comparison: Some(comparison),
         seconds: Timing {
             first_class: Some(3.25),
@@ -56,6 +58,16 @@ F1 in S1: double_encapsulation between s1-n1 and 100.64.0.2, confidence 0.90
     but   pod traffic is no longer encrypted on the LAN
 
 S1 costs 4.1 times the round trip of H2.
+
+H2C  one pod asks Services, whose addresses its node turns into those of other pods
+
+from            Service         to              class        requests  packets  by TCP
+n1-a 10.42.5.5  10.43.7.9:80    n2-a 10.42.6.7  vxlan-vmnet     1,000    1,003   1,003
+n1-a 10.42.5.5  10.43.88.99:80  n2-b 10.42.6.9  not known          40        0      41
+(requests: as the pod's server counts them; packets: sent to that pod, as the observer counts them
+at the sender; by TCP: as the sender's own sockets do)
+
+One of them is not known.
 
 A lab of network namespaces on this machine, with WireGuard in user space: stacks, causes and fixes
 are those of real nodes, milliseconds and rates are not. Everything is removed again (first class
@@ -151,6 +163,43 @@ fn healthy() -> LabOutcome {
     LabOutcome {
         scenario: "h2",
         pairs: vec![pair],
+        ..LabOutcome::default()
+    }
+}
+
+/// Two pods behind two Services, one of them without a path.
+fn with_services() -> LabOutcome {
+    let end = |pod: &str, address: &str| PodEnd {
+        pod: pod.to_owned(),
+        address: address.to_owned(),
+        ..PodEnd::default()
+    };
+    let known = BackendOutcome {
+        from: end("n1-a", "10.42.5.5"),
+        service: "10.43.7.9:80".to_owned(),
+        to: end("n2-a", "10.42.6.7"),
+        class: Some("vxlan-vmnet".to_owned()),
+        requests_at_server: 1_000,
+        packets: 1_003,
+        tcp_segments: 1_003,
+        ..BackendOutcome::default()
+    };
+    let unknown = BackendOutcome {
+        service: "10.43.88.99:80".to_owned(),
+        to: end("n2-b", "10.42.6.9"),
+        class: None,
+        requests_at_server: 40,
+        packets: 0,
+        tcp_segments: 41,
+        ..known.clone()
+    };
+    LabOutcome {
+        scenario: "h2c",
+        services: Some(ServicesOutcome {
+            backends: vec![known, unknown],
+            conclusion: "One of them is not known.".to_owned(),
+            ..ServicesOutcome::default()
+        }),
         ..LabOutcome::default()
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 const PATH: &str = r#"{"type":"path","source":{"node":"s1-n1","address":"10.42.1.5","pod":null},
  "destination":{"node":null,"address":"10.42.2.7","pod":null},"class":"vxlan-tailscale",
  "encap":"wireguard>vxlan","depth":2,"mtu":{"effective":1230,"bottleneck":"flannel.1"},
- "packets":120,"bytes":9600,"fragments":{"inner":0,"vxlan":1,"wireguard":null},"oversize":null,
+ "packets":120,"bytes":9600,"points":{"pod":{"packets":120,"bytes":9600}},"fragments":{"inner":0,"vxlan":1,"wireguard":null},"oversize":null,
  "rtt_ms":{"pod":{"count":9,"p50":0.4,"p99":0.9},"bridge":null,"tunnel":null}}"#;
 const FINDING: &str = r#"{"type":"finding","cause":"double_encapsulation",
  "subject":{"nodes":["s1-n1","100.64.0.2"]},"confidence":0.9,
@@ -17,6 +17,7 @@ fn a_path_is_kept_with_its_values_and_as_it_came() {
     let reports = taken(&[PATH, r#"{"type":"ledger","frames":7}"#]);
     let path = reports.path("10.42.1.5", "10.42.2.7").expect("the path");
     assert_eq!(path.class.as_deref(), Some("vxlan-tailscale"));
+    assert_eq!(path.points["pod"].packets, 120);
     assert_eq!(path.mtu.as_ref().map(|mtu| mtu.effective), Some(1230));
     assert_eq!((path.packets, path.fragments.vxlan), (120, 1));
     assert_eq!(path.rtt_ms.pod.map(|rtt| rtt.p99), Some(0.9));
