@@ -1,4 +1,4 @@
-//! Puts the programs, or an empty one, on both hooks of a device and takes them off again, as the
+//! Puts the programs, or a yardstick, on both hooks of a device and takes them off again, as the
 //! lines on standard input say; answers each with what hangs on the devices and what was counted.
 //! The live rows of `cargo xtask bench` drive it inside a node of the lab.
 
@@ -23,7 +23,8 @@ use stage::{Failure, PATH, Stage};
 
 /// Attaches to devices of this namespace on command.
 ///
-/// Commands on standard input: `off`, `empty DEVICE`, `underlay DEVICE`, `bridge DEVICE`, `list`.
+/// Commands on standard input: `off`, `empty DEVICE`, `look_up DEVICE`, `underlay DEVICE`,
+/// `bridge DEVICE`, `list`.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The pods whose flows get a path
@@ -52,7 +53,7 @@ struct Answer {
 enum Hung {
     Nothing,
     Ours { _links: [Attachment; 2] },
-    Empty { _links: [SchedClassifierLink; 2] },
+    Yardstick { _links: [SchedClassifierLink; 2] },
 }
 
 /// How often the event ring is emptied: as the agent does.
@@ -106,12 +107,12 @@ fn obey(stage: &mut Stage, hung: &mut Hung, line: &str) -> Result<(), Failure> {
     *hung = Hung::Nothing;
     *hung = match verb {
         "off" => Hung::Nothing,
-        "empty" => Hung::Empty {
-            _links: [
-                empty(stage.yardstick("empty")?, device, TcAttachType::Ingress)?,
-                empty(stage.yardstick("empty")?, device, TcAttachType::Egress)?,
-            ],
-        },
+        "empty" | "look_up" => {
+            let mut hang = |hook| yardstick(stage.yardstick(verb)?, device, hook);
+            Hung::Yardstick {
+                _links: [hang(TcAttachType::Ingress)?, hang(TcAttachType::Egress)?],
+            }
+        }
         "underlay" => ours(stage, device, Point::Underlay0)?,
         "bridge" => ours(stage, device, Point::Bridge)?,
         other => return Err(format!("obey `{other}`: no such command").into()),
@@ -128,7 +129,7 @@ fn ours(stage: &mut Stage, device: &str, point: Point) -> Result<Hung, Failure> 
     })
 }
 
-fn empty(
+fn yardstick(
     program: &mut SchedClassifier,
     device: &str,
     kind: TcAttachType,

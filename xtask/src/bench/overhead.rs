@@ -1,5 +1,6 @@
 //! Ping-pong over the lab's VXLAN with programs on both hooks of one device of one node: none, an
-//! empty one, ours. Client and server share a processor, so that every added nanosecond shows.
+//! empty one, one look-up with two additions and nothing else, ours. Client and server share a
+//! processor, so that every added nanosecond shows.
 
 use super::devices::{UNDERLAY, both};
 use super::exchange::{self, Exchanges};
@@ -25,7 +26,7 @@ struct Variant {
     is_ours: bool,
 }
 
-fn variants() -> [Variant; 4] {
+fn variants() -> [Variant; 5] {
     [
         Variant {
             name: "none",
@@ -38,6 +39,13 @@ fn variants() -> [Variant; 4] {
             name: "empty",
             command: format!("empty {UNDERLAY}"),
             hooks: both(UNDERLAY, "empty"),
+            counted: |_| 0,
+            is_ours: false,
+        },
+        Variant {
+            name: "look_up",
+            command: format!("look_up {UNDERLAY}"),
+            hooks: both(UNDERLAY, "look_up"),
             counted: |_| 0,
             is_ours: false,
         },
