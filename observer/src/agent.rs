@@ -66,7 +66,6 @@ struct Agent {
     relay: RelayModes,
     last_sweep: Instant,
     expiry: u32,
-    deleted: u64,
 }
 
 impl Agent {
@@ -98,7 +97,6 @@ impl Agent {
             relay: RelayModes::default(),
             last_sweep: Instant::now(),
             expiry: config.expiry_windows(jiffy_nanos()),
-            deleted: 0,
             config,
             object,
             devices,
@@ -119,8 +117,10 @@ impl Agent {
         Ok(())
     }
 
-    fn take_events(&mut self) -> Result<(), AgentError> {
-        self.intake
+    /// Takes what the ring holds, up to [`RECORDS`]; how many there were.
+    fn take_events(&mut self) -> Result<usize, AgentError> {
+        let taken = self
+            .intake
             .take(&mut self.object, monotonic_nanos(), RECORDS)?;
         let settled = self.intake.settled(&mut self.object, monotonic_nanos())?;
         for trip in settled {
@@ -130,12 +130,12 @@ impl Agent {
             let at = |point| self.attachments.name_at(point);
             refusals::tell(&event, &self.devices.borrow(), at);
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// Hands out what is under way: events, round trips that wait for siblings, the open epoch.
     fn drain(&mut self) -> Result<(), AgentError> {
-        self.take_events()?;
+        while self.take_events()? == RECORDS {}
         for trip in self.intake.rest() {
             self.output.round_trip(trip)?;
         }
@@ -216,9 +216,14 @@ impl Agent {
 
     /// Removes what was silent for long: flow entries, and outer flows that no entry refers to.
     fn clear_out(&mut self) -> Result<(), AgentError> {
-        let Snapshot { seen, outer, .. } = &mut self.snapshot;
+        let Snapshot {
+            seen,
+            outer,
+            deleted,
+            ..
+        } = &mut self.snapshot;
         for key in seen.expired(self.expiry) {
-            self.deleted += u64::from(self.object.biflows.remove(key)?);
+            *deleted += u64::from(self.object.biflows.remove(key)?);
             self.intake.forget(&mut self.object, key)?;
         }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
@@ -233,9 +238,7 @@ impl Agent {
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
         self.snapshot.unanswered.add_to(&mut ledger);
-        let inserted = ledger.get("flow_inserted").copied().unwrap_or(0);
-        let gone = inserted.saturating_sub(self.snapshot.seen.entries);
-        ledger.insert("flow_evicted".to_owned(), gone.saturating_sub(self.deleted));
+        ledger.insert("flow_evicted".to_owned(), self.snapshot.evicted);
         ledger.insert(
             "outer_fragments.later".to_owned(),
             self.snapshot.outer.fragments(),

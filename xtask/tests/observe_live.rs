@@ -61,6 +61,8 @@ mod refusals;
 mod relay;
 #[path = "observe/round_trips.rs"]
 mod round_trips;
+#[path = "observe/same_node.rs"]
+mod same_node;
 #[path = "observe/segments.rs"]
 mod segments;
 #[path = "observe/services.rs"]

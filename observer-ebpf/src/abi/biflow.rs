@@ -12,7 +12,7 @@ use crate::units::low_word;
 pub struct Biflow<W32, W64> {
     /// [`Assignment`] as a word.
     pub assignment: W32,
-    /// `pairs_version` when the pair was last looked up without success.
+    /// `pairs_version` when the flow's path was last looked up.
     pub pairs_version: W32,
     /// Accounting window of the last packet, see [`crate::units::Jiffies::window`].
     pub last_seen: W32,

@@ -1,4 +1,4 @@
-//! The loss ledger of the kernel side: one per-CPU cell per way to refuse or lose something.
+//! The loss ledger of the kernel side: one cell for each CPU per way to refuse or lose something.
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 

@@ -62,13 +62,13 @@ impl Intake {
         self.translations.known()
     }
 
-    /// Takes up to `limit` events at monotonic time `now`.
+    /// Takes up to `limit` events at monotonic time `now`; how many there were.
     pub(super) fn take(
         &mut self,
         object: &mut Object,
         now: u64,
         limit: usize,
-    ) -> Result<(), TableError> {
+    ) -> Result<usize, TableError> {
         let mut events = Vec::new();
         object.events.drain(limit, |event| events.push(event));
         for event in &events {
@@ -89,7 +89,7 @@ impl Intake {
             }
         }
         self.raise(object, now);
-        Ok(())
+        Ok(events.len())
     }
 
     /// Begins a sweep at monotonic time `now`.

@@ -10,7 +10,7 @@ use observer_ebpf::parse::Malformed;
 
 use crate::interfaces::{IfIndex, Snapshot as Devices};
 
-/// Shows one refusal. `names` are the devices by point, for a refusal that names none itself.
+/// Shows one refusal. `at` names the device of a point, for a refusal that names none itself.
 pub(super) fn tell(event: &Event, devices: &Devices, at: impl Fn(Point) -> Option<String>) {
     let hook = if event.hook == Hook::Egress as u8 {
         "leaving"

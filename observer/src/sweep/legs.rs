@@ -90,15 +90,18 @@ impl Known {
             Some(Hook::Ingress) => self.endpoints.contains(&far),
             Some(Hook::Egress) | None => key.marked == 1,
         };
+        // What leaves without the mark is a pod's own.
+        let is_made_here = key.hook != Hook::Egress as u8 || key.marked == 1;
         if is(OuterKind::WireGuard) && is_own {
             *leg.direct.entry(far).or_default() += without(UDP_HEADER);
-        } else if is(OuterKind::PeerRelay) && !self.passed_on.contains(&key.session) {
+        } else if is(OuterKind::PeerRelay) && is_made_here && !self.passed_on.contains(&key.session)
+        {
             *leg.peer_relay.entry(far).or_default() += without(UDP_HEADER + GENEVE_HEADER);
         } else if is(OuterKind::MarkedTcp) || is(OuterKind::RelayTcp) {
             let port = u16::try_from(key.session).unwrap_or(0);
             let end = SocketAddr::new(far, port);
             *leg.tcp.entry(end).or_default() += without(TCP_HEADER);
-        } else if is(OuterKind::Disco) {
+        } else if is(OuterKind::Disco) && is_made_here {
             *leg.disco.entry(far).or_default() += packets;
         }
     }
@@ -169,6 +172,15 @@ mod tests {
         assert_eq!(went.tcp[&SocketAddr::new(other, 443)], 96);
         assert_eq!(went.disco[&other], 3);
         assert_eq!(came.tcp[&SocketAddr::new(other, 443)], 100);
+    }
+
+    #[test]
+    fn what_a_pod_sends_through_relays_of_its_own_is_not_the_nodes() {
+        let [_, went] = of(&[
+            (key(Hook::Egress, OuterKind::PeerRelay, OTHER, 0), 2, 328),
+            (key(Hook::Egress, OuterKind::Disco, OTHER, 0), 3, 270),
+        ]);
+        assert!(went.peer_relay.is_empty() && went.disco.is_empty());
     }
 
     #[test]

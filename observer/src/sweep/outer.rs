@@ -33,6 +33,7 @@ pub struct OuterFlows {
 struct Counts {
     packets: u64,
     bytes: u64,
+    fragments: u64,
 }
 
 /// Sweeps without a packet after which an entry is removed: five minutes at the default interval,
@@ -45,7 +46,6 @@ impl OuterFlows {
     pub fn begin(&mut self) {
         self.before.extend(self.counts.drain());
         self.peers.clear();
-        self.fragments = 0;
     }
 
     /// Adds one entry.
@@ -64,11 +64,14 @@ impl OuterFlows {
                 .or_default()
                 .insert(peer.into());
         }
-        self.fragments += flow.fragments;
         let counts = Counts {
             packets: flow.packets,
             bytes: flow.bytes,
+            fragments: flow.fragments,
         };
+        let before = self.before.get(&key).map_or(0, |before| before.fragments);
+        // Less than before: the entry was removed and made again.
+        self.fragments += flow.fragments.checked_sub(before).unwrap_or(flow.fragments);
         self.counts.insert(key, counts);
     }
 
@@ -156,7 +159,7 @@ impl OuterFlows {
         retired
     }
 
-    /// Later fragments of outer packets, all outer flows together.
+    /// Later fragments of outer packets so far, all outer flows together, also those removed since.
     #[must_use]
     pub const fn fragments(&self) -> u64 {
         self.fragments
@@ -204,6 +207,26 @@ mod tests {
             let peers: Vec<_> = flows.peers(Point::Underlay1, key.hash()).collect();
             assert_eq!(peers, [PEER]);
         }
+    }
+
+    #[test]
+    fn later_fragments_are_counted_on_when_their_entry_goes_or_a_read_misses_it() {
+        let later = key(Hook::Egress, OuterKind::LaterFragment, 0);
+        let cut = |fragments| OuterFlowRecord {
+            fragments,
+            ..flow(fragments)
+        };
+        let mut flows = OuterFlows::default();
+        let mut sums = Vec::new();
+        // Seen, grown, missed, there again, removed and made anew.
+        for record in [Some(5), Some(7), None, Some(7), Some(2)] {
+            flows.begin();
+            if let Some(fragments) = record {
+                flows.add(later, &cut(fragments));
+            }
+            sums.push(flows.fragments());
+        }
+        assert_eq!(sums, [5, 7, 7, 7, 9]);
     }
 
     #[test]

@@ -29,9 +29,16 @@ pub struct Snapshot {
     tunnel: [u64; 2],
     /// Packets that nobody answered.
     pub unanswered: Unanswered,
+    /// Entries that user space has deleted so far: whoever deletes counts here.
+    pub deleted: u64,
+    /// Entries that the kernel gave to other flows: made, and neither there nor deleted.
+    pub evicted: u64,
     /// The kernel side of the loss ledger.
     pub ledger: BTreeMap<String, u64>,
 }
+
+/// Name of the ledger's cell for entries made.
+const INSERTED: &str = "flow_inserted";
 
 /// Reads everything that the epoch saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
 /// with every flow.
@@ -44,11 +51,15 @@ pub fn read(
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
     snapshot.unanswered.begin(silence.now);
+    // Before the walk: an entry made during it is not one that was evicted.
+    let inserted = ledger(object)?.remove(INSERTED).unwrap_or(0);
     object.biflows.for_each(|key, flow| {
         let standing = snapshot.seen.add(&key, &flow, silence.epoch);
         each(&key, standing);
         snapshot.unanswered.add(&key, &flow, silence);
     })?;
+    let gone = inserted.saturating_sub(snapshot.seen.entries);
+    snapshot.evicted = snapshot.evicted.max(gone.saturating_sub(snapshot.deleted));
     snapshot.outer.begin();
     object
         .outer_flows

@@ -13,7 +13,7 @@ pub struct RunArgs {
     /// until Ctrl-C, in a lab 15s
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,
-    /// Show this scenario of the lab alone, all pairs of pods: h2, h2c, h6, s1, s1d, s3, s5, h8 or mixed
+    /// Show this scenario of the lab alone, all pairs of pods and Services: h2, h2c, h6, s1, s1d, s3, s5, h8 or mixed
     #[arg(long, value_name = "ID")]
     pub scenario: Option<Scenario>,
     /// How to print

@@ -155,6 +155,7 @@ fn a_peer_that_was_direct_before_makes_its_relay_a_detour_with_what_it_costs() {
     let test = "relay::a_peer_that_was_direct_before_makes_its_relay_a_detour_with_what_it_costs";
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(Scenario::S5, "before"));
+    leave_user_mode_network(&lab);
     lab.set_relay_delay(HELD).expect("delay");
     lab.set_direct_udp(DirectUdp::Passes).expect("direct");
     let settings = settings(&lab);
