@@ -232,7 +232,14 @@ mod tests {
 
     #[test]
     fn two_ends_that_chose_the_same_index_pass_nothing_on() {
-        let key = |hook| key(hook, OuterKind::PeerRelay, OTHER, 0);
+        let key = |hook| {
+            key(
+                hook,
+                OuterKind::PeerRelay,
+                OTHER,
+                u8::from(hook == Hook::Egress),
+            )
+        };
         let [came, went] = of(&[(key(Hook::Ingress), 1, 164), (key(Hook::Egress), 2, 328)]);
         assert_eq!((came.peer_relay(), went.peer_relay()), (128, 256));
     }
