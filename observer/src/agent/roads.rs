@@ -170,7 +170,11 @@ impl Roads {
             .collect();
         let relayed = live.iter().filter(|path| path.relay == RelayMode::Derp);
         let relayed: BTreeSet<_> = relayed.map(|path| peer(path)).collect();
-        for path in &live {
+        let (back, _) = relay.proof(Hook::Ingress);
+        // A round trip is the direct road's only if the way back is direct too.
+        let is_one_road =
+            |path: &&&PathReport| path.relay != RelayMode::Direct || back == RelayMode::Direct;
+        for path in live.iter().filter(is_one_road) {
             self.detours.take_path(&peer(path), path, leg);
         }
         for path in live {
