@@ -195,7 +195,7 @@ fn check_service(lab: &Lab, client: &Node, service: &Service) {
     assert_eq!(seen(&bridge), wanted, "{}", bridge[0].what);
 }
 
-/// Asks the DNS Service: every query is answered, by the backends in turn.
+/// Asks the DNS Service: every query is answered, by all backends.
 fn check_queries(lab: &Lab, client: &Node, service: &Service) {
     const QUERIES: u16 = 20;
     assert_eq!((service.port, service.protocol), (53, Protocol::Udp));
@@ -216,14 +216,20 @@ fn check_queries(lab: &Lab, client: &Node, service: &Service) {
         count: QUERIES,
     };
     let report = queries.drive(&Stop::default()).expect("queries");
-    let each = u64::from(QUERIES) / 2;
-    let backends = service.backends.iter();
-    let wanted: BTreeMap<_, _> = backends.map(|backend| (backend.address, each)).collect();
+    let answered = &report.answered;
     assert_eq!(
-        (report.sent, &report.answered),
-        (u64::from(QUERIES), &wanted)
+        (report.sent, answered.values().sum()),
+        (u64::from(QUERIES), u64::from(QUERIES))
     );
-    assert_eq!(resolvers.heard(), wanted);
+    // In turn, but for a query from a port that the kernel dealt before: it goes where that one went.
+    let fair = u64::from(QUERIES) / 2 - 2..=u64::from(QUERIES) / 2 + 2;
+    let addresses: Vec<_> = service.backends.iter().map(|own| own.address).collect();
+    assert!(
+        addresses.len() == answered.len()
+            && addresses.iter().all(|own| fair.contains(&answered[own])),
+        "{answered:?}"
+    );
+    assert_eq!(&resolvers.heard(), answered);
     let found = [asked, carried].map(|seen| seen.packets());
     assert_eq!(found, [u64::from(QUERIES); 2]);
 }
