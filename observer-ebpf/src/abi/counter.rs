@@ -74,6 +74,29 @@ pub struct CounterRecord {
     pub tunnel: [u64; 2],
 }
 
+impl CounterRecord {
+    /// Nothing counted.
+    pub const EMPTY: Self = Self {
+        counters: [0; COUNTERS as usize],
+        tunnel: [0; 2],
+    };
+
+    /// One cell of the step's losses.
+    #[must_use]
+    pub fn of(&self, loss: Loss) -> u64 {
+        self.counters.get(loss as usize).copied().unwrap_or(0)
+    }
+
+    /// Adds what another CPU counted.
+    pub fn add(&mut self, other: &Self) {
+        let pairs = self.counters.iter_mut().zip(&other.counters);
+        let tunnels = self.tunnel.iter_mut().zip(&other.tunnel);
+        for (sum, cell) in pairs.chain(tunnels) {
+            *sum = sum.wrapping_add(*cell);
+        }
+    }
+}
+
 impl Loss {
     /// All losses in the order of their cells, with the names the ledger shows.
     pub const ALL: [(Self, &'static str); LOSSES as usize] = [

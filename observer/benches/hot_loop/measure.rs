@@ -1,7 +1,7 @@
 //! Test runs: interleaved between programs per round, each round net of its own empty reading.
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
-use observer_ebpf::abi::counter::{Counter, Loss};
+use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::Site;
 
 use super::cases::{self, Case};
@@ -116,7 +116,7 @@ pub(super) fn new_stamps(
     let mut net = [const { Vec::new() }; 4];
     // What the steady state left armed is answered first.
     run(stage, ours, &cases::reply(0), 1)?;
-    let sampled = samples(stage)?;
+    let sampled = stage.object.totals()?.of(Loss::Samples);
     for number in 1..=effort.stamps {
         let data = cases::with_new_stamp(number);
         let reply = cases::reply(number);
@@ -131,7 +131,7 @@ pub(super) fn new_stamps(
             series.push(gross - empty);
         }
     }
-    let sampled = samples(stage)? - sampled;
+    let sampled = stage.object.totals()?.of(Loss::Samples) - sampled;
     if sampled != u64::from(effort.stamps) {
         let sent = effort.stamps;
         return Err(format!("answer {sent} new TSvals: {sampled} round trips were timed").into());
@@ -143,16 +143,6 @@ pub(super) fn new_stamps(
             net: net.chunks_exact(GROUP).filter_map(middle).collect(),
         })
         .collect())
-}
-
-/// Round trips that were timed so far.
-fn samples(stage: &mut Stage) -> Result<u64, Failure> {
-    let mut sum = 0;
-    let cell = Counter::from(Loss::Samples).index() as usize;
-    stage.object.counters.for_each_below(1, |_, cpu| {
-        sum += cpu.counters.get(cell).copied().unwrap_or(0);
-    })?;
-    Ok(sum)
 }
 
 fn middle(group: &[f64]) -> Option<f64> {

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use observer_ebpf::abi::PATH_REFUSED;
 use observer_ebpf::abi::control::Control;
-use observer_ebpf::abi::counter::{Counter, Loss};
+use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point};
 use observer_ebpf::fixtures::layers::{IPV4, Ipv4, TCP, Tcp, ethernet, stamped};
 use observer_ebpf::fixtures::{POD_A, POD_B};
@@ -99,7 +99,7 @@ fn fill(stage: &mut Stage, next: &mut u32) -> Result<(), Failure> {
 /// The storm, and which share of its packets got an entry, percent.
 fn storm(stage: &mut Stage, next: &mut u32, effort: Effort) -> Result<(Series, f64), Failure> {
     let mut series = Series::default();
-    let (before, counted) = (inserted(stage)?, buffers(stage)?);
+    let (before, counted) = (stage.object.totals()?.of(Loss::Inserted), buffers(stage)?);
     for _ in 0..effort.rounds {
         let mut gross = [const { Vec::new() }; 3];
         for _ in 0..effort.flows / BLOCK {
@@ -124,7 +124,7 @@ fn storm(stage: &mut Stage, next: &mut u32, effort: Effort) -> Result<(Series, f
     if counted != u64::from(packets) {
         return Err(format!("send {packets} packets: {counted} were counted").into());
     }
-    let entered = u32::try_from(inserted(stage)? - before)?;
+    let entered = u32::try_from(stage.object.totals()?.of(Loss::Inserted) - before)?;
     Ok((series, 100.0 * f64::from(entered) / f64::from(packets)))
 }
 
@@ -139,15 +139,6 @@ fn mean(mut runs: Vec<f64>) -> f64 {
 /// Packets of the pair, with an entry or without.
 fn buffers(stage: &mut Stage) -> Result<u64, Failure> {
     Ok(stage.buffers(PATH, Point::Bridge)? + stage.buffers(PATH_REFUSED, Point::Bridge)?)
-}
-
-fn inserted(stage: &mut Stage) -> Result<u64, Failure> {
-    let mut sum = 0;
-    let cell = Counter::from(Loss::Inserted).index() as usize;
-    stage.object.counters.for_each_below(1, |_, cpu| {
-        sum += cpu.counters.get(cell).copied().unwrap_or(0);
-    })?;
-    Ok(sum)
 }
 
 /// What a packet is put through.

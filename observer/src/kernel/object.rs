@@ -15,7 +15,7 @@ use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord};
 
-use super::{ControlPage, CpuRows, EventError, Events, Table, chain};
+use super::{ControlPage, CpuRows, EventError, Events, Table, TableError, chain};
 
 /// Programs that are verified at the same time. Each takes up to 150 ms of a processor: more would
 /// hold a small node's traffic up.
@@ -135,7 +135,7 @@ pub struct Object {
     /// Where DERP relays listen.
     pub relays: Table<RelayKey, u32>,
     /// The loss ledger, and WireGuard bytes predicted for what crosses the tunnel.
-    pub counters: CpuRows<CounterRecord>,
+    counters: CpuRows<CounterRecord>,
     /// The event ring.
     pub events: Events,
     /// What the programs are told.
@@ -184,6 +184,13 @@ impl Object {
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,
             ebpf,
         })
+    }
+
+    /// The loss ledger and the tunnel's sums, all CPUs together.
+    pub fn totals(&mut self) -> Result<CounterRecord, TableError> {
+        let mut totals = CounterRecord::EMPTY;
+        self.counters.for_each_below(1, |_, cpu| totals.add(cpu))?;
+        Ok(totals)
     }
 
     /// The program of a point and hook, loaded if it was not.

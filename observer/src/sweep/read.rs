@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use observer_ebpf::abi::PATHS;
-use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::counter::{Counter, CounterRecord, Loss};
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::{Hook, POINTS};
 use observer_ebpf::parse::{Malformed, NotOurs};
@@ -37,9 +37,6 @@ pub struct Snapshot {
     pub ledger: BTreeMap<String, u64>,
 }
 
-/// Name of the ledger's cell for entries made.
-const INSERTED: &str = "flow_inserted";
-
 /// Reads everything that the epoch saw into `snapshot`; rows of paths up to `last_path`. Calls `each`
 /// with every flow.
 pub fn read(
@@ -52,7 +49,7 @@ pub fn read(
     snapshot.seen = Seen::default();
     snapshot.unanswered.begin(silence.now);
     // Before the walk: an entry made during it is not one that was evicted.
-    let inserted = ledger(object)?.remove(INSERTED).unwrap_or(0);
+    let inserted = object.totals()?.of(Loss::Inserted);
     object.biflows.for_each(|key, flow| {
         let standing = snapshot.seen.add(&key, &flow, silence.epoch);
         each(&key, standing);
@@ -64,7 +61,7 @@ pub fn read(
     object
         .outer_flows
         .for_each(|key, flow| snapshot.outer.add(key, &flow))?;
-    let tunnel = tunnel(object)?;
+    let tunnel = object.totals()?.tunnel;
     let since = Hook::ALL.map(|hook| {
         let at = |sums: &[u64; 2]| sums.get(hook as usize).copied().unwrap_or(0);
         at(&tunnel).saturating_sub(at(&snapshot.tunnel))
@@ -72,19 +69,8 @@ pub fn read(
     snapshot.tunnel = tunnel;
     snapshot.legs = legs(&snapshot.outer, since);
     snapshot.rows.update(rows(object, last_path)?);
-    snapshot.ledger = ledger(object)?;
+    snapshot.ledger = ledger(&object.totals()?);
     Ok(())
-}
-
-/// WireGuard bytes predicted so far, by hook.
-fn tunnel(object: &mut Object) -> Result<[u64; 2], TableError> {
-    let mut sums = [0; 2];
-    object.counters.for_each_below(1, |_, cpu| {
-        for (sum, cell) in sums.iter_mut().zip(cpu.tunnel) {
-            *sum += cell;
-        }
-    })?;
-    Ok(sums)
 }
 
 fn rows(object: &mut Object, last_path: u16) -> Result<HashMap<u32, RowValue>, TableError> {
@@ -124,18 +110,18 @@ fn names() -> impl Iterator<Item = (u32, String)> {
     losses.into_iter().chain(not_ours).chain(malformed)
 }
 
-fn ledger(object: &mut Object) -> Result<BTreeMap<String, u64>, TableError> {
-    let mut sums = [0; COUNTERS as usize];
-    object.counters.for_each_below(1, |_, cpu| {
-        for (sum, cell) in sums.iter_mut().zip(cpu.counters) {
-            *sum += cell;
-        }
-    })?;
-    Ok(names().map(|(_, name)| name).zip(sums).collect())
+/// The cells by their names.
+fn ledger(counters: &CounterRecord) -> BTreeMap<String, u64> {
+    names()
+        .map(|(_, name)| name)
+        .zip(counters.counters)
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use observer_ebpf::abi::counter::COUNTERS;
+
     use super::*;
 
     #[test]
