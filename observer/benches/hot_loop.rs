@@ -3,6 +3,8 @@
 
 #[path = "hot_loop/cases.rs"]
 mod cases;
+#[path = "hot_loop/command.rs"]
+mod command;
 #[path = "hot_loop/measure.rs"]
 mod measure;
 #[path = "hot_loop/row.rs"]
@@ -12,31 +14,9 @@ mod stage;
 
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
-
 use measure::{Effort, LOOK_UP, Series};
 use row::{Better, Row};
 use stage::{Failure, Stage};
-
-/// Cost of one packet in the programs, net of an empty program.
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// Fewer and shorter runs
-    #[arg(long)]
-    quick: bool,
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// What `cargo bench` adds
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-}
 
 /// Bar and goal of the issue: a packet against one look-up with two atomic additions.
 const BAR: f64 = 2.0;
@@ -54,21 +34,10 @@ const QUICK: Effort = Effort {
 };
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match measured(&arguments) {
-        Ok(rows) => {
-            print(&rows, arguments.format);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    command::run([FULL, QUICK], measured)
 }
 
-fn measured(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
-    let effort = if arguments.quick { QUICK } else { FULL };
+fn measured(effort: Effort) -> Result<Vec<Row>, Failure> {
     let mut stage = Stage::new(cases::PODS, None)?;
     let cases = cases::all();
     measure::verify(&mut stage, &cases)?;
@@ -109,17 +78,5 @@ fn ratio(series: &Series, look_up: &Series, has_bar: bool) -> Row {
         row.with_bar(Better::Lower, BAR, GOAL, &runs)
     } else {
         row
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark's result")]
-fn print(rows: &[Row], format: Format) {
-    match format {
-        Format::Table => print!("{}", row::table(rows)),
-        Format::Json => {
-            for row in rows {
-                println!("{}", serde_json::to_string(row).unwrap_or_default());
-            }
-        }
     }
 }

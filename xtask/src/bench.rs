@@ -21,6 +21,7 @@ mod rounds;
 mod row;
 mod start;
 mod test_run;
+mod variant;
 mod whole;
 
 use std::process::{Command, Stdio};

@@ -1,11 +1,10 @@
 //! Bulk TCP over the lab's VXLAN with programs on both hooks of one device of one node: none, ours.
 
-use super::devices::{UNDERLAY, both};
-use super::hook::{Answer, Hook};
+use super::hook::Hook;
 use super::rounds::{order, ratios};
 use super::row::{Better, Row};
+use super::variant::Variant;
 use super::{Bench, BenchError, NODES, machine};
-use crate::lab::topology::BRIDGE;
 use crate::traffic::{Bulk, Stop, Volume};
 
 const BAR: f64 = 0.97;
@@ -14,47 +13,16 @@ const GOAL: f64 = 0.99;
 /// Transfers per block, of which the middle one counts: a stall of the machine spoils one.
 const TRANSFERS: u32 = 5;
 
-/// What hangs on a device of the first node.
-struct Variant {
-    name: &'static str,
-    command: String,
-    hooks: Vec<String>,
-    /// Buffers that ours counted so far.
-    counted: fn(&Answer) -> u64,
-}
-
-fn variants() -> [Variant; 3] {
-    [
-        Variant {
-            name: "none",
-            command: "off".to_owned(),
-            hooks: Vec::new(),
-            counted: |_| 0,
-        },
-        Variant {
-            name: "underlay",
-            command: format!("underlay {UNDERLAY}"),
-            hooks: both(UNDERLAY, "underlay0_{}"),
-            counted: |answer| answer.underlay,
-        },
-        Variant {
-            name: "bridge",
-            command: format!("bridge {BRIDGE}"),
-            hooks: both(BRIDGE, "bridge_{}"),
-            counted: |answer| answer.bridge,
-        },
-    ]
-}
-
 /// Throughput without programs, and the share that is left with them.
 pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let mut hook = Hook::start(bench, NODES[0])?;
-    let variants = variants();
+    let [underlay, bridge] = Variant::ours();
+    let variants = [Variant::none(), underlay, bridge];
     let mut rates = vec![Vec::new(); variants.len()];
     for round in 0..bench.effort.pairs {
         for turn in order(round, variants.len()) {
             if let (Some(variant), Some(rates)) = (variants.get(turn), rates.get_mut(turn)) {
-                rates.push(block(bench, &mut hook, variant)?);
+                rates.push(variant.block(&mut hook, || transfer(bench), |_| 1)?);
             }
         }
     }
@@ -75,21 +43,6 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
         );
     }
     Ok(rows)
-}
-
-/// One block; fails if other programs than expected hang there, or ours saw nothing.
-fn block(bench: &Bench, hook: &mut Hook, variant: &Variant) -> Result<f64, BenchError> {
-    let before = hook.tell_and_check(&variant.command, &variant.hooks)?;
-    let rate = transfer(bench)?;
-    let after = hook.tell_and_check("list", &variant.hooks)?;
-    if !variant.hooks.is_empty() && (variant.counted)(&after) <= (variant.counted)(&before) {
-        return Err(BenchError::Unexpected {
-            action: format!("count the buffers of a block with {}", variant.name),
-            found: "none on the pods' path".to_owned(),
-            expected: "some".to_owned(),
-        });
-    }
-    Ok(rate)
 }
 
 /// Throughput of a block in Gbit/s: the middle one of several transfers.

@@ -2,13 +2,12 @@
 //! empty one, one look-up with two additions and nothing else, ours. Client and server share a
 //! processor, so that every added nanosecond shows.
 
-use super::devices::{UNDERLAY, both};
 use super::exchange::{self, Exchanges};
-use super::hook::{Answer, Hook};
+use super::hook::Hook;
 use super::rounds::{order, ratios};
 use super::row::{Better, Row};
+use super::variant::Variant;
 use super::{Bench, BenchError, NODES};
-use crate::lab::topology::BRIDGE;
 
 const BAR: f64 = 0.98;
 const GOAL: f64 = 0.985;
@@ -16,54 +15,10 @@ const GOAL: f64 = 0.985;
 /// Blocks of a variant that make its second in a round.
 const SLICES: u32 = 8;
 
-/// What hangs on a device of the first node.
-struct Variant {
-    name: &'static str,
-    command: String,
-    hooks: Vec<String>,
-    /// Buffers that ours counted so far.
-    counted: fn(&Answer) -> u64,
-    is_ours: bool,
-}
-
 fn variants() -> [Variant; 5] {
-    [
-        Variant {
-            name: "none",
-            command: "off".to_owned(),
-            hooks: Vec::new(),
-            counted: |_| 0,
-            is_ours: false,
-        },
-        Variant {
-            name: "empty",
-            command: format!("empty {UNDERLAY}"),
-            hooks: both(UNDERLAY, "empty"),
-            counted: |_| 0,
-            is_ours: false,
-        },
-        Variant {
-            name: "look_up",
-            command: format!("look_up {UNDERLAY}"),
-            hooks: both(UNDERLAY, "look_up"),
-            counted: |_| 0,
-            is_ours: false,
-        },
-        Variant {
-            name: "underlay",
-            command: format!("underlay {UNDERLAY}"),
-            hooks: both(UNDERLAY, "underlay0_{}"),
-            counted: |answer| answer.underlay,
-            is_ours: true,
-        },
-        Variant {
-            name: "bridge",
-            command: format!("bridge {BRIDGE}"),
-            hooks: both(BRIDGE, "bridge_{}"),
-            counted: |answer| answer.bridge,
-            is_ours: true,
-        },
-    ]
+    let [underlay, bridge] = Variant::ours();
+    let [empty, look_up] = ["empty", "look_up"].map(Variant::yardstick);
+    [Variant::none(), empty, look_up, underlay, bridge]
 }
 
 /// Rates without programs, and per round the share that is left with them.
@@ -101,7 +56,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
         let ratios = ratios(&rates(series), &rates(none));
         let name = format!("ping_pong_{}", variant.name);
         let row = Row::of(&name, "1", "the rate of the same round with none", &ratios);
-        rows.push(if variant.is_ours {
+        rows.push(if variant.is_ours() {
             row.with_bar(Better::Higher, BAR, GOAL, &ratios)
         } else {
             row
@@ -140,19 +95,8 @@ fn round(
     Ok(sums)
 }
 
-/// One block; fails if other programs than expected hang there, or ours did not see its packets.
+/// One block; both messages of an exchange pass the device.
 fn block(bench: &Bench, hook: &mut Hook, variant: &Variant) -> Result<Exchanges, BenchError> {
-    let before = hook.tell_and_check(&variant.command, &variant.hooks)?;
-    let done = exchange::drive(&bench.together(), bench.effort.block / SLICES)?;
-    let after = hook.tell_and_check("list", &variant.hooks)?;
-    let seen = (variant.counted)(&after) - (variant.counted)(&before);
-    let least = 2 * u64::from(done.count);
-    if variant.is_ours && seen < least {
-        return Err(BenchError::Unexpected {
-            action: format!("count the buffers of a block with {}", variant.name),
-            found: format!("{seen} on the pods' path"),
-            expected: format!("at least {least}"),
-        });
-    }
-    Ok(done)
+    let traffic = || exchange::drive(&bench.together(), bench.effort.block / SLICES);
+    variant.block(hook, traffic, |done| 2 * u64::from(done.count))
 }
