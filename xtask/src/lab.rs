@@ -7,6 +7,7 @@
 
 mod bridge_netfilter;
 mod children;
+mod config_file;
 mod deal;
 pub mod delay;
 mod devices;
@@ -24,6 +25,7 @@ mod record;
 pub mod relay;
 mod removal;
 mod scenario;
+mod sockets;
 mod status;
 mod steering;
 mod steps;
