@@ -16,7 +16,7 @@ mod execute;
 mod guests;
 mod held;
 pub(crate) mod kernel;
-mod knob;
+pub(crate) mod knob;
 pub mod netns;
 mod options;
 mod process;
@@ -29,6 +29,7 @@ mod sockets;
 mod status;
 mod steering;
 mod steps;
+pub mod tcp_delay;
 pub mod topology;
 pub mod wireguard;
 
