@@ -9,6 +9,8 @@ mod devices;
 mod life;
 #[path = "lab_small/oracles.rs"]
 mod oracles;
+#[path = "lab_small/probe.rs"]
+mod probe;
 #[path = "lab_small/relay.rs"]
 mod relay;
 #[path = "lab_small/same_node.rs"]

@@ -16,6 +16,8 @@ use crate::lab::kernel::tcp_info;
 pub struct TcpSide {
     /// The kernel's smoothed round-trip time, read after every exchange.
     pub rtt: Summary,
+    /// The shortest round-trip time that the kernel has seen, in microseconds; 0 before the first.
+    pub min_rtt_us: u32,
     /// Segments sent again.
     pub retransmits: u32,
     /// Segment size towards the other side.
@@ -26,11 +28,16 @@ pub struct TcpSide {
     pub port: u16,
 }
 
+/// What stands for a round trip that was not seen: here and in the kernel.
+const UNSEEN: [u32; 2] = [0, u32::MAX];
+
 /// Collects `TCP_INFO` while a connection is used.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
     rtts: Vec<Duration>,
     side: TcpSide,
+    /// Those of connections before this one.
+    retransmits_before: u32,
 }
 
 impl Sampler {
@@ -38,19 +45,34 @@ impl Sampler {
     pub(super) fn sample(&mut self, stream: &TcpStream) -> io::Result<()> {
         let info = tcp_info(stream)?;
         self.rtts.push(Duration::from_micros(info.tcpi_rtt.into()));
-        self.side.retransmits = info.tcpi_total_retrans;
+        let shortest = [self.side.min_rtt_us, info.tcpi_min_rtt];
+        let seen = shortest.into_iter().filter(|rtt| !UNSEEN.contains(rtt));
+        self.side.min_rtt_us = seen.min().unwrap_or_default();
+        self.side.retransmits = self.retransmits_before + info.tcpi_total_retrans;
         self.side.send_mss = info.tcpi_snd_mss;
         self.side.path_mtu = info.tcpi_pmtu;
         Ok(())
+    }
+
+    /// What comes next is another connection of the same load.
+    pub(super) fn reconnect(&mut self) {
+        self.retransmits_before = self.side.retransmits;
+    }
+
+    /// The side as it was at the last sample, without its port.
+    pub(super) fn side(&self) -> TcpSide {
+        TcpSide {
+            rtt: Summary::of(&self.rtts),
+            ..self.side
+        }
     }
 
     /// The side as it was at the last sample.
     pub(super) fn finish(self, stream: &TcpStream) -> io::Result<TcpSide> {
         let port = stream.local_addr()?.port();
         Ok(TcpSide {
-            rtt: Summary::of(&self.rtts),
             port,
-            ..self.side
+            ..self.side()
         })
     }
 }
