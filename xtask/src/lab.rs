@@ -92,7 +92,7 @@ impl Lab {
 
     /// Opens a lab that another process brought up; dropping this does not remove it.
     pub fn open(name: &str) -> Result<Self, LabError> {
-        let ledger = Ledger::open(name)?;
+        let ledger = Ledger::<Record>::open(name)?;
         Ok(Self {
             topology: scenario::topology(&ledger.record().options),
             ledger: Arc::new(ledger),
@@ -110,7 +110,7 @@ impl Lab {
 
     /// Removes the lab of this name whoever brought it up, and whatever of it is left.
     pub fn down(name: &str) -> Result<(), LabError> {
-        removal::remove(&record::read(name)?)
+        removal::remove(&record::read::<Record>(name)?)
     }
 
     /// Removes every lab whose owner was killed; returns their names.
@@ -121,7 +121,7 @@ impl Lab {
     /// Names of all labs with state on this machine, dead ones included.
     #[must_use]
     pub fn names() -> Vec<String> {
-        record::names()
+        record::names::<Record>()
     }
 
     /// The lab as data.
