@@ -54,6 +54,9 @@ pub enum Verb {
     /// Serve the relay of the lab
     #[command(hide = true)]
     Relay(ServeArgs),
+    /// Serve one TCP proxy of the lab that delays
+    #[command(hide = true)]
+    TcpDelay(ServeArgs),
 }
 
 /// What a process of the lab serves.

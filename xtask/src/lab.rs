@@ -7,6 +7,7 @@
 
 mod bridge_netfilter;
 mod children;
+mod config_file;
 mod deal;
 pub mod delay;
 mod devices;
@@ -15,7 +16,7 @@ mod execute;
 mod guests;
 mod held;
 pub(crate) mod kernel;
-mod knob;
+pub(crate) mod knob;
 pub mod netns;
 mod options;
 mod process;
@@ -24,9 +25,11 @@ mod record;
 pub mod relay;
 mod removal;
 mod scenario;
+mod sockets;
 mod status;
 mod steering;
 mod steps;
+pub mod tcp_delay;
 pub mod topology;
 pub mod wireguard;
 

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod command;
+pub mod components;
 pub mod lab;
 pub mod oracle;
 pub mod report;

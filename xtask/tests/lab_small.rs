@@ -17,6 +17,8 @@ mod services;
 mod stale;
 #[path = "lab_small/steering.rs"]
 mod steering;
+#[path = "lab_small/tcp_delay.rs"]
+mod tcp_delay;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

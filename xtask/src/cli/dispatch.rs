@@ -4,7 +4,7 @@
 use super::Verb;
 use super::exit::{Exit, Failure};
 use super::lab::{self, LabVerb};
-use crate::lab::{delay, relay, wireguard};
+use crate::lab::{delay, relay, tcp_delay, wireguard};
 use crate::{bench, check, root, run, setup, test};
 
 /// Does what a verb says. `arguments` are those of this process, to be repeated with more rights.
@@ -33,7 +33,7 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             Ok(check::run())
         }
         Verb::Lab(options) => {
-            if !matches!(options.verb, LabVerb::List) {
+            if !matches!(options.verb, LabVerb::List | LabVerb::Build(_)) {
                 needs_root("lab", arguments)?;
             }
             Ok(lab::run(options)?)
@@ -47,6 +47,7 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
         Verb::Image => Err(not_yet("image", "part 6, deployment")),
         Verb::Wireguard(options) => Ok(wireguard::serve(&options.config).map(|()| Exit::Done)?),
         Verb::Relay(options) => Ok(relay::serve(&options.config).map(|()| Exit::Done)?),
+        Verb::TcpDelay(options) => Ok(tcp_delay::serve(&options.config).map(|()| Exit::Done)?),
         Verb::Delay(options) => Ok(delay::serve(&options.config).map(|()| Exit::Done)?),
     }
 }

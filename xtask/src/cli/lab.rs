@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
+use crate::components::{self, BuildArgs, ComponentsError};
 use crate::lab::{BridgeNetfilter, Lab, LabError, Options, Scenario, WireId};
 use crate::report;
 use crate::setup::{self, SetupError};
@@ -53,6 +54,8 @@ pub enum LabVerb {
     },
     /// List the labs that are up, and the scenarios there are
     List,
+    /// Build the programs that the real lab runs: tailscaled, headscale, flannel and their like
+    Build(BuildArgs),
 }
 
 /// What a lab is to be.
@@ -87,6 +90,9 @@ pub enum LabVerbError {
     /// The lab failed.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// A program of the real lab was not built.
+    #[error(transparent)]
+    Components(#[from] ComponentsError),
     /// No name was given and none follows.
     #[error("choose a lab: {0}")]
     Which(String),
@@ -130,6 +136,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
             return shell(&lab, place, command);
         }
         LabVerb::List => list(&Lab::names()),
+        LabVerb::Build(options) => components::run(options)?,
     }
     Ok(Exit::Done)
 }

@@ -1,20 +1,21 @@
 //! A delay box: a wire between two TAPs that holds every frame for a settable time, in order and
 //! in both directions. It never drops, changes or looks into a frame unless its queue is full.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
+use nix::poll::{PollFd, PollFlags};
 use serde::{Deserialize, Serialize};
 
+use super::config_file;
 use super::error::LabError;
 use super::held::Held;
 use super::kernel::{Layer, open_tun};
 use super::knob::Knob;
+use super::sockets::await_any;
 
 /// The configuration file of a delay box.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,14 +38,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs the delay box of a configuration file until the process is ended.
 pub fn serve(config: &Path) -> Result<(), LabError> {
-    let text = fs::read_to_string(config)
-        .map_err(|cause| LabError::io(format!("read {}", config.display()), cause))?;
-    let config: Config = serde_json::from_str(&text).map_err(|cause| {
-        LabError::Options(format!(
-            "delay box configuration {}: {cause}",
-            config.display()
-        ))
-    })?;
+    let config: Config = config_file::read("delay box", config)?;
     let open = |name: &String| {
         open_tun(name, Layer::Tap)
             .map_err(|cause| LabError::io(format!("make tap device {name}"), cause))
@@ -68,10 +62,7 @@ fn run(inside: &File, outside: &File, mut knob: Knob) -> io::Result<()> {
             .min()
             .map_or(IDLE, |wait| wait.min(IDLE));
         let mut watched = [inside, outside].map(|tap| PollFd::new(tap.as_fd(), PollFlags::POLLIN));
-        match ppoll(&mut watched, Some(TimeSpec::from_duration(patience)), None) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
+        await_any(&mut watched, patience)?;
         take(inside, &mut outward, &mut frame, &mut knob)?;
         take(outside, &mut inward, &mut frame, &mut knob)?;
         deliver(&mut outward, outside);

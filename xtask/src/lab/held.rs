@@ -21,7 +21,7 @@ impl<T> Held<T> {
 
     /// Takes a packet that leaves at `due`, and never before one taken earlier. False if full.
     pub(crate) fn push(&mut self, due: Instant, packet: T) -> bool {
-        if self.queue.len() >= self.limit {
+        if self.is_full() {
             return false;
         }
         let earliest = self.queue.back().map_or(due, |(last, _)| due.max(*last));
@@ -41,6 +41,11 @@ impl<T> Held<T> {
         self.queue
             .front()
             .map(|(due, _)| due.saturating_duration_since(now))
+    }
+
+    /// Whether another packet would be refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.len() >= self.limit
     }
 
     /// Whether nothing waits.

@@ -7,13 +7,13 @@ pub(crate) mod frame;
 pub(crate) mod geneve;
 mod streams;
 
-use std::fs;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::config_file;
 use super::error::LabError;
 
 pub use self::frame::OVERHEAD as FRAME_OVERHEAD;
@@ -57,15 +57,11 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs the relay of a configuration file until the process is ended.
 pub fn serve(config: &Path) -> Result<(), LabError> {
-    let text = fs::read_to_string(config)
-        .map_err(|cause| LabError::io(format!("read {}", config.display()), cause))?;
     let Config {
         listen,
         carries,
         delay_file,
-    } = serde_json::from_str(&text).map_err(|cause| {
-        LabError::Options(format!("relay configuration {}: {cause}", config.display()))
-    })?;
+    } = config_file::read("relay", config)?;
     match carries {
         Carries::Frames => streams::run(listen, delay_file),
         Carries::Sessions(sessions) => datagrams::run(listen, &sessions, delay_file),

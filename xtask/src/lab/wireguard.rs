@@ -16,13 +16,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use boringtun::noise::TunnResult;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
+use nix::poll::{PollFd, PollFlags};
 
 use self::peers::{Peer, Peers};
 use self::wire::{Wire, open_socket};
 use super::error::LabError;
 use super::kernel::{Layer, open_tun};
+use super::{config_file, sockets};
 
 pub(crate) use self::config::public_key;
 pub use self::config::{Config, PeerConfig, Start, Way};
@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_millis(100);
 const BUFFER: usize = 65_536 + 64;
 /// Runs the tunnel of a configuration file until the process is ended.
 pub fn serve(config: &Path) -> Result<(), LabError> {
-    let config = Config::read(config)?;
+    let config: Config = config_file::read("tunnel", config)?;
     // The socket comes first: whoever sees the device may send at once.
     let socket = open_socket(&config)
         .map_err(|cause| LabError::io(format!("open WireGuard port {}", config.port), cause))?;
@@ -130,10 +130,7 @@ impl Tunnel {
     fn await_input(&self, patience: Duration) -> io::Result<()> {
         let mut watched = self.wire.watched();
         watched.push(PollFd::new(self.tun.as_fd(), PollFlags::POLLIN));
-        match ppoll(&mut watched, Some(TimeSpec::from_duration(patience)), None) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
+        sockets::await_any(&mut watched, patience)
     }
 
     /// Packets of the host go to the peer whose `AllowedIPs` hold their destination.

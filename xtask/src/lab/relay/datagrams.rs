@@ -6,12 +6,12 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
+use nix::poll::{PollFd, PollFlags};
 
 use super::{HELD, IDLE, Session, geneve};
 use crate::lab::held::Held;
 use crate::lab::knob::Knob;
+use crate::lab::sockets::await_any;
 
 /// Longest datagram.
 const DATAGRAM: usize = 65_536;
@@ -30,10 +30,7 @@ pub(super) fn run(listen: SocketAddrV4, sessions: &[Session], delay: PathBuf) ->
             .wait(Instant::now())
             .map_or(IDLE, |wait| wait.min(IDLE));
         let mut watched = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-        match ppoll(&mut watched, Some(TimeSpec::from_duration(wait)), None) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
+        await_any(&mut watched, wait)?;
         for _ in 0..BURST {
             let (length, from) = match socket.recv_from(&mut buffer) {
                 Ok(received) => received,

@@ -7,13 +7,13 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
+use nix::poll::{PollFd, PollFlags};
 
 use super::frame::{self, Key, Kind};
 use super::{HELD, IDLE};
 use crate::lab::held::Held;
 use crate::lab::knob::Knob;
+use crate::lab::sockets;
 
 /// Bytes that may wait for a client that reads slowly.
 const WAITING: usize = 1 << 20;
@@ -70,22 +70,12 @@ fn await_work(listener: &TcpListener, clients: &[Client], wait: Duration) -> io:
         wanted.set(PollFlags::POLLOUT, !client.outbound.is_empty());
         PollFd::new(client.stream.as_fd(), wanted)
     }));
-    match ppoll(&mut watched, Some(TimeSpec::from_duration(wait)), None) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
+    sockets::await_any(&mut watched, wait)
 }
 
 /// Takes every connection that waits.
 fn accept(listener: &TcpListener, clients: &mut Vec<Client>) -> io::Result<()> {
-    loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(cause) => return Err(cause),
-        };
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
+    while let Some(stream) = sockets::accept(listener)? {
         clients.push(Client {
             stream,
             key: None,
@@ -93,6 +83,7 @@ fn accept(listener: &TcpListener, clients: &mut Vec<Client>) -> io::Result<()> {
             outbound: Vec::new(),
         });
     }
+    Ok(())
 }
 
 impl Client {

@@ -1,13 +1,10 @@
 //! The configuration file of a tunnel process.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use boringtun::x25519::{PublicKey, StaticSecret};
 use serde::{Deserialize, Serialize};
-
-use crate::lab::error::LabError;
 
 /// One end of a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,17 +69,6 @@ pub struct PeerConfig {
     pub allowed: Vec<(Ipv4Addr, u8)>,
     /// Persistent keepalive, if any.
     pub keepalive_seconds: Option<u16>,
-}
-
-impl Config {
-    /// Reads a configuration file.
-    pub(super) fn read(path: &Path) -> Result<Self, LabError> {
-        let text = fs::read_to_string(path)
-            .map_err(|cause| LabError::io(format!("read {}", path.display()), cause))?;
-        serde_json::from_str(&text).map_err(|cause| {
-            LabError::Options(format!("tunnel configuration {}: {cause}", path.display()))
-        })
-    }
 }
 
 /// The public key that belongs to a private one.
