@@ -6,24 +6,24 @@
 //! error half way, removes everything. See `docs/lab.md` for the drawings.
 
 mod bridge_netfilter;
-mod children;
+pub(crate) mod children;
 mod config_file;
-mod deal;
+pub(crate) mod deal;
 pub mod delay;
 mod devices;
 mod error;
-mod execute;
+pub(crate) mod execute;
 mod guests;
 mod held;
 pub(crate) mod kernel;
 pub(crate) mod knob;
 pub mod netns;
-mod options;
-mod process;
+pub(crate) mod options;
+pub(crate) mod process;
 mod ready;
-mod record;
+pub(crate) mod record;
 pub mod relay;
-mod removal;
+pub(crate) mod removal;
 mod scenario;
 mod sockets;
 mod status;

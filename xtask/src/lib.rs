@@ -7,6 +7,7 @@ pub mod command;
 pub mod components;
 pub mod lab;
 pub mod oracle;
+pub mod real;
 pub mod report;
 pub mod root;
 pub mod run;

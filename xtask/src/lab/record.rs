@@ -33,6 +33,10 @@ pub(crate) trait Remains: Clone + Debug + Serialize + DeserializeOwned + Send {
     fn processes(&self) -> &[Identity];
     /// The same, to be changed.
     fn processes_mut(&mut self) -> &mut Vec<Identity>;
+    /// Folders that the lab made elsewhere.
+    fn folders(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 /// The processes in a record, whatever kind of lab it is of.
@@ -205,14 +209,17 @@ fn write<R: Remains>(directory: &Path, record: &R) -> Result<(), LabError> {
         .map_err(|cause| LabError::io(format!("write {}", path.display()), cause))
 }
 
-/// Removes the directory of a lab, and the parent with the last one.
-pub(crate) fn erase<R: Remains>(name: &str) -> Result<(), LabError> {
-    let path = directory::<R>(name);
-    match fs::remove_dir_all(&path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            return Err(LabError::io(format!("remove {}", path.display()), cause));
+/// Removes the folders of a lab, its own last, and the parent with the last lab.
+pub(crate) fn erase<R: Remains>(record: &R) -> Result<(), LabError> {
+    let mut folders = record.folders();
+    folders.push(directory::<R>(record.name()));
+    for path in folders {
+        match fs::remove_dir_all(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                return Err(LabError::io(format!("remove {}", path.display()), cause));
+            }
+            Ok(()) | Err(_) => {}
         }
-        Ok(()) | Err(_) => {}
     }
     match fs::remove_dir(R::ROOT) {
         // Another lab still lives there, or another owner was faster.

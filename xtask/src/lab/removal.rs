@@ -71,7 +71,7 @@ pub(crate) fn remove<R: Remains>(record: &R) -> Result<(), LabError> {
         }
     });
     remove_namespaces(record.namespaces())?;
-    record::erase::<R>(record.name())
+    record::erase(record)
 }
 
 /// Removes those namespaces that are there; somebody else may be removing them too.
