@@ -9,6 +9,7 @@ pub mod lab;
 pub mod oracle;
 pub mod real;
 pub mod report;
+mod reports;
 pub mod root;
 pub mod run;
 pub mod setup;

@@ -7,9 +7,13 @@
 
 mod await_true;
 mod control;
+pub mod counters;
+mod error;
+pub mod evidence;
 pub mod flannel;
 mod http;
 pub mod layout;
+mod load;
 mod machine;
 pub mod plan;
 mod pods;
@@ -20,6 +24,7 @@ pub mod status;
 mod steering;
 mod summary;
 pub mod tailscaled;
+pub mod verify;
 mod wires;
 
 use std::fs;
@@ -28,6 +33,7 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+pub use self::error::RealError;
 use self::plan::{Node, Plan};
 use self::scenario::Scenario;
 use self::state::{NAME, State};
@@ -178,6 +184,13 @@ impl RealLab {
         let took = begun.elapsed().as_secs_f64();
         self.note(|state| state.phases.push((name.to_owned(), took)))?;
         done
+    }
+
+    /// From nothing to pods that talk, in seconds.
+    #[must_use]
+    pub fn up_seconds(&self) -> f64 {
+        let phases = self.ledger.record().phases;
+        phases.iter().map(|(_, took)| took).sum()
     }
 
     /// Where its files are.

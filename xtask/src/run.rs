@@ -13,12 +13,12 @@ mod number;
 mod options;
 mod outcome;
 mod render;
-mod reports;
 mod services;
 mod site;
 mod trial;
 
 pub use error::RunError;
+pub(crate) use options::duration;
 pub use options::{Format, RunArgs};
 
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! `cargo xtask lab`: what can be asked of the lab, and which of its functions answers. It builds
 //! nothing itself.
 
+mod real;
+
 use std::fmt::Display;
 use std::io;
 use std::process::ExitStatus;
@@ -12,7 +14,7 @@ use super::exit::Exit;
 use crate::components::{self, BuildArgs, ComponentsError};
 use crate::lab::{BridgeNetfilter, Lab, LabError, Options, Scenario, WireId};
 use crate::real::state::NAME as REAL;
-use crate::real::{RealLab, scenario};
+use crate::real::{RealError, RealLab, scenario};
 use crate::report;
 use crate::setup::{self, SetupError};
 
@@ -58,6 +60,8 @@ pub enum LabVerb {
     },
     /// List the labs that are up, and the scenarios there are
     List,
+    /// Check by oracles alone that scenarios with real components are what they are said to be
+    Verify(real::VerifyArgs),
     /// Build the programs that the real lab runs: tailscaled, headscale, flannel and their like
     Build(BuildArgs),
 }
@@ -109,6 +113,9 @@ pub enum LabVerbError {
     /// A program of the real lab was not built.
     #[error(transparent)]
     Components(#[from] ComponentsError),
+    /// A scenario could not be judged.
+    #[error(transparent)]
+    Real(#[from] RealError),
     /// No name was given and none follows.
     #[error("choose a lab: {0}")]
     Which(String),
@@ -150,6 +157,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
             command,
         } => return shell(place, &choose(name.as_deref(), &names())?, command),
         LabVerb::List => list(&names()),
+        LabVerb::Verify(options) => return Ok(real::verify(options)?),
         LabVerb::Build(options) => components::run(options)?,
     }
     Ok(Exit::Done)
@@ -170,7 +178,7 @@ fn show(state: &(impl Serialize + Display), format: Format) {
 
 fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
     if arguments.real {
-        return up_real(arguments);
+        return Ok(real::up(&arguments.scenario, arguments.seed)?);
     }
     setup::ensure()?;
     let scenario: Scenario = arguments.scenario.parse().map_err(LabError::Options)?;
@@ -191,17 +199,6 @@ fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
     lab.keep()?;
     report::line(Lab::open(&name)?.status());
     report::line(format_args!("remove it with: cargo xtask lab down {name}"));
-    Ok(())
-}
-
-fn up_real(arguments: &UpArgs) -> Result<(), LabVerbError> {
-    let scenario = scenario::find(&arguments.scenario).map_err(LabError::Options)?;
-    let seed = arguments.seed.unwrap_or_else(scenario::any_seed);
-    let lab = RealLab::up(scenario, seed)?;
-    let summary = lab.summary()?;
-    lab.keep()?;
-    report::line(summary);
-    report::line(format_args!("remove it with: cargo xtask lab down {REAL}"));
     Ok(())
 }
 

@@ -82,8 +82,12 @@ pub(super) fn configure(backend: Backend) -> Result<(), LabError> {
 pub(super) fn start(lab: &RealLab, node: &Node, device: &str) -> Result<(), LabError> {
     let file = file(lab, node);
     lab.folder(&node.name)?;
-    // With a subnet of its own from earlier, flanneld asks for the same again.
+    // With a subnet of its own from earlier, flanneld asks for the same again; it gets another one if
+    // the store has that for a different public address.
     write(lab, node, 0, true)?;
+    let lease = format!("/coreos.com/network/subnets/{}-24", node.pod_network);
+    let body = format!("{{\"key\":\"{}\"}}", base64(&lease));
+    post(INET, CONTROL, 2379, "/v3/kv/deleterange", &body)?;
     let before = modified(&file);
     lab.start(
         &node.name,

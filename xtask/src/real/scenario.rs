@@ -4,12 +4,14 @@
 mod h2;
 mod paths;
 mod s1;
+mod signs;
 
 use serde::Serialize;
 
-pub use self::paths::Expected;
-use super::RealLab;
+pub use self::paths::{Cut, Expected, Outcome};
+use super::evidence::{Evidence, Sign};
 use super::layout::Layout;
+use super::{RealError, RealLab};
 use crate::lab::LabError;
 
 /// One scenario.
@@ -27,6 +29,8 @@ pub struct Scenario {
     pub undo: Option<fn(&RealLab) -> Result<(), LabError>>,
     /// What is to be seen of which pairs.
     pub paths: fn(&RealLab) -> Result<Vec<Expected>, LabError>,
+    /// Whether it is what it is said to be, by oracles.
+    pub signs: fn(&Evidence<'_>) -> Result<Vec<Sign>, RealError>,
     /// What is to be found.
     pub finding: Option<Finding>,
 }

@@ -8,7 +8,11 @@
 //! ```
 
 use super::paths::Views;
+use super::signs::{all_answered, leaves, never_leaves, road};
 use super::{Expected, Scenario};
+use crate::real::RealError;
+use crate::real::counters::Kind;
+use crate::real::evidence::{Evidence, Sign};
 use crate::real::flannel::Backend;
 use crate::real::layout::Layout;
 
@@ -20,5 +24,21 @@ pub(super) const H2: Scenario = Scenario {
     build: |lab| lab.pod_network(Backend::Vxlan, |_| "lima0"),
     undo: None,
     paths: |lab| Expected::everywhere(lab, Views::agreed("vxlan-vmnet", "vxlan")),
+    signs,
     finding: None,
 };
+
+/// VXLAN leaves by the vmnet, whole, and never enters the tunnel.
+pub(super) fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
+    let lab = evidence.lab();
+    let mut signs = all_answered(evidence);
+    for path in (lab.scenario().paths)(lab)? {
+        signs.push(road(evidence, &path, "flannel.1")?);
+    }
+    for node in &lab.plan().nodes {
+        signs.push(leaves(evidence, node, "lima0", Kind::Vxlan));
+        signs.push(never_leaves(evidence, node, "lima0", Kind::Fragments));
+        signs.push(never_leaves(evidence, node, "tailscale0", Kind::Vxlan));
+    }
+    Ok(signs)
+}

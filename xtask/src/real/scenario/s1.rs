@@ -8,12 +8,15 @@
 //! ```
 
 use super::paths::Views;
+use super::signs::{all_answered, leaves, neighbour, road};
 use super::{Expected, Finding, Scenario};
 use crate::lab::LabError;
-use crate::real::RealLab;
+use crate::real::counters::Kind;
+use crate::real::evidence::{Evidence, Sign};
 use crate::real::flannel::Backend;
 use crate::real::layout::Layout;
 use crate::real::tailscaled::Reach;
+use crate::real::{RealError, RealLab};
 
 /// The scenario.
 pub(super) const S1: Scenario = Scenario {
@@ -29,6 +32,7 @@ pub(super) const S1: Scenario = Scenario {
         };
         Expected::everywhere(lab, views)
     },
+    signs,
     finding: Some(Finding {
         cause: "double_encapsulation",
         fix: "flannel-iface-lan",
@@ -46,4 +50,26 @@ pub(super) fn undo(lab: &RealLab) -> Result<(), LabError> {
     lab.remove_pod_network()?;
     lab.pod_network(Backend::Vxlan, |_| "eth0")?;
     lab.await_talking()
+}
+
+/// VXLAN enters the tunnel, and tailscaled's packets leave by the LAN that would do alone.
+pub(super) fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
+    let lab = evidence.lab();
+    let mut signs = all_answered(evidence);
+    for path in (lab.scenario().paths)(lab)? {
+        signs.push(road(evidence, &path, "flannel.1")?);
+    }
+    for node in &lab.plan().nodes {
+        signs.push(leaves(evidence, node, "tailscale0", Kind::Vxlan));
+        signs.push(leaves(evidence, node, "eth0", Kind::WireGuard));
+        for other in lab
+            .plan()
+            .nodes
+            .iter()
+            .filter(|other| other.name != node.name)
+        {
+            signs.push(neighbour(evidence, node, other, "eth0")?);
+        }
+    }
+    Ok(signs)
 }
