@@ -3,15 +3,20 @@
 
 mod error;
 pub mod link;
+mod local_api;
 pub mod nft;
 pub mod route;
 pub mod snmp;
+pub mod tailscale;
+pub mod usermetrics;
 
 pub use self::error::OracleError;
 pub use self::link::Link;
 pub use self::nft::{Count, Counter, Hook};
 pub use self::route::{Question, Route};
 pub use self::snmp::Counters;
+pub use self::tailscale::Mode;
+pub use self::usermetrics::UserMetrics;
 
 use std::process::Command;
 

@@ -1,6 +1,7 @@
 //! What can go wrong while an oracle is asked.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::lab::LabError;
 
@@ -11,7 +12,7 @@ pub enum OracleError {
     #[error("ask an oracle: {0}")]
     Lab(#[from] LabError),
     /// A tool cannot be started.
-    #[error("run `{command}`: {source}; install iproute2 and nftables")]
+    #[error("run `{command}`: {source}; docs/lab.md says what the lab needs")]
     Start {
         /// The command.
         command: String,
@@ -33,6 +34,16 @@ pub enum OracleError {
         command: String,
         /// The parser's words.
         source: serde_json::Error,
+    },
+    /// tailscaled did not answer, or not as expected.
+    #[error("ask tailscaled for {endpoint} at {}: {reason}; does it run with this socket?", socket.display())]
+    LocalApi {
+        /// What it was asked for.
+        endpoint: String,
+        /// Its socket.
+        socket: PathBuf,
+        /// What went wrong.
+        reason: String,
     },
     /// A kernel file has another form than expected.
     #[error("read {what} in {netns}: {reason}")]
