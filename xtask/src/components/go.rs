@@ -109,20 +109,10 @@ impl Go {
     /// # Errors
     /// When the component has C code and it is not.
     pub fn check_compiler(&self, component: &Component) -> Result<(), ComponentsError> {
-        if component.cgo == Cgo::Off {
-            return Ok(());
-        }
         let answer = self.command(component.cgo, &env::temp_dir());
         let compiler = ask(answer, &["env", "CC"]).unwrap_or_else(|| "gcc".to_owned());
-        let name = compiler.split_whitespace().next().unwrap_or_default();
         let path = env::var_os("PATH").unwrap_or_default();
-        if programs(name, &path, &[]).next().is_some() {
-            return Ok(());
-        }
-        Err(ComponentsError::NoCompiler {
-            component: component.name,
-            compiler,
-        })
+        has_compiler(component, compiler, &path)
     }
 
     fn command(&self, cgo: Cgo, folder: &Path) -> Command {
@@ -143,6 +133,22 @@ impl Go {
             .env("GOWORK", "off");
         command
     }
+}
+
+/// A component with C code finds `compiler`, whose first word is a program, on the path.
+fn has_compiler(
+    component: &Component,
+    compiler: String,
+    path: &OsStr,
+) -> Result<(), ComponentsError> {
+    let name = compiler.split_whitespace().next().unwrap_or_default();
+    if component.cgo == Cgo::Off || programs(name, path, &[]).next().is_some() {
+        return Ok(());
+    }
+    Err(ComponentsError::NoCompiler {
+        component: component.name,
+        compiler,
+    })
 }
 
 fn ask(mut command: Command, arguments: &[&str]) -> Option<String> {

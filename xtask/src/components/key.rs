@@ -69,10 +69,11 @@ mod tests {
     fn everything_that_decides_what_is_built_changes_the_name() {
         let changed = |files| Component { files, ..ETCD };
         let others = [
-            changed(&[("go.mod", "other"), ("go.sum", "x"), ("tools.go", "y")]),
-            changed(&[("go.mod", "x"), ("go.sum", "other"), ("tools.go", "y")]),
-            changed(&[("go.mod", "x"), ("go.sum", "othe"), ("rtools.go", "y")]),
-            changed(&[("go.mod", "x"), ("go.sum", "y"), ("tools.go", "other")]),
+            changed(&[("go.mod", "module a"), ("go.sum", "h1:xyz")]),
+            changed(&[("go.mod", "module a"), ("go.sum", "h1:xyy")]),
+            changed(&[("go.mod", "module b"), ("go.sum", "h1:xyz")]),
+            changed(&[("go.mod", "module"), (" ago.sum", "h1:xyz")]),
+            changed(&[("go.mod", "module a"), ("go.sum", "h1:xyz"), ("x", "")]),
             Component {
                 cgo: Cgo::On,
                 ..ETCD
