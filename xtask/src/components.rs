@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::{report, toolchain};
+use crate::report;
 pub use binaries::{Binaries, Missing};
 pub use error::ComponentsError;
 use table::Component;
@@ -34,7 +34,7 @@ pub struct BuildArgs {
 /// before it stays.
 pub fn run(arguments: &BuildArgs) -> Result<(), ComponentsError> {
     let started = Instant::now();
-    let cache = toolchain::cache_dir();
+    let cache = key::cache();
     let mut built = Vec::new();
     for component in table::COMPONENTS {
         if arguments.only.is_empty() || arguments.only.contains(&component) {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::key;
 use super::table::{CNI, Component, ETCD, FLANNEL, HEADSCALE, TAILSCALE};
-use crate::toolchain;
 
 /// Absolute paths of the programs of the real lab. Plugins stand in one folder, so that its parent
 /// is a `CNI_PATH`.
@@ -62,8 +61,7 @@ impl Binaries {
     /// # Errors
     /// Which are missing.
     pub fn find() -> Result<Self, Missing> {
-        let cache = toolchain::cache_dir();
-        Self::below(&std::path::absolute(&cache).unwrap_or(cache))
+        Self::below(&key::cache())
     }
 
     /// The programs of this checkout's versions in a cache folder.

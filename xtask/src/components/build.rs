@@ -1,10 +1,11 @@
 //! Builds one component into the cache. What is built stands there whole or not at all: it is built
-//! beside its place and moved there in one step, by one builder at a time. It never looks at the
+//! beside its place and moved there in one step, by one builder at a time. It never reads the
 //! checkout: the files that pin a component are part of this program.
 
+mod place;
+
 use std::collections::VecDeque;
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use super::table::{Component, Program};
 use crate::command::{self, Event};
 use crate::report;
 use crate::setup::progress::Progress;
+use place::Staging;
 
 /// No program takes longer on any machine that is alive.
 const LIMIT: Duration = Duration::from_mins(40);
@@ -50,25 +52,19 @@ pub fn build(component: &'static Component, cache: &Path) -> Result<Built, Compo
         found,
     })?;
     go.check_compiler(component)?;
-    let parent = cache.join("components");
-    let made = fs::create_dir_all(&parent);
-    made.map_err(|source| io_error("make", &parent, source))?;
-    let _lock = lock(name, &parent)?;
-    if is_whole(component, cache) {
+    let is_there = || is_whole(component, cache);
+    let Some(staging) = Staging::begin(component, cache, is_there)? else {
         return Ok(built(component, cache, None));
-    }
-    remove_leftovers(name, &parent)?;
-    let staging = parent.join(format!("{}{}", prefix(name), std::process::id()));
-    lay_out(component, &staging)?;
+    };
     let version = component.version;
     report::progress(format_args!(
         "build {name} {version} with Go {}",
         go.version
     ));
     for program in component.programs {
-        build_program(&go, component, program, &staging)?;
+        build_program(&go, component, program, &staging.folder)?;
     }
-    move_in(&staging, &key::folder(component, cache))?;
+    staging.finish(&key::folder(component, cache))?;
     Ok(built(component, cache, Some(started.elapsed())))
 }
 
@@ -88,64 +84,6 @@ fn built(component: &'static Component, cache: &Path, took: Option<Duration>) ->
         took,
         size: sizes.sum(),
     }
-}
-
-/// Held as long as the file is open; the system takes it back from a builder that was killed.
-fn lock(name: &str, parent: &Path) -> Result<File, ComponentsError> {
-    let path = parent.join(format!(".{name}.lock"));
-    let failed = |source| io_error("lock", &path, source);
-    let file = File::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            report::progress(format_args!(
-                "build {name}: another build is under way; waiting"
-            ));
-            file.lock().map_err(failed)?;
-        }
-        Err(TryLockError::Error(source)) => return Err(failed(source)),
-    }
-    Ok(file)
-}
-
-fn prefix(name: &str) -> String {
-    format!(".{name}-building-")
-}
-
-/// Removes what builds that were killed have left.
-fn remove_leftovers(name: &str, parent: &Path) -> Result<(), ComponentsError> {
-    let entries = fs::read_dir(parent).map_err(|source| io_error("read", parent, source))?;
-    for entry in entries.flatten() {
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(&prefix(name))
-        {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn remove(folder: &Path) -> Result<(), ComponentsError> {
-    match fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(io_error("remove", folder, source))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn lay_out(component: &Component, staging: &Path) -> Result<(), ComponentsError> {
-    for (path, text) in component.files {
-        let path = staging.join(path);
-        let written = path
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&path, text));
-        written.map_err(|source| io_error("write", &path, source))?;
-    }
-    Ok(())
 }
 
 fn build_program(
@@ -188,7 +126,7 @@ fn build_program(
     }
     progress.finish("done");
     let synced = File::open(&out).and_then(|file| file.sync_all());
-    synced.map_err(|source| io_error("write", &out, source))
+    synced.map_err(|source| place::io_error("write", &out, source))
 }
 
 /// Go says each package that it builds on a line of its own: that is progress, not a cause.
@@ -218,19 +156,6 @@ fn explain(program: &'static Program, tail: &[String]) -> ComponentsError {
             program,
             tail: tail.join("\n"),
         },
-    }
-}
-
-/// Replaces what is incomplete there; nobody else does the same, for the lock is held.
-fn move_in(staging: &Path, folder: &Path) -> Result<(), ComponentsError> {
-    remove(folder)?;
-    fs::rename(staging, folder).map_err(|source| io_error("make", folder, source))
-}
-
-fn io_error(action: &str, path: &Path, source: io::Error) -> ComponentsError {
-    ComponentsError::Io {
-        action: format!("{action} {}", path.display()),
-        source,
     }
 }
 

@@ -1,14 +1,16 @@
 //! Finds a Go compiler that is new enough and calls it so that the user's own settings cannot change
 //! what is built. It installs nothing.
 
+mod version;
+
 use std::env;
 use std::ffi::OsStr;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::ComponentsError;
 use super::table::{Cgo, Component, Program};
+pub use version::Version;
 
 /// The oldest Go that builds every component.
 pub const NEEDED: Version = Version(1, 26, 6);
@@ -36,35 +38,6 @@ const FOREIGN: [&str; 8] = [
     "GOAMD64",
     "GOARM64",
 ];
-
-/// Major, minor and patch of a release of Go; a beta or release candidate counts as its release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u32, pub u32, pub u32);
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
-
-impl Version {
-    /// Reads what `go version` prints, such as `go version go1.26.8 linux/amd64`.
-    #[must_use]
-    pub fn parse(said: &str) -> Option<Self> {
-        said.split_whitespace().find_map(|word| {
-            let mut parts = word.strip_prefix("go")?.split('.');
-            let major = leading_number(parts.next()?)?;
-            let minor = leading_number(parts.next()?)?;
-            let patch = parts.next().and_then(leading_number).unwrap_or(0);
-            Some(Self(major, minor, patch))
-        })
-    }
-}
-
-fn leading_number(text: &str) -> Option<u32> {
-    let end = text.find(|c: char| !c.is_ascii_digit());
-    text[..end.unwrap_or(text.len())].parse().ok()
-}
 
 /// A Go compiler that is new enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,20 +82,10 @@ impl Go {
     /// # Errors
     /// When the component has C code and it is not.
     pub fn check_compiler(&self, component: &Component) -> Result<(), ComponentsError> {
-        if component.cgo == Cgo::Off {
-            return Ok(());
-        }
         let answer = self.command(component.cgo, &env::temp_dir());
         let compiler = ask(answer, &["env", "CC"]).unwrap_or_else(|| "gcc".to_owned());
-        let name = compiler.split_whitespace().next().unwrap_or_default();
         let path = env::var_os("PATH").unwrap_or_default();
-        if programs(name, &path, &[]).next().is_some() {
-            return Ok(());
-        }
-        Err(ComponentsError::NoCompiler {
-            component: component.name,
-            compiler,
-        })
+        has_compiler(component, compiler, &path)
     }
 
     fn command(&self, cgo: Cgo, folder: &Path) -> Command {
@@ -143,6 +106,22 @@ impl Go {
             .env("GOWORK", "off");
         command
     }
+}
+
+/// A component with C code finds `compiler`, whose first word is a program, on the path.
+fn has_compiler(
+    component: &Component,
+    compiler: String,
+    path: &OsStr,
+) -> Result<(), ComponentsError> {
+    let name = compiler.split_whitespace().next().unwrap_or_default();
+    if component.cgo == Cgo::Off || programs(name, path, &[]).next().is_some() {
+        return Ok(());
+    }
+    Err(ComponentsError::NoCompiler {
+        component: component.name,
+        compiler,
+    })
 }
 
 fn ask(mut command: Command, arguments: &[&str]) -> Option<String> {

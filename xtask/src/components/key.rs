@@ -1,21 +1,31 @@
 //! Where a component is kept: a folder whose name changes with everything that decides what is
-//! built. Pure.
+//! built. It touches no file.
 
 use std::env::consts::ARCH;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use super::go;
 use super::table::{Cgo, Component};
+use crate::toolchain;
 
+/// Folder of all components in the cache folder.
+pub const COMPONENTS: &str = "components";
 /// Folder of the programs in a component's folder.
 pub const BIN: &str = "bin";
+
+/// The cache folder as an absolute path: programs are built and started from other folders.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let cache = toolchain::cache_dir();
+    path::absolute(&cache).unwrap_or(cache)
+}
 
 /// The folder that holds a component's finished programs.
 #[must_use]
 pub fn folder(component: &Component, cache: &Path) -> PathBuf {
     let Component { name, version, .. } = component;
     let name = format!("{name}-{version}-{}", hash(component));
-    cache.join("components").join(name)
+    cache.join(COMPONENTS).join(name)
 }
 
 /// Where a program of that file name stands once its component is built.
@@ -54,7 +64,7 @@ fn fnv1a<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::{COMPONENTS, ETCD};
+    use super::super::table::{self, ETCD};
     use super::*;
 
     #[test]
@@ -69,10 +79,11 @@ mod tests {
     fn everything_that_decides_what_is_built_changes_the_name() {
         let changed = |files| Component { files, ..ETCD };
         let others = [
-            changed(&[("go.mod", "other"), ("go.sum", "x"), ("tools.go", "y")]),
-            changed(&[("go.mod", "x"), ("go.sum", "other"), ("tools.go", "y")]),
-            changed(&[("go.mod", "x"), ("go.sum", "othe"), ("rtools.go", "y")]),
-            changed(&[("go.mod", "x"), ("go.sum", "y"), ("tools.go", "other")]),
+            changed(&[("go.mod", "module a"), ("go.sum", "h1:xyz")]),
+            changed(&[("go.mod", "module a"), ("go.sum", "h1:xyy")]),
+            changed(&[("go.mod", "module b"), ("go.sum", "h1:xyz")]),
+            changed(&[("go.mod", "module"), (" ago.sum", "h1:xyz")]),
+            changed(&[("go.mod", "module a"), ("go.sum", "h1:xyz"), ("x", "")]),
             Component {
                 cgo: Cgo::On,
                 ..ETCD
@@ -82,7 +93,7 @@ mod tests {
                 ..ETCD
             },
         ];
-        let mut names: Vec<String> = others.iter().chain(COMPONENTS).map(hash).collect();
+        let mut names: Vec<String> = others.iter().chain(table::COMPONENTS).map(hash).collect();
         names.sort();
         let all = names.len();
         names.dedup();

@@ -1,5 +1,6 @@
 //! Versions are read as Go prints them, and the user's settings stay out.
 
+use super::super::table::{ETCD, FLANNEL};
 use super::*;
 use crate::report;
 
@@ -76,6 +77,20 @@ fn a_missing_compiler_is_answered_with_what_was_sought_and_how_to_get_it() {
         "golang-go",
         "cargo xtask lab build",
     ] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+}
+
+#[test]
+fn only_c_code_needs_a_c_compiler() {
+    let (bin, nowhere) = (OsStr::new("/bin"), OsStr::new("/nowhere"));
+    let asked = |component, path| has_compiler(component, "sh -m64".to_owned(), path);
+    assert!(asked(&ETCD, nowhere).is_ok(), "Go only");
+    assert!(asked(&FLANNEL, bin).is_ok(), "it is there");
+    let error = asked(&FLANNEL, nowhere).expect_err("it is not there");
+    assert!(error.lacks_a_compiler());
+    let said = error.to_string();
+    for part in ["build flannel", "`sh -m64`", "gcc"] {
         assert!(said.contains(part), "{part} is not in: {said}");
     }
 }
