@@ -80,7 +80,7 @@ fn the_lab_takes_scenario_seed_and_delay_boxes() {
         panic!("not the lab")
     };
     assert_eq!(
-        (up.scenario.name(), up.seed, up.delay_box.len()),
+        (up.scenario.as_str(), up.seed, up.delay_box.len()),
         ("mixed", Some(7), 1)
     );
     for words in [

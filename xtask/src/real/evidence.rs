@@ -13,8 +13,10 @@ use super::RealLab;
 use super::counters::{Counters, Kind, Place, hook_name};
 use super::load::{self, Carried};
 use super::scenario::Expected;
+use super::tailscaled;
 use crate::lab::LabError;
-use crate::oracle::{self, Count, Hook, Question, Route};
+use crate::oracle::tailscale::Status;
+use crate::oracle::{self, Count, Hook, Question, Route, UserMetrics};
 
 /// What was seen of a lab while traffic ran.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub struct Evidence<'a> {
 struct Seen {
     counts: BTreeMap<Place, Count>,
     protocols: oracle::Counters,
+    tailscaled: UserMetrics,
 }
 
 /// One thing that is so, or is not: a piece of the decisive evidence.
@@ -104,6 +107,18 @@ impl<'a> Evidence<'a> {
         seen.map_or(0, |seen| seen.protocols.get(counter))
     }
 
+    /// What counters of a machine's tailscaled have grown by, those that bear all these labels.
+    #[must_use]
+    pub fn tailscaled(&self, place: &str, name: &str, labels: &[(&str, &str)]) -> i64 {
+        let seen = self.nodes.get(place);
+        seen.map_or(0, |seen| seen.tailscaled.sum(name, labels))
+    }
+
+    /// What a machine's tailscaled says of itself and its peers.
+    pub fn status(&self, place: &str) -> Result<Status, RealError> {
+        Ok(tailscaled::status(self.lab, place)?)
+    }
+
     /// What the traffic of one pair measured.
     pub fn carried(&self, path: &Expected) -> Result<&Carried, RealError> {
         let mut all = self.carried.iter();
@@ -147,6 +162,7 @@ impl Seen {
         Self {
             counts: BTreeMap::new(),
             protocols: self.protocols.since(&earlier.protocols),
+            tailscaled: self.tailscaled.since(&earlier.tailscaled),
         }
     }
 }
@@ -164,12 +180,18 @@ fn places(lab: &RealLab) -> Vec<String> {
 fn read(lab: &RealLab, places: &[String]) -> Result<Vec<(String, Seen)>, RealError> {
     let readings = places.iter().map(|place| {
         let protocols = oracle::Counters::read(place)?;
+        let socket = tailscaled::socket(lab, place);
+        let tailscaled = if socket.exists() {
+            UserMetrics::of_daemon(&socket)?
+        } else {
+            UserMetrics::default()
+        };
         let seen = Seen {
+            counts: BTreeMap::new(),
             protocols,
-            ..Seen::default()
+            tailscaled,
         };
         Ok((place.clone(), seen))
     });
-    let _ = lab;
     readings.collect()
 }

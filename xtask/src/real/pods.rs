@@ -33,10 +33,9 @@ struct Given {
 /// Attaches a pod whose namespace is there.
 pub(super) fn add(lab: &RealLab, node: &Node, pod: &str) -> Result<(), LabError> {
     let text = call(lab, node, pod, "ADD")?;
-    let wrong = |detail: String| LabError::Command {
-        command: format!("bridge ADD {pod}"),
-        netns: node.name.clone(),
-        stderr: detail,
+    let wrong = |detail: String| LabError::Answer {
+        what: format!("the CNI plugin bridge to add {pod}"),
+        detail,
     };
     let answer: Answer =
         serde_json::from_str(&text).map_err(|cause| wrong(format!("{cause} in {text}")))?;

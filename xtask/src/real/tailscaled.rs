@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::await_true::await_true;
-use super::status::Tailscale;
 use super::{RealLab, control};
 use crate::lab::LabError;
+use crate::oracle::tailscale::Status;
 
 /// Patience with a daemon; its socket is there within a second.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,9 +52,8 @@ pub(super) fn join(
         ],
     )?;
     let address = tell(lab, place, &["ip", "-4"])?;
-    let address = address.trim().parse().map_err(|_| LabError::Timeout {
-        what: format!("the tailnet address of {place}"),
-        seconds: 0.0,
+    let address = address.trim().parse().map_err(|_| LabError::Answer {
+        what: format!("tailscaled of {place} for its address"),
         detail: format!("it says {address}"),
     })?;
     lab.note(|state| {
@@ -111,8 +110,11 @@ pub(super) fn tell(lab: &RealLab, place: &str, words: &[&str]) -> Result<String,
 }
 
 /// What the daemon says of itself and its peers.
-pub(super) fn status(lab: &RealLab, place: &str) -> Result<Tailscale, LabError> {
-    Tailscale::parse(&tell(lab, place, &["status", "--json"])?)
+pub(super) fn status(lab: &RealLab, place: &str) -> Result<Status, LabError> {
+    Status::of_daemon(&socket(lab, place)).map_err(|cause| LabError::Answer {
+        what: format!("tailscaled of {place} for its status"),
+        detail: cause.to_string(),
+    })
 }
 
 /// Waits until a machine reaches another as wanted, keeping the path busy meanwhile.
