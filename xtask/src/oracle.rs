@@ -1,6 +1,7 @@
 //! Second opinions about where packets went: counters of the kernel that no eBPF program touches.
 //! It only reads, except for nft counter tables of its own, which it removes.
 
+pub mod capture;
 mod error;
 pub mod link;
 mod local_api;
@@ -10,9 +11,10 @@ pub mod snmp;
 pub mod tailscale;
 pub mod usermetrics;
 
+pub use self::capture::{Capture, Captured, Tap};
 pub use self::error::OracleError;
 pub use self::link::Link;
-pub use self::nft::{Count, Counter, Hook};
+pub use self::nft::{Count, Counter, Hook, Mark, Packets};
 pub use self::route::{Question, Route};
 pub use self::snmp::Counters;
 pub use self::tailscale::Mode;

@@ -7,6 +7,8 @@ mod bench;
 mod devices;
 #[path = "lab_small/life.rs"]
 mod life;
+#[path = "lab_small/oracles.rs"]
+mod oracles;
 #[path = "lab_small/relay.rs"]
 mod relay;
 #[path = "lab_small/same_node.rs"]

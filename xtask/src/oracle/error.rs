@@ -19,6 +19,12 @@ pub enum OracleError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// tcpdump is not installed.
+    #[error("run `{command}`: there is no tcpdump; install it (Debian: `apt-get install tcpdump`)")]
+    NoTcpdump {
+        /// The command.
+        command: String,
+    },
     /// A tool said no.
     #[error("run `{command}`: {stderr}")]
     Refused {

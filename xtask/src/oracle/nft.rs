@@ -4,6 +4,9 @@
 //! link header and egress bytes include it. Egress runs just before the TC egress hook, ingress
 //! just after the TC ingress hook.
 
+mod packets;
+
+use std::fmt::Display;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,6 +15,8 @@ use serde_json::Value;
 
 use super::{OracleError, ask};
 use crate::lab::netns::{self, Tool, batch};
+
+pub use self::packets::{Mark, Packets};
 
 /// A direction of a device, seen from its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,13 +48,13 @@ pub struct Counter {
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Counter {
-    /// Counts packets of a device that match an nft expression, for example
-    /// `udp dport 8472` or `meta mark & 0xff0000 == 0x80000`; an empty one matches all.
+    /// Counts packets of a device: [`Packets`], or any expression of nft, for example
+    /// `udp dport 8472`; an empty one fits all.
     pub fn install(
         netns: &str,
         device: &str,
         hook: Hook,
-        expression: &str,
+        packets: impl Display,
     ) -> Result<Self, OracleError> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let table = format!("netpath_oracle_{}_{number}", process::id());
@@ -61,7 +66,7 @@ impl Counter {
             "table netdev {table} {{
   chain count {{
     type filter hook {hook} device \"{device}\" priority 0; policy accept;
-    {expression} counter
+    {packets} counter
   }}
 }}"
         );

@@ -84,7 +84,7 @@ fn parse(text: &str, counters: &mut BTreeMap<String, i64>) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, Counters, parse};
+    use super::{BTreeMap, Counters, FILES, parse};
 
     #[test]
     fn names_carry_their_protocol() {
@@ -94,6 +94,27 @@ mod tests {
         let counters = Counters(counters);
         let found = ["IpFragOKs", "IpFragCreates", "TcpMaxConn"].map(|name| counters.get(name));
         assert_eq!(found, [1, 2, -1]);
+    }
+
+    #[test]
+    fn counters_that_scenarios_compare_are_in_this_kernel() {
+        let mut counters = BTreeMap::new();
+        for path in FILES {
+            let text = std::fs::read_to_string(path).expect("readable");
+            parse(&text, &mut counters).expect("known form");
+        }
+        let fragments = [
+            "FragCreates",
+            "FragOKs",
+            "FragFails",
+            "ReasmReqds",
+            "ReasmOKs",
+        ];
+        let names = fragments.map(|name| format!("Ip{name}"));
+        let tcp = ["TcpRetransSegs", "TcpOutSegs"].map(str::to_owned);
+        for name in names.iter().chain(&tcp) {
+            assert!(counters.contains_key(name), "{name}");
+        }
     }
 
     #[test]
