@@ -1,16 +1,16 @@
-//! How components are built, with a Go module of one file in place of the large ones: Go itself
-//! runs, nothing is downloaded.
+//! How components are built, with a Go module of one file in place of the large ones, and what the
+//! finished ones are. Go itself runs; nothing is downloaded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use xtask::components::ComponentsError;
 use xtask::components::build::build;
 use xtask::components::go::Go;
 use xtask::components::key;
-use xtask::components::table::{Cgo, Component, Program};
+use xtask::components::table::{COMPONENTS, Cgo, Component, Program};
+use xtask::components::{Binaries, ComponentsError, Missing};
 use xtask::skip::skip;
 
 const GO_MOD: &str = "module netpath.lab/trial\n\ngo 1.26.4\n";
@@ -134,16 +134,41 @@ fn a_module_without_a_checksum_is_refused() {
     assert_eq!(cache.entries(), [".trial.lock"]);
 }
 
+#[test]
+fn finished_programs_hold_the_pinned_modules() {
+    let test = "finished_programs_hold_the_pinned_modules";
+    let Some(go) = go(test) else { return };
+    if Binaries::find().is_err() {
+        return skip(test, Missing::REASON);
+    }
+    for component in COMPONENTS {
+        let pinned = format!("\t{}\t{}\th1:", component.module, component.version);
+        for program in component.programs {
+            let path = key::program(component, program.file, &key::cache());
+            let mut ask = Command::new(&go.path);
+            let said = ask.args(["version", "-m"]).arg(&path).output();
+            let said = said.expect("start go").stdout;
+            let said = String::from_utf8_lossy(&said);
+            assert!(said.contains(&pinned), "{}: {said}", path.display());
+        }
+    }
+}
+
+/// Nothing, and a reported skip, where there is no Go.
+fn go(test: &str) -> Option<Go> {
+    let go = Go::find().ok();
+    if go.is_none() {
+        skip(test, "there is no Go that is new enough");
+    }
+    go
+}
+
 /// A cache folder of one test, removed at its end.
 struct Cache(PathBuf);
 
 impl Cache {
-    /// Nothing, and a reported skip, where there is no Go.
     fn new(test: &str) -> Option<Self> {
-        if Go::find().is_err() {
-            skip(test, "there is no Go that is new enough");
-            return None;
-        }
+        go(test)?;
         let name = format!("netpath-{test}-{}", std::process::id());
         Some(Self(std::env::temp_dir().join(name)))
     }
