@@ -54,7 +54,7 @@ pub(crate) struct Passed {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct End {
-    address: Option<String>,
+    pub(crate) address: Option<String>,
 }
 
 /// What an agent says of an ordered pair.

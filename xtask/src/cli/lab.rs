@@ -62,6 +62,8 @@ pub enum LabVerb {
     List,
     /// Check by oracles alone that scenarios with real components are what they are said to be
     Verify(real::VerifyArgs),
+    /// Run scenarios with real components under observers, and compare what they give
+    Observe(real::ObserveArgs),
     /// Build the programs that the real lab runs: tailscaled, headscale, flannel and their like
     Build(BuildArgs),
 }
@@ -158,6 +160,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
         } => return shell(place, &choose(name.as_deref(), &names())?, command),
         LabVerb::List => list(&names()),
         LabVerb::Verify(options) => return Ok(real::verify(options)?),
+        LabVerb::Observe(options) => return Ok(real::observe(options)?),
         LabVerb::Build(options) => components::run(options)?,
     }
     Ok(Exit::Done)

@@ -86,7 +86,8 @@ fn the_lab_takes_scenario_seed_and_delay_boxes() {
     );
     for words in [
         &["lab"][..],
-        &["lab", "up", "s99"],
+        &["lab", "up", "s1", "--real", "--pods", "2"],
+        &["lab", "verify"],
         &["lab", "down", "a", "--all"],
     ] {
         assert!(parse(words).is_err(), "{words:?}");

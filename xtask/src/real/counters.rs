@@ -31,19 +31,25 @@ pub enum Kind {
     MarkedTcp,
     /// IPv4 fragments.
     Fragments,
+    /// First fragments of VXLAN: one per packet that was cut.
+    CutVxlan,
+    /// First fragments of packets between pods.
+    CutPods,
     /// Data packets of `WireGuard`, whoever sends them.
     WireGuard,
 }
 
 impl Kind {
     /// All kinds.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Pods,
         Self::Vxlan,
         Self::MarkedVxlan,
         Self::MarkedUdp,
         Self::MarkedTcp,
         Self::Fragments,
+        Self::CutVxlan,
+        Self::CutPods,
         Self::WireGuard,
     ];
 
@@ -58,6 +64,10 @@ impl Kind {
             Self::MarkedUdp => "meta mark & 0xff0000 == 0x80000 udp dport != 8472",
             Self::MarkedTcp => "meta mark & 0xff0000 == 0x80000 meta l4proto tcp",
             Self::Fragments => "meta protocol ip ip frag-off & 0x3fff != 0",
+            Self::CutVxlan => "udp dport 8472 ip frag-off & 0x3fff == 0x2000",
+            Self::CutPods => {
+                "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 ip frag-off & 0x3fff == 0x2000"
+            }
             // Type 4 and three reserved bytes open the payload.
             Self::WireGuard => "udp length >= 40 @th,64,32 0x04000000",
         }

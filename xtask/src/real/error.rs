@@ -2,6 +2,7 @@
 
 use crate::lab::LabError;
 use crate::oracle::OracleError;
+use crate::run::RunError;
 use crate::traffic::TrafficError;
 
 /// Why a scenario could not be judged.
@@ -13,6 +14,9 @@ pub enum RealError {
     /// A second opinion.
     #[error(transparent)]
     Oracle(#[from] OracleError),
+    /// The observer, or the receiver beside it, could not be built.
+    #[error(transparent)]
+    Build(#[from] RunError),
     /// The traffic.
     #[error(transparent)]
     Traffic(#[from] TrafficError),

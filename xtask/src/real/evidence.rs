@@ -100,6 +100,15 @@ impl<'a> Evidence<'a> {
         count.map_or(0, |count| count.packets)
     }
 
+    /// Packets of a kind that leave a node by any of these devices.
+    #[must_use]
+    pub fn left(&self, node: &str, devices: &[&str], kind: Kind) -> u64 {
+        let devices = devices.iter();
+        devices
+            .map(|device| self.packets(node, device, Hook::Egress, kind))
+            .sum()
+    }
+
     /// What a counter of the protocols has grown by, in a node or a pod: `IpFragCreates`.
     #[must_use]
     pub fn grown(&self, place: &str, counter: &str) -> i64 {

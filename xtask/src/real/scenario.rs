@@ -57,6 +57,14 @@ pub fn find(id: &str) -> Result<&'static Scenario, String> {
         })
 }
 
+/// The scenarios of these ids; all without any.
+pub fn chosen(ids: &[String]) -> Result<Vec<&'static Scenario>, String> {
+    if ids.is_empty() {
+        return Ok(ALL.to_vec());
+    }
+    ids.iter().map(|id| find(id)).collect()
+}
+
 /// A seed short enough to be typed again.
 #[must_use]
 pub fn any_seed() -> u64 {

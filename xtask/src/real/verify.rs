@@ -11,6 +11,10 @@ use super::RealLab;
 use super::evidence::{Evidence, Sign};
 use super::scenario::Scenario;
 
+/// Names the columns of the matrix.
+pub const HEADING: &str =
+    "               with its fault               fault undone";
+
 /// A row of the matrix: one scenario, with its fault and without.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {

@@ -18,6 +18,17 @@ pub enum Cut {
     Vxlan,
 }
 
+impl Cut {
+    /// Its name as in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inner => "inner",
+            Self::Vxlan => "vxlan",
+        }
+    }
+}
+
 /// What becomes of what a pod sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
