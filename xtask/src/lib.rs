@@ -13,6 +13,7 @@ mod reports;
 pub mod root;
 pub mod run;
 pub mod setup;
+pub mod sink;
 pub mod skip;
 pub mod test;
 #[path = "../../observer/build/toolchain.rs"]

@@ -17,6 +17,7 @@ mod services;
 mod site;
 mod trial;
 
+pub use build::{Programs, observer_and_sink};
 pub use error::RunError;
 pub(crate) use options::duration;
 pub use options::{Format, RunArgs};
