@@ -5,6 +5,7 @@
 
 mod arena;
 mod chunks;
+mod heads;
 mod record;
 mod tables;
 
@@ -138,7 +139,15 @@ impl HostObserver {
                     gso_size: seen.gso_size,
                     mark: seen.mark,
                 };
-                step::observe(self, seen.site, frame, &packet);
+                if let Some(row) = step::observe(self, seen.site, frame, &packet) {
+                    let mut heads = heads::Slice::of(seen.bytes);
+                    for index in 1..=step::MOST {
+                        if !step::further(self, row, (frame, &packet), index, &mut heads) {
+                            break;
+                        }
+                    }
+                    step::rest(self, row, frame, &packet);
+                }
             }
             Err(reason) => {
                 let unread = Unread {

@@ -8,7 +8,7 @@ pub const VXLAN_PORT: u16 = 8472;
 /// Bytes of a VXLAN header.
 pub(super) const VXLAN_HEADER: usize = 8;
 /// The flag that says that the network identifier is valid.
-const VXLAN_VALID: u8 = 0x08;
+pub(super) const VXLAN_VALID: u8 = 0x08;
 
 /// True if a VXLAN header with a valid identifier stands at `offset`; false if the datagram is
 /// something else that uses the port.

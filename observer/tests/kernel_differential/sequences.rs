@@ -2,6 +2,8 @@
 
 #[path = "sequences/budgets.rs"]
 mod budgets;
+#[path = "sequences/merged.rs"]
+mod merged;
 #[path = "sequences/outer.rs"]
 mod outer;
 #[path = "sequences/paths.rs"]
