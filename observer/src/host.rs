@@ -16,7 +16,7 @@ use observer_ebpf::abi::biflow::{Assignment, Biflow, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
 use observer_ebpf::abi::counter::{COUNTERS, Counter};
 use observer_ebpf::abi::event::Event;
-use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
+use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Site};
 use observer_ebpf::abi::relay::RelayKey;
@@ -79,6 +79,8 @@ pub struct HostObserver {
     pub control: Control,
     /// Prefixes that pods and services live in.
     pub networks: Vec<NetworkKey>,
+    /// Addresses that nodes have in the pods' networks.
+    pub nodes: HashSet<Address>,
     /// Paths of translated flows, asked before `pairs`.
     pub translations: HashMap<FlowKey, Assignment>,
     /// Paths of pairs.
@@ -109,6 +111,7 @@ impl HostObserver {
         Self {
             control,
             networks: Vec::new(),
+            nodes: HashSet::new(),
             translations: HashMap::new(),
             pairs: HashMap::new(),
             relays: HashSet::new(),

@@ -294,6 +294,9 @@ impl PairKey {
     }
 }
 
+/// Entries of `nodes`: two addresses for each of 512 nodes.
+pub const NODES: u32 = 1024;
+
 /// Key of `networks`: a prefix of an (IPv4-mapped) IPv6 address, as the kernel's LPM trie wants it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,

@@ -1,6 +1,6 @@
 //! The step's entry: one parsed packet at one site.
 
-use crate::abi::biflow::{Biflow, Carriage, trajectory_bit};
+use crate::abi::biflow::{Biflow, trajectory_bit};
 use crate::abi::counter::{Counter, Loss};
 use crate::abi::point::{Point, Site};
 use crate::abi::row::Row;
@@ -58,13 +58,13 @@ pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet)
     } else {
         size
     };
-    let row = match entry::place(scene, site) {
+    let row = match entry::place(scene, site, frame.mark) {
         Ok(entry) => with_entry(scene, site, entry, own),
         Err(path) => {
             let row = Row::new(path, site.point, packet.direction);
             add_traffic(tables, row, own);
             add_fragments(tables, row, packet);
-            if path == PATH_HOST && packet.carriage == Carriage::Plain {
+            if path == PATH_HOST && site.point.carries_host_traffic() {
                 opaque::count(scene, site, frame.mark, &size);
             }
             row

@@ -6,6 +6,8 @@ mod budgets;
 mod merged;
 #[path = "sequences/outer.rs"]
 mod outer;
+#[path = "sequences/own.rs"]
+mod own;
 #[path = "sequences/paths.rs"]
 mod paths;
 #[path = "sequences/relays.rs"]
