@@ -7,6 +7,7 @@ mod bytes;
 mod ethernet;
 mod frame;
 mod ip;
+mod merged;
 mod packet;
 mod tcp;
 mod transport;
@@ -14,6 +15,7 @@ mod tunnel;
 
 pub use bytes::{Bytes, Captured, Window};
 pub use frame::{Expand, Framing, parse, parse_into};
+pub use merged::{GLANCE, Glance, glance};
 pub use packet::{
     Fragment, Opaque, Outer, Packet, Rejected, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Timing,
     TimingKind,

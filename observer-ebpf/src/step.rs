@@ -6,6 +6,7 @@
 mod announce;
 mod budget;
 mod entry;
+mod further;
 mod observe;
 mod opaque;
 mod outer;
@@ -19,6 +20,7 @@ mod timing;
 mod trajectory;
 mod tunnel;
 
+pub use further::{Heads, MOST, further, rest};
 pub use observe::{Frame, observe, refuse};
 pub use refusal::{Unread, tell_unread};
 pub use select::{is_selected, order};

@@ -7,7 +7,7 @@ use observer_ebpf::fixtures::{self, Expected, Fixture};
 use observer_ebpf::parse::{
     Captured, Expand, Framing, Malformed, NotOurs, Packet, Rejected, Window, parse, parse_into,
 };
-use observer_ebpf::step::size;
+use observer_ebpf::step::{Frame, size};
 
 /// Frames for which the windows are there.
 const USUAL: [&str; 4] = [
@@ -102,7 +102,12 @@ fn a_window_makes_of_a_frame_what_the_whole_frame_makes_or_nothing() {
 fn every_fixture_counts_its_wire_packets() {
     for fixture in fixtures::all() {
         if let Expected::Value(value) = &fixture.expected {
-            let size = size(&value.packet(), fixture.length(), fixture.gso_size);
+            let frame = Frame {
+                length: fixture.length(),
+                gso_size: fixture.gso_size,
+                mark: fixture.mark,
+            };
+            let size = size(&value.packet(), frame);
             assert_eq!(size, value.size(), "{}", fixture.name);
         }
     }

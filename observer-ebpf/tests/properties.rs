@@ -8,7 +8,7 @@ use observer_ebpf::fixtures::layers::{self, IPV4, IPV6, TCP, Tcp, UDP, ethernet,
 use observer_ebpf::parse::{
     Captured, Expand, Fragment, Framing, Packet, TCP_FIN, TCP_SYN, TimingKind, parse,
 };
-use observer_ebpf::step::size;
+use observer_ebpf::step::{Frame, size};
 use proptest::prelude::*;
 
 /// What a frame is built from.
@@ -176,6 +176,14 @@ fn read(blueprint: &Blueprint) -> Packet {
     parse(&Captured(&frame), blueprint.framing, Expand::Vxlan, length).expect("a right frame")
 }
 
+const fn frame(length: u32, gso_size: u32) -> Frame {
+    Frame {
+        length,
+        gso_size,
+        mark: 0,
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_built_is_found_again(blueprint in blueprint()) {
@@ -228,7 +236,7 @@ proptest! {
         let length = u32::try_from(blueprint.frame().len()).expect("a frame's length");
         let payload = blueprint.payload.len() as u64;
         let headers = u64::from(packet.length) - payload;
-        let size = size(&packet, length, gso_size);
+        let size = size(&packet, frame(length, gso_size));
         prop_assert_eq!(size.bytes, payload + size.segments * headers);
         prop_assert!(size.segments >= 1 && (size.segments - 1) * u64::from(gso_size) <= payload);
         prop_assert!(size.segments * u64::from(gso_size) >= payload);
@@ -243,7 +251,7 @@ proptest! {
         for framing in [Framing::Ethernet, Framing::Ip] {
             for expand in [Expand::No, Expand::Vxlan] {
                 if let Ok(packet) = parse(&Captured(&bytes), framing, expand, length) {
-                    let size = size(&packet, length, gso_size);
+                    let size = size(&packet, frame(length, gso_size));
                     prop_assert!(size.segments >= 1);
                 }
             }

@@ -7,6 +7,7 @@ mod detours;
 mod error;
 mod intake;
 mod lock;
+mod nodes;
 mod output;
 mod printer;
 mod pulse;
@@ -60,6 +61,7 @@ struct Agent {
     attachments: Attachments,
     intake: Intake,
     roads: Roads,
+    nodes: nodes::Nodes,
     snapshot: Snapshot,
     output: Output,
     remembered: Remembered,
@@ -91,6 +93,7 @@ impl Agent {
             attachments: Attachments::new(config.interfaces.clone(), tie),
             intake: Intake::new(&config, Monotonic(monotonic_nanos())),
             roads: Roads::open(config.underlay.clone())?,
+            nodes: nodes::Nodes::default(),
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
             remembered: Remembered::new(),
@@ -106,14 +109,13 @@ impl Agent {
     /// Brings the attachments in line with the devices that exist.
     fn follow_devices(&mut self) -> Result<(), AgentError> {
         let devices = self.devices.borrow_and_update().clone();
+        self.follow_nodes(&devices)?;
         let wanted = self
             .roads
             .wanted_underlays(&devices.devices, &self.snapshot.outer)?;
         self.attachments
             .bring_in_line(&mut self.object, &devices.devices, &wanted);
-        let mut control = self.object.control.get();
-        control.ports_attached = u8::from(self.attachments.has_ports());
-        self.object.control.set(control);
+        self.attachments.tell_ports(&mut self.object);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 mod arena;
 mod chunks;
+mod heads;
 mod record;
 mod tables;
 
@@ -15,7 +16,7 @@ use observer_ebpf::abi::biflow::{Assignment, Biflow, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
 use observer_ebpf::abi::counter::{COUNTERS, Counter};
 use observer_ebpf::abi::event::Event;
-use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
+use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Site};
 use observer_ebpf::abi::relay::RelayKey;
@@ -78,6 +79,8 @@ pub struct HostObserver {
     pub control: Control,
     /// Prefixes that pods and services live in.
     pub networks: Vec<NetworkKey>,
+    /// Addresses that nodes have in the pods' networks.
+    pub nodes: HashSet<Address>,
     /// Paths of translated flows, asked before `pairs`.
     pub translations: HashMap<FlowKey, Assignment>,
     /// Paths of pairs.
@@ -108,6 +111,7 @@ impl HostObserver {
         Self {
             control,
             networks: Vec::new(),
+            nodes: HashSet::new(),
             translations: HashMap::new(),
             pairs: HashMap::new(),
             relays: HashSet::new(),
@@ -138,7 +142,15 @@ impl HostObserver {
                     gso_size: seen.gso_size,
                     mark: seen.mark,
                 };
-                step::observe(self, seen.site, frame, &packet);
+                if let Some(row) = step::observe(self, seen.site, frame, &packet) {
+                    let mut heads = heads::Slice::of(seen.bytes);
+                    for index in 1..=step::MOST {
+                        if !step::further(self, row, (frame, &packet), index, &mut heads) {
+                            break;
+                        }
+                    }
+                    step::rest(self, row, frame, &packet);
+                }
             }
             Err(reason) => {
                 let unread = Unread {

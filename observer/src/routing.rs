@@ -4,6 +4,7 @@
 //! Never: a simulated look-up, a cached answer, a write (its socket can only ask).
 
 mod neighbour;
+mod nodes;
 mod overlay;
 mod question;
 mod table;
@@ -12,6 +13,7 @@ mod underlay;
 use netlink_packet_route::RouteNetlinkMessage;
 
 pub use neighbour::{FdbEntry, Mac, Neighbour, NeighbourState};
+pub use nodes::node_addresses;
 pub use overlay::{OverlayEnd, OverlayRoad};
 pub use question::{RouteAnswer, RouteKind, RouteQuestion};
 pub use table::{MAIN_TABLE, PolicyRule, RuleAction, TAILSCALE_TABLE, TableRoute};

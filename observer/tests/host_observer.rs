@@ -4,8 +4,8 @@ use observer::host::{HostObserver, Seen, Sizes};
 use observer_ebpf::abi::control::{Control, Cover, Prefix};
 use observer_ebpf::abi::counter::{Counter, Loss};
 use observer_ebpf::abi::key::{Address, NetworkKey};
-use observer_ebpf::abi::point::Site;
-use observer_ebpf::fixtures::{self, Expected, Fixture, Place};
+use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::fixtures::{self, Expected, Fixture, Place, layers};
 use observer_ebpf::units::Monotonic;
 
 /// Every address may be a pod's, budgets that no test spends.
@@ -115,4 +115,39 @@ fn the_same_frames_leave_the_same_records() {
         )
     };
     assert_eq!(run(), run());
+}
+
+/// 200 datagrams of 50 bytes: as many as are looked at, and the rest.
+#[test]
+fn datagrams_beyond_the_bound_count_on_the_first_ones_path_and_in_the_ledger() {
+    let observer = observer(Sizes::default());
+    let header = layers::Ipv4 {
+        fragmentation: 0x2000,
+        ..layers::Ipv4::new(fixtures::POD_A, fixtures::POD_B, layers::UDP)
+    };
+    let packet = header.around(&layers::udp(40_000, 5_201, &[]));
+    let each = layers::vxlan(0x08, &layers::ethernet(layers::IPV4, &packet));
+    let datagram = layers::udp(51_000, 8_472, &each.repeat(200));
+    let outer = layers::Ipv4::new(fixtures::TAIL_A, fixtures::TAIL_B, layers::UDP);
+    let bytes = outer.around(&datagram);
+    observer.observe_frame(&Seen {
+        site: Site {
+            point: Point::Tunnel,
+            hook: Hook::Ingress,
+        },
+        framing: Place::Tunnel.framing(),
+        bytes: &bytes,
+        length: u32::try_from(bytes.len()).expect("a frame's length"),
+        gso_size: 50,
+        mark: 0,
+        time: Monotonic(1_000_000),
+    });
+    let rows: Vec<_> = observer.traffic().collect();
+    let [(_, row)] = &rows[..] else {
+        panic!("one row: {rows:?}");
+    };
+    assert_eq!((row.buffers, row.bytes, row.segments), (1, 200 * 28, 200));
+    let fragments: Vec<_> = observer.fragments().map(|(_, row)| row.inner).collect();
+    assert_eq!(fragments, [128]);
+    assert_eq!(observer.counter(Loss::DatagramsHidden.into()), 72);
 }

@@ -6,24 +6,24 @@
 //! error half way, removes everything. See `docs/lab.md` for the drawings.
 
 mod bridge_netfilter;
-mod children;
+pub(crate) mod children;
 mod config_file;
-mod deal;
+pub(crate) mod deal;
 pub mod delay;
 mod devices;
 mod error;
-mod execute;
+pub(crate) mod execute;
 mod guests;
 mod held;
 pub(crate) mod kernel;
 pub(crate) mod knob;
 pub mod netns;
-mod options;
-mod process;
+pub(crate) mod options;
+pub(crate) mod process;
 mod ready;
-mod record;
+pub(crate) mod record;
 pub mod relay;
-mod removal;
+pub(crate) mod removal;
 mod scenario;
 mod sockets;
 mod status;
@@ -95,7 +95,7 @@ impl Lab {
 
     /// Opens a lab that another process brought up; dropping this does not remove it.
     pub fn open(name: &str) -> Result<Self, LabError> {
-        let ledger = Ledger::open(name)?;
+        let ledger = Ledger::<Record>::open(name)?;
         Ok(Self {
             topology: scenario::topology(&ledger.record().options),
             ledger: Arc::new(ledger),
@@ -113,7 +113,7 @@ impl Lab {
 
     /// Removes the lab of this name whoever brought it up, and whatever of it is left.
     pub fn down(name: &str) -> Result<(), LabError> {
-        removal::remove(&record::read(name)?)
+        removal::remove(&record::read::<Record>(name)?)
     }
 
     /// Removes every lab whose owner was killed; returns their names.
@@ -124,7 +124,7 @@ impl Lab {
     /// Names of all labs with state on this machine, dead ones included.
     #[must_use]
     pub fn names() -> Vec<String> {
-        record::names()
+        record::names::<Record>()
     }
 
     /// The lab as data.

@@ -4,12 +4,16 @@ pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod command;
+pub mod components;
 pub mod lab;
 pub mod oracle;
+pub mod real;
 pub mod report;
+mod reports;
 pub mod root;
 pub mod run;
 pub mod setup;
+pub mod sink;
 pub mod skip;
 pub mod test;
 #[path = "../../observer/build/toolchain.rs"]

@@ -13,12 +13,13 @@ mod number;
 mod options;
 mod outcome;
 mod render;
-mod reports;
 mod services;
 mod site;
 mod trial;
 
+pub use build::{Programs, observer_and_sink};
 pub use error::RunError;
+pub(crate) use options::duration;
 pub use options::{Format, RunArgs};
 
 use std::path::Path;

@@ -26,7 +26,8 @@ pub enum Loss {
     OuterFlowsFull = 7,
     /// Encapsulations deeper than the parser follows; the flow is counted as its outer one.
     TooDeep = 8,
-    /// Datagrams behind the first one of a merged UDP buffer: counted for the first one's flow.
+    /// Datagrams behind the first one of a merged UDP buffer that could not be looked at: too many, or
+    /// no IP inside VXLAN. Counted for the first one's path.
     DatagramsHidden = 9,
     /// Frames whose headers had to be copied because they lay outside the linear part.
     HeadersCopied = 10,

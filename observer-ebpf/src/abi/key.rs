@@ -282,6 +282,21 @@ pub struct PairKey {
 
 const _: () = assert!(size_of::<PairKey>() == 32);
 
+impl PairKey {
+    /// The pair of a packet, and the packet's direction in it.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn of(source: Address, destination: Address) -> (Self, FlowDirection) {
+        let end = |address| Endpoint { address, port: 0 };
+        let mut key = FlowKey::EMPTY;
+        let direction = key.set_ends(end(source), end(destination));
+        (key.pair(), direction)
+    }
+}
+
+/// Entries of `nodes`: two addresses for each of 512 nodes.
+pub const NODES: u32 = 1024;
+
 /// Key of `networks`: a prefix of an (IPv4-mapped) IPv6 address, as the kernel's LPM trie wants it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,

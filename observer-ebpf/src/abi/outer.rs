@@ -28,6 +28,11 @@ pub enum OuterKind {
     PeerRelayControl = 8,
     /// tailscaled's discovery messages.
     Disco = 9,
+    /// WireGuard data messages of one session inside VXLAN, by receiver index: tailscaled uses the pod
+    /// network as its road. The ends are the inner ones.
+    OverlayWireGuard = 10,
+    /// Handshakes, discovery and peer relays' messages inside VXLAN, by the inner ends.
+    OverlayControl = 11,
 }
 
 /// Key of `outer_flows`.

@@ -28,6 +28,20 @@ impl Row {
         Self((path as u32) * 16 + (point as u32) * 2 + direction as u32)
     }
 
+    /// The row with this index in the row maps.
+    #[inline(always)]
+    #[must_use]
+    pub const fn at(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The row of another path and direction at the same point.
+    #[inline(always)]
+    pub(crate) const fn beside(self, path: u16, direction: FlowDirection) -> Self {
+        let point = self.0 & 0x0e;
+        Self(Self::new(path, Point::Port, direction).0 | point)
+    }
+
     /// Its index in the row maps.
     #[inline(always)]
     #[must_use]
@@ -40,7 +54,8 @@ impl Row {
 #[derive(Clone, Debug, Default, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TrafficRow<W64> {
-    /// Socket buffers: a GSO or GRO aggregate is one.
+    /// Socket buffers: a GSO or GRO aggregate is one. A merged UDP buffer is its first datagram's, so
+    /// that a row of what stood behind may have none.
     pub buffers: W64,
     /// L3 bytes of the innermost packets, with the headers of every segment.
     pub bytes: W64,

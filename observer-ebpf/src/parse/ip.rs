@@ -158,7 +158,7 @@ fn ipv6(
 /// Source and destination of an IPv6 header. Both out of the one window: a second one has a bound
 /// that the compiler drops and the verifier misses.
 #[inline(always)]
-fn addresses(header: &[u8; IPV6_HEADER]) -> Option<(Address, Address)> {
+pub(super) fn addresses(header: &[u8; IPV6_HEADER]) -> Option<(Address, Address)> {
     let (_, rest) = header.split_first_chunk::<8>()?;
     let (source, destination) = rest.split_first_chunk::<16>()?;
     Some((
@@ -168,7 +168,7 @@ fn addresses(header: &[u8; IPV6_HEADER]) -> Option<(Address, Address)> {
 }
 
 #[inline(always)]
-const fn fragment(offset: u16, more: bool) -> Fragment {
+pub(super) const fn fragment(offset: u16, more: bool) -> Fragment {
     match (offset, more) {
         (0, false) => Fragment::None,
         (0, true) => Fragment::First,

@@ -99,8 +99,8 @@ fn udp(
         }
     }
     network.set_ends(packet, source, destination);
-    let is_outer = on_port == OnVxlanPort::Vxlan;
-    (packet.opaque, packet.session) = signature(bytes, payload, end, is_outer)?;
+    let may_be_nodes = on_port != OnVxlanPort::Datagram;
+    (packet.opaque, packet.session) = signature(bytes, payload, end, may_be_nodes)?;
     Ok(Load::Plain)
 }
 

@@ -8,7 +8,7 @@ pub const VXLAN_PORT: u16 = 8472;
 /// Bytes of a VXLAN header.
 pub(super) const VXLAN_HEADER: usize = 8;
 /// The flag that says that the network identifier is valid.
-const VXLAN_VALID: u8 = 0x08;
+pub(super) const VXLAN_VALID: u8 = 0x08;
 
 /// True if a VXLAN header with a valid identifier stands at `offset`; false if the datagram is
 /// something else that uses the port.
@@ -48,15 +48,15 @@ const RELAYED_WIREGUARD_LEAST: usize = GENEVE_HEADER + KEEPALIVE;
 const RELAYED_DISCO_LEAST: usize = GENEVE_HEADER + DISCO_LEAST;
 
 /// What hides others in a UDP payload, and its session: WireGuard by its first four bytes and its
-/// length (WireGuard paper, section 5.4), with the receiver index of a data message. Of the outermost
-/// packet where nodes' traffic is expected also discovery, and what goes through a peer relay. Without
-/// the length test a NAT-PMP probe passes for a handshake response.
+/// length (WireGuard paper, section 5.4), with the receiver index of a data message; discovery; and
+/// where nodes' traffic is expected also what goes through a peer relay. Without the length test a
+/// port mapping probe (PCP, RFC 6887: 02 00 00 00, 24 bytes) passes for a handshake response.
 #[inline(always)]
 pub(super) fn signature(
     bytes: &impl Bytes,
     offset: usize,
     end: usize,
-    is_outer: bool,
+    may_be_nodes: bool,
 ) -> Result<(Opaque, u32), Malformed> {
     let length = end.saturating_sub(offset);
     if length < SIGNATURE {
@@ -68,10 +68,10 @@ pub(super) fn signature(
             (Opaque::WireGuardHandshake, 0)
         }
         (head::DATA, KEEPALIVE..) => (Opaque::WireGuard, receiver(first)),
-        (head::DISCO, DISCO_LEAST..) if is_outer && is_disco(first) => (Opaque::Disco, 0),
+        (head::DISCO, DISCO_LEAST..) if is_disco(first) => (Opaque::Disco, 0),
         (head::RELAYED_WIREGUARD, RELAYED_WIREGUARD_LEAST..)
         | (head::RELAYED_DISCO | head::RELAY_CONTROL, RELAYED_DISCO_LEAST..)
-            if is_outer && first[7] == 0 =>
+            if may_be_nodes && first[7] == 0 =>
         {
             let carried = bytes
                 .at::<SIGNATURE>(offset + GENEVE_HEADER)

@@ -4,15 +4,20 @@ use core::arch::asm;
 use core::hint::cold_path;
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_UNSPEC};
+use aya_ebpf::cty::c_void;
+use aya_ebpf::helpers::generated::bpf_loop;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::abi::row::Row;
 use observer_ebpf::parse::{Bytes, Expand, Framing, Malformed, Packet, Window, parse_into};
-use observer_ebpf::step::{Frame, Tables, Unread, observe, refuse, tell_unread};
+use observer_ebpf::step::{
+    Frame, MOST, Tables, Unread, further, observe, refuse, rest, tell_unread,
+};
 
-use crate::frame::{Head, Linear};
+use crate::frame::{Datagrams, Head, Linear};
 use crate::maps::own;
 
 macro_rules! entry_points {
@@ -74,7 +79,50 @@ fn pass(ctx: &TcContext, site: Site) {
             return tell_unread(&kernel, &unread);
         }
     }
-    observe(&kernel, site, frame(ctx), forget(packet));
+    if let Some(row) = observe(&kernel, site, frame(ctx), forget(packet)) {
+        cold_path();
+        behind_first(ctx.skb.skb, row.index());
+    }
+}
+
+/// Counts the datagrams behind the first one of a merged buffer, which counted on the row with this
+/// index. Global to the verifier, as [`unusual_frame`]; its answer means nothing.
+#[unsafe(no_mangle)]
+extern "C" fn behind_first(ctx: *mut __sk_buff, row: u32) -> u32 {
+    let mut buffer = Buffer { ctx, row };
+    // SAFETY: the callback takes a buffer, which outlives the call.
+    unsafe {
+        bpf_loop(
+            MOST,
+            one_behind_first as *mut c_void,
+            (&raw mut buffer).cast(),
+            0,
+        );
+    }
+    if let Some((kernel, packet, _)) = own() {
+        rest(&kernel, Row::at(row), frame(&TcContext::new(ctx)), packet);
+    }
+    0
+}
+
+/// A merged buffer, and the row that its first datagram counted on.
+struct Buffer {
+    ctx: *mut __sk_buff,
+    row: u32,
+}
+
+/// Counts one datagram; 1 ends the loop.
+extern "C" fn one_behind_first(index: u64, buffer: *mut Buffer) -> u64 {
+    // SAFETY: the kernel hands on what was given to `bpf_loop`.
+    let Buffer { ctx, row } = unsafe { buffer.read() };
+    let ctx = TcContext::new(ctx);
+    let Some((kernel, packet, room)) = own() else {
+        return 1;
+    };
+    let mut heads = Datagrams::of(&ctx, room);
+    let buffer = (frame(&ctx), &*packet);
+    let is_one = further(&kernel, Row::at(row), buffer, index as u32 + 1, &mut heads);
+    u64::from(!is_one)
 }
 
 /// The same packet to compiler and verifier as one they know nothing of: the parser's many

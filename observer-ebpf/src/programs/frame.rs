@@ -1,10 +1,13 @@
 //! The bytes of a socket buffer: directly while the headers lie in its linear part, else a copy of
-//! the head. The only file that dereferences packet memory.
+//! the head; of merged buffers a copy of each datagram's. The only file that dereferences packet memory.
 
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::programs::TcContext;
 use observer_ebpf::abi::counter::ROOM;
-use observer_ebpf::parse::Bytes;
+use observer_ebpf::parse::{Bytes, GLANCE};
+use observer_ebpf::step::Heads;
+
+use crate::atomic::any;
 
 /// The longest header stack the parser reads: Ethernet, IPv6, fragment, UDP, VXLAN, Ethernet, IPv6,
 /// TCP with all options (224 bytes), and 8 bytes of payload for a tunnel's signature.
@@ -93,5 +96,40 @@ impl Bytes for Head<'_> {
                 .add(offset & (ROOM / 2 - 1))
                 .cast::<[u8; N]>()
         })
+    }
+}
+
+/// The datagrams of a merged buffer.
+pub(crate) struct Datagrams<'a> {
+    ctx: &'a TcContext,
+    room: &'a mut [u8; ROOM],
+}
+
+impl<'a> Datagrams<'a> {
+    #[inline(always)]
+    pub(crate) fn of(ctx: &'a TcContext, room: &'a mut [u8; ROOM]) -> Self {
+        Self { ctx, room }
+    }
+}
+
+impl Heads for Datagrams<'_> {
+    #[inline(always)]
+    fn head(&mut self, offset: u32, length: u32) -> Option<&[u8; GLANCE]> {
+        // The compiler knows that no datagram is empty, the verifier does not.
+        let length = any(u64::from(length)) as u32;
+        if length == 0 || length > GLANCE as u32 {
+            return None;
+        }
+        let head: &mut [u8; GLANCE] = self.room.first_chunk_mut()?;
+        // SAFETY: `head` has GLANCE bytes and `length` is between 1 and GLANCE.
+        let failed = unsafe {
+            bpf_skb_load_bytes(
+                self.ctx.skb.skb.cast(),
+                offset,
+                head.as_mut_ptr().cast(),
+                length,
+            )
+        };
+        (failed == 0).then_some(head)
     }
 }

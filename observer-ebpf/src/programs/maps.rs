@@ -10,7 +10,7 @@ use observer_ebpf::abi::biflow::Biflow;
 use observer_ebpf::abi::control::{BUDGETS, Budget, Control};
 use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter, Own, ROOM};
 use observer_ebpf::abi::event::Event;
-use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
+use observer_ebpf::abi::key::{Address, FlowKey, NODES as NODE_COUNT, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
 use observer_ebpf::abi::point::Hook;
 use observer_ebpf::abi::relay::{RELAYS as RELAY_COUNT, RelayKey};
@@ -34,6 +34,10 @@ static ZERO: Array<Entry, 1> = Array::new();
 /// Prefixes that pods and services live in. 64 entries, written by user space; 4 KB.
 #[btf_map]
 static NETWORKS: LpmTrie<[u8; 16], u32, 64> = LpmTrie::new();
+/// Addresses that nodes have in the pods' networks: of their VXLAN devices and pod bridges. 1,024
+/// entries, written by user space; 64 KB.
+#[btf_map]
+static NODES: HashMap<Address, u32, { NODE_COUNT as usize }> = HashMap::new();
 /// Two addresses -> path number and sampling rate. 16,384 entries, written by user space; 1.6 MB.
 #[btf_map]
 static PAIRS: HashMap<PairKey, u32, 16384> = HashMap::new();
@@ -129,6 +133,12 @@ impl Tables for Kernel {
     #[inline(always)]
     fn is_networked(&self, address: &Address) -> bool {
         NETWORKS.get(&Key::new(128, address.octets())).is_some()
+    }
+
+    #[inline(always)]
+    fn is_node(&self, address: &Address) -> bool {
+        // SAFETY: see above.
+        unsafe { NODES.get(address) }.is_some()
     }
 
     #[inline(always)]

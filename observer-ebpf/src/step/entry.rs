@@ -10,13 +10,14 @@ use crate::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use crate::cell::Cell32;
 
 use super::scene::Scene;
-use super::{Inserted, Tables, budget, refusal};
+use super::{Inserted, Tables, budget, opaque, refusal};
 
 /// Finds or makes the entry of the packet's flow, else says on which reserved path it counts.
 #[inline(always)]
 pub(super) fn place<T: Tables>(
     scene: Scene<'_, T>,
     site: Site,
+    mark: u32,
 ) -> Result<&Biflow<T::W32, T::W64>, u16> {
     let (control, key) = (scene.control, &scene.packet.key);
     let maybe_pod = control.cover.holds(&key.low) || control.cover.holds(&key.high);
@@ -26,7 +27,7 @@ pub(super) fn place<T: Tables>(
     if let Some(entry) = scene.tables.biflow(key) {
         return Ok(entry);
     }
-    match create(&scene, site) {
+    match create(&scene, site, mark) {
         CREATED => scene.tables.biflow(key).ok_or(PATH_REFUSED),
         reserved => Err(reserved),
     }
@@ -37,8 +38,11 @@ const CREATED: u16 = u16::MAX;
 
 /// Makes an entry, or names the reserved path of a flow that gets none.
 #[inline(never)]
-fn create<T: Tables>(scene: &Scene<'_, T>, site: Site) -> u16 {
+fn create<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u16 {
     let (tables, key) = (scene.tables, &scene.packet.key);
+    if opaque::is_nodes_own(scene, site, mark) {
+        return PATH_HOST;
+    }
     let low = tables.is_networked(&key.low);
     let high = tables.is_networked(&key.high);
     if !low && !high && site.point.carries_host_traffic() {

@@ -1,6 +1,6 @@
 //! The step's entry: one parsed packet at one site.
 
-use crate::abi::biflow::{Biflow, Carriage, trajectory_bit};
+use crate::abi::biflow::{Biflow, trajectory_bit};
 use crate::abi::counter::{Counter, Loss};
 use crate::abi::point::{Point, Site};
 use crate::abi::row::Row;
@@ -34,39 +34,43 @@ pub fn refuse<T: Tables>(tables: &T, reason: Rejected) -> u32 {
     counter.index()
 }
 
-/// Counts, marks, times and announces one packet.
+/// Counts, marks, times and announces one packet. If its buffer holds further datagrams, answers with
+/// the row that the first one counted on: the others are [`super::further`]'s.
 #[inline(always)]
-pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet) {
+pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet) -> Option<Row> {
     tables.count(Loss::Frames.into(), 1);
-    let Some(control) = tables.control() else {
-        return;
-    };
+    let control = tables.control()?;
     let scene = Scene {
         tables,
         control,
         packet,
     };
-    let size = size(packet, frame.length, frame.gso_size);
-    if size.hidden > 0 {
-        tables.count(Loss::DatagramsHidden.into(), size.hidden);
-    }
+    let size = size(packet, frame);
     if packet.too_deep {
         tables.count(Loss::TooDeep.into(), 1);
     }
     if matches!(site.point, Point::Tunnel) {
         tunnel::count(scene, site.hook, frame, &size);
     }
-    match entry::place(scene, site) {
-        Ok(entry) => with_entry(scene, site, entry, size),
+    let has_further = site.point.carries_host_traffic() && size.further > 0;
+    let own = if has_further {
+        Size::first(packet)
+    } else {
+        size
+    };
+    let row = match entry::place(scene, site, frame.mark) {
+        Ok(entry) => with_entry(scene, site, entry, own),
         Err(path) => {
             let row = Row::new(path, site.point, packet.direction);
-            add_traffic(tables, row, size);
+            add_traffic(tables, row, own);
             add_fragments(tables, row, packet);
-            if path == PATH_HOST && packet.carriage == Carriage::Plain {
+            if path == PATH_HOST && site.point.carries_host_traffic() {
                 opaque::count(scene, site, frame.mark, &size);
             }
+            row
         }
-    }
+    };
+    has_further.then_some(row)
 }
 
 #[inline(always)]
@@ -75,7 +79,7 @@ fn with_entry<T: Tables>(
     site: Site,
     entry: &Biflow<T::W32, T::W64>,
     size: Size,
-) {
+) -> Row {
     let packet = scene.packet;
     let mut assigned = entry::assignment(scene, entry);
     let window = scene.window();
@@ -91,14 +95,15 @@ fn with_entry<T: Tables>(
     if opened && assigned.path != PATH_UNKNOWN {
         assigned = entry::ask(scene, entry);
     }
+    let row = Row::new(assigned.path, site.point, assigned.along(packet.direction));
     if !timing::leaves_by_second_port(scene, site, entry) {
-        let row = Row::new(assigned.path, site.point, assigned.along(packet.direction));
         add_traffic(scene.tables, row, size);
         add_fragments(scene.tables, row, packet);
     }
     outer::remember(scene, site, entry, assigned.path);
     announce::announce(scene, site, entry, assigned.path);
     timing::time(scene, site, entry, assigned);
+    row
 }
 
 #[inline(always)]

@@ -1,8 +1,10 @@
-//! Packets of the node itself that hide others: WireGuard, direct or through a peer relay, TCP that is
-//! marked or a relay's, later outer fragments. One look-up in `outer_flows` instead of `biflows`.
+//! Packets of the node itself that hide others: WireGuard, direct, through a peer relay or inside the
+//! overlay's VXLAN, TCP that is marked or a relay's, later outer fragments. One look-up in `outer_flows`
+//! instead of `biflows`.
 
+use crate::abi::biflow::Carriage;
 use crate::abi::outer::{OuterKey, OuterKind};
-use crate::abi::point::{FlowDirection, Hook, Site};
+use crate::abi::point::{FlowDirection, Hook, Point, Site};
 use crate::abi::relay::RelayKey;
 use crate::cell::Cell64;
 use crate::parse::{Opaque, Packet};
@@ -19,6 +21,8 @@ const MARK_MASK: u32 = 0xff_0000;
 pub(super) fn count<T: Tables>(scene: Scene<'_, T>, site: Site, mark: u32, size: &Size) {
     let is_opaque = match scene.packet.opaque {
         Opaque::None => false,
+        // What runs inside the overlay is no relay's connection.
+        Opaque::Tcp if scene.packet.carriage == Carriage::Vxlan => false,
         Opaque::Tcp => {
             is_marked(site, mark) || (site.point.is_underlay() && scene.control.relays > 0)
         }
@@ -34,6 +38,29 @@ pub(super) fn count<T: Tables>(scene: Scene<'_, T>, site: Site, mark: u32, size:
     }
 }
 
+/// True of tailscaled's own packet among those of the pods' networks: it uses these as a road between
+/// nodes, and to proxies in pods (tailscale/tailscale#1552). On its way out it has the mark, in plain at
+/// the overlay and on the VXLAN packet at the underlay; a message that arrives is known by its signature
+/// and a node's address at an end of it.
+#[inline(always)]
+pub(super) fn is_nodes_own<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> bool {
+    let shows_mark = site.point.is_underlay() || matches!(site.point, Point::Overlay);
+    if shows_mark && matches!(site.hook, Hook::Egress) && mark & MARK_MASK == BYPASS_MARK {
+        return true;
+    }
+    let (tables, key) = (scene.tables, &scene.packet.key);
+    match scene.packet.opaque {
+        Opaque::None | Opaque::Tcp => false,
+        // It bears no signature: between a node and a pod it may be anybody's.
+        Opaque::LaterFragment => tables.is_node(&key.low) && tables.is_node(&key.high),
+        Opaque::WireGuard
+        | Opaque::WireGuardHandshake
+        | Opaque::PeerRelay
+        | Opaque::PeerRelayControl
+        | Opaque::Disco => tables.is_node(&key.low) || tables.is_node(&key.high),
+    }
+}
+
 /// The mark is readable at the underlay's egress alone: it does not survive the wire.
 #[inline(always)]
 const fn is_marked(site: Site, mark: u32) -> bool {
@@ -46,6 +73,17 @@ fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32, size: &Size) {
     let is_marked = is_marked(site, mark);
     let (kind, session) = match packet.opaque {
         Opaque::None => return,
+        Opaque::WireGuard if packet.carriage == Carriage::Vxlan => {
+            (OuterKind::OverlayWireGuard, packet.session)
+        }
+        Opaque::WireGuardHandshake
+        | Opaque::PeerRelay
+        | Opaque::PeerRelayControl
+        | Opaque::Disco
+            if packet.carriage == Carriage::Vxlan =>
+        {
+            (OuterKind::OverlayControl, 0)
+        }
         Opaque::WireGuard => (OuterKind::WireGuard, packet.session),
         Opaque::WireGuardHandshake => (OuterKind::WireGuardHandshake, 0),
         Opaque::LaterFragment => (OuterKind::LaterFragment, 0),

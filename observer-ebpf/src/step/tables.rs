@@ -41,6 +41,8 @@ pub trait Tables {
     fn insert_biflow(&self, key: &FlowKey) -> Inserted;
     /// True if the address lies in one of `networks`.
     fn is_networked(&self, address: &Address) -> bool;
+    /// True if a node has the address, in the pods' networks.
+    fn is_node(&self, address: &Address) -> bool;
     /// The assignment word of a translated flow.
     fn translation(&self, key: &FlowKey) -> Option<u32>;
     /// The assignment word of a pair.

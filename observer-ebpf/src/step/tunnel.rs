@@ -31,7 +31,7 @@ fn wireguard_bytes(packet: &Packet, frame: Frame, size: &Size) -> u64 {
         return one(length);
     }
     // Behind a merged UDP buffer's outer header every datagram begins anew.
-    let headers = u64::from(if size.hidden > 0 {
+    let headers = u64::from(if size.further > 0 {
         packet.outer.payload_offset
     } else {
         packet.payload_offset
@@ -59,7 +59,7 @@ mod tests {
         let size = Size {
             segments,
             bytes: 0,
-            hidden: 0,
+            further: 0,
         };
         let frame = Frame {
             length,
@@ -95,7 +95,7 @@ mod tests {
         let size = Size {
             segments: 2,
             bytes: 0,
-            hidden: 1,
+            further: 1,
         };
         let frame = Frame {
             length: 28 + 2 * 1_252,

@@ -157,11 +157,12 @@ impl Attachments {
         self.said = (devices, ports);
     }
 
-    /// True if pod ports are observed.
-    pub(super) fn has_ports(&self) -> bool {
-        self.present
-            .iter()
-            .any(|(place, _)| place.point == Point::Port)
+    /// Tells the programs whether pod ports are observed.
+    pub(super) fn tell_ports(&self, object: &mut Object) {
+        let mut places = self.present.iter();
+        let mut control = object.control.get();
+        control.ports_attached = u8::from(places.any(|(place, _)| place.point == Point::Port));
+        object.control.set(control);
     }
 
     /// Name and MTU of the device at each point; ports are many and left out.

@@ -92,7 +92,7 @@ impl Detours {
                 let roads = self.peers.entry(peer.to_owned()).or_default();
                 roads.relayed.add(samples);
             }
-            RelayMode::None | RelayMode::Unknown | RelayMode::PeerRelay => {}
+            RelayMode::None | RelayMode::Unknown | RelayMode::Overlay | RelayMode::PeerRelay => {}
         }
     }
 

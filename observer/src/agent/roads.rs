@@ -48,6 +48,11 @@ impl Roads {
         })
     }
 
+    /// The line to the kernel's tables.
+    pub(super) const fn routing(&mut self) -> &mut Routing {
+        &mut self.routing
+    }
+
     /// The devices that outer packets are routed through.
     pub(super) fn wanted_underlays(
         &mut self,

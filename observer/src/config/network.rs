@@ -57,6 +57,13 @@ impl Network {
         }
     }
 
+    /// True if the address lies in it.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let Prefix { value, mask } = self.prefix();
+        Address::from(address).matches(&value, &mask)
+    }
+
     fn bits(&self) -> u32 {
         u32::from(self.length) + if self.address.is_ipv4() { 96 } else { 0 }
     }

@@ -41,6 +41,10 @@ impl Tables for HostObserver {
             .any(|network| contains(network, address))
     }
 
+    fn is_node(&self, address: &Address) -> bool {
+        self.nodes.contains(address)
+    }
+
     fn translation(&self, key: &FlowKey) -> Option<u32> {
         self.translations.get(key).copied().map(Assignment::word)
     }

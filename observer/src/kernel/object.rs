@@ -9,7 +9,7 @@ use aya::programs::{Program, ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::{CounterRecord, Own};
-use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
+use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::relay::RelayKey;
@@ -120,6 +120,8 @@ pub struct Object {
     pub biflows: Table<FlowKey, BiflowRecord>,
     /// Networks of pods and services.
     pub networks: Table<NetworkKey, u32>,
+    /// Addresses that nodes have in those networks.
+    pub nodes: Table<Address, u32>,
     /// Path numbers of translated flows.
     pub translations: Table<FlowKey, u32>,
     /// Path numbers of pairs.
@@ -162,6 +164,7 @@ impl Object {
         Ok(Self {
             biflows: Table::new(take("BIFLOWS")?, "BIFLOWS"),
             networks: Table::new(take("NETWORKS")?, "NETWORKS"),
+            nodes: Table::new(take("NODES")?, "NODES"),
             translations: Table::new(take("TRANSLATIONS")?, "TRANSLATIONS"),
             pairs: Table::new(take("PAIRS")?, "PAIRS"),
             traffic: CpuRows::new(

@@ -76,6 +76,8 @@ pub enum RelayMode {
     Unknown,
     /// WireGuard between the two nodes.
     Direct,
+    /// The same, to an address that the peer has in the pods' network: inside the overlay's VXLAN.
+    Overlay,
     /// Through a DERP server, inside TCP.
     Derp,
     /// WireGuard through another node of the tailnet.
@@ -87,7 +89,7 @@ impl fmt::Display for RelayMode {
         f.write_str(match self {
             Self::None => "none",
             Self::Unknown => "unknown",
-            Self::Direct => "direct",
+            Self::Direct | Self::Overlay => "direct",
             Self::Derp => "derp",
             Self::PeerRelay => "peer_relay",
         })
@@ -122,10 +124,13 @@ impl Class {
     #[must_use]
     pub const fn name_in(self, mode: RelayMode) -> &'static str {
         match (self, mode) {
-            (Self::VxlanTailscale, RelayMode::Direct) => "vxlan-tailscale-direct",
+            (Self::VxlanTailscale, RelayMode::Direct | RelayMode::Overlay) => {
+                "vxlan-tailscale-direct"
+            }
             (Self::VxlanTailscale, RelayMode::Derp) => "vxlan-tailscale-derp",
             (Self::VxlanTailscale, RelayMode::PeerRelay) => "vxlan-tailscale-peer-relay",
             (Self::TailscaleSubnet, RelayMode::Direct) => "tailscale-subnet-direct",
+            (Self::TailscaleSubnet, RelayMode::Overlay) => "tailscale-over-overlay",
             (Self::TailscaleSubnet, RelayMode::Derp) => "tailscale-subnet-derp",
             (Self::TailscaleSubnet, RelayMode::PeerRelay) => "tailscale-subnet-peer-relay",
             (class, _) => class.name(),

@@ -56,9 +56,10 @@ pub fn classify(seen: &Observation) -> Evidence {
         _ if stays_on_node(seen.bits) => (Class::SameNode, &[]),
         _ => (Class::Unknown, &[]),
     };
+    let around = (class.is_tailscale() && seen.relay == RelayMode::Overlay).then_some(Vxlan);
     Evidence {
         class,
-        encapsulation: Encapsulation(stack.to_vec()),
+        encapsulation: Encapsulation(around.into_iter().chain(stack.iter().copied()).collect()),
         underlay: seen
             .underlay
             .filter(|_| matches!(class, Class::Vxlan(_) | Class::LanDirect)),
@@ -176,6 +177,97 @@ mod tests {
             "lan-direct",
             "none",
         );
+    }
+
+    /// The way of a pod's packet on its node up to the tunnel, and from there.
+    const OUT: [(Point, Carriage, Hook); 3] = [POD[0], POD[1], (Point::Tunnel, Plain, Egress)];
+    const BACK: [(Point, Carriage, Hook); 3] = [
+        (Point::Tunnel, Plain, Ingress),
+        (Point::Bridge, Plain, Egress),
+        (Point::Port, Plain, Egress),
+    ];
+
+    #[test]
+    fn a_subnet_route_is_named_by_how_tailscale_carries_it() {
+        let in_vxlan = (Point::Tunnel, Vxlan, Egress);
+        for (seen, relay, class, stack, mode) in [
+            (
+                OUT,
+                RelayMode::Unknown,
+                "tailscale-subnet",
+                "wireguard",
+                "unknown",
+            ),
+            (
+                OUT,
+                RelayMode::Direct,
+                "tailscale-subnet-direct",
+                "wireguard",
+                "direct",
+            ),
+            (
+                BACK,
+                RelayMode::Direct,
+                "tailscale-subnet-direct",
+                "wireguard",
+                "direct",
+            ),
+            (
+                OUT,
+                RelayMode::Derp,
+                "tailscale-subnet-derp",
+                "wireguard",
+                "derp",
+            ),
+            (
+                BACK,
+                RelayMode::PeerRelay,
+                "tailscale-subnet-peer-relay",
+                "wireguard",
+                "peer_relay",
+            ),
+            (
+                OUT,
+                RelayMode::Overlay,
+                "tailscale-over-overlay",
+                "vxlan>wireguard",
+                "direct",
+            ),
+            (
+                BACK,
+                RelayMode::Overlay,
+                "tailscale-over-overlay",
+                "vxlan>wireguard",
+                "direct",
+            ),
+            (
+                [POD[0], (Point::Overlay, Plain, Egress), in_vxlan],
+                RelayMode::Overlay,
+                "vxlan-tailscale-direct",
+                "vxlan>wireguard>vxlan",
+                "direct",
+            ),
+            (
+                [POD[0], POD[1], (Point::Underlay0, Plain, Egress)],
+                RelayMode::Overlay,
+                "lan-direct",
+                "none",
+                "none",
+            ),
+        ] {
+            let found = classify(&Observation {
+                path: 9,
+                bits: bits(&seen),
+                underlay: None,
+                relay,
+            });
+            let named = (
+                found.class.name_in(found.relay),
+                found.encapsulation.to_string(),
+                found.relay.to_string(),
+            );
+            assert_eq!(named, (class, stack.to_owned(), mode.to_owned()));
+        }
     }
 
     #[test]

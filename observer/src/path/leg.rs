@@ -13,6 +13,8 @@ pub struct Leg {
     pub tunnel: u64,
     /// Direct WireGuard data, by the far end.
     pub direct: BTreeMap<IpAddr, u64>,
+    /// WireGuard data inside the overlay's VXLAN, by the far end's address in the pods' networks.
+    pub overlay: BTreeMap<IpAddr, u64>,
     /// WireGuard data through peer relays, by relay.
     pub peer_relay: BTreeMap<IpAddr, u64>,
     /// Payload of tailscaled's TCP, by the far end: relays, and control.
@@ -39,50 +41,65 @@ impl Leg {
         }
         self.tunnel += more.tunnel;
         sum(&mut self.direct, &more.direct);
+        sum(&mut self.overlay, &more.overlay);
         sum(&mut self.peer_relay, &more.peer_relay);
         sum(&mut self.tcp, &more.tcp);
         sum(&mut self.disco, &more.disco);
     }
 
-    /// How it was carried, if one carrier accounts for it. One direct session alone is enough for
-    /// `direct`: what is missing then was lost on its way out.
+    /// How it was carried, if one carrier accounts for it. One far end alone is enough for what goes
+    /// there without a relay: what is missing then was lost on its way out.
     #[must_use]
     pub fn mode(&self) -> RelayMode {
-        let [direct, peer_relay, tcp] = [self.direct(), self.peer_relay(), self.relay_tcp()];
+        let carriers = self.carriers();
         let share = |bytes: u64| (bytes * 100).checked_div(self.tunnel).unwrap_or(0);
-        let nothing = |bytes| share(bytes) < NOTHING;
+        let is_nothing = |bytes| share(bytes) < NOTHING;
         let all = |bytes| (ALL..=MOST).contains(&share(bytes));
-        if nothing(direct) && nothing(peer_relay) && all(tcp) {
-            RelayMode::Derp
-        } else if nothing(direct) && all(peer_relay) && nothing(tcp) {
-            RelayMode::PeerRelay
-        } else if nothing(peer_relay)
-            && nothing(tcp)
-            && (share(direct) >= ALL || (self.direct.len() == 1 && !nothing(direct)))
-        {
-            RelayMode::Direct
-        } else {
-            RelayMode::Unknown
+        let alone = |bytes, ends: usize| share(bytes) >= ALL || (ends == 1 && !is_nothing(bytes));
+        let accounts = |mode, bytes| match mode {
+            RelayMode::Direct => alone(bytes, self.direct.len()),
+            RelayMode::Overlay => alone(bytes, self.overlay.len()),
+            RelayMode::Derp | RelayMode::PeerRelay => all(bytes),
+            RelayMode::None | RelayMode::Unknown => false,
+        };
+        let mut carrying = carriers.iter().filter(|(_, bytes)| !is_nothing(*bytes));
+        match (carrying.next(), carrying.next()) {
+            (Some(&(mode, bytes)), None) if accounts(mode, bytes) => mode,
+            _ => RelayMode::Unknown,
         }
+    }
+
+    /// What each mode carried.
+    fn carriers(&self) -> [(RelayMode, u64); 4] {
+        [
+            (RelayMode::Direct, self.direct()),
+            (RelayMode::Overlay, self.overlay()),
+            (RelayMode::PeerRelay, self.peer_relay()),
+            (RelayMode::Derp, self.relay_tcp()),
+        ]
     }
 
     /// Bytes that a mode does not account for: a path with fewer may have gone another way.
     #[must_use]
     pub fn unexplained(&self, mode: RelayMode) -> u64 {
-        let [direct, peer_relay, tcp] = [self.direct(), self.peer_relay(), self.relay_tcp()];
-        let (own, others) = match mode {
-            RelayMode::Direct => (direct, peer_relay + tcp),
-            RelayMode::PeerRelay => (peer_relay, direct + tcp),
-            RelayMode::Derp => (tcp, direct + peer_relay),
-            RelayMode::None | RelayMode::Unknown => (0, 0),
+        let carriers = self.carriers();
+        let Some(&(_, own)) = carriers.iter().find(|(carrier, _)| *carrier == mode) else {
+            return self.tunnel;
         };
-        self.tunnel.saturating_sub(own) + others
+        let all: u64 = carriers.iter().map(|(_, bytes)| bytes).sum();
+        self.tunnel.saturating_sub(own) + (all - own)
     }
 
     /// Direct WireGuard data to or from all ends.
     #[must_use]
     pub fn direct(&self) -> u64 {
         self.direct.values().sum()
+    }
+
+    /// WireGuard data inside VXLAN to or from all ends.
+    #[must_use]
+    pub fn overlay(&self) -> u64 {
+        self.overlay.values().sum()
     }
 
     /// Data through all peer relays.
@@ -117,6 +134,7 @@ mod tests {
         Leg {
             tunnel,
             direct: direct.map(|(last, bytes)| (address(last), bytes)).collect(),
+            overlay: BTreeMap::new(),
             peer_relay: BTreeMap::from([(address(9), peer_relay)]),
             tcp: tcp
                 .map(|(last, bytes)| ((address(last), 443).into(), bytes))
@@ -139,6 +157,27 @@ mod tests {
         ] {
             assert_eq!(leg.mode(), mode, "{leg:?}");
         }
+    }
+
+    #[test]
+    fn wireguard_inside_vxlan_is_a_carrier_of_its_own() {
+        let over = |tunnel, overlay: &[u64], direct: &[u64]| Leg {
+            overlay: leg(0, overlay, 0, &[]).direct,
+            ..leg(tunnel, direct, 0, &[])
+        };
+        for (leg, mode) in [
+            (over(1_000, &[1_000], &[]), RelayMode::Overlay),
+            (over(1_000, &[400], &[]), RelayMode::Overlay),
+            (over(1_000, &[500, 450], &[99]), RelayMode::Overlay),
+            (over(1_000, &[400, 400], &[]), RelayMode::Unknown),
+            (over(1_000, &[900], &[100]), RelayMode::Unknown),
+            (over(1_000, &[99], &[900]), RelayMode::Direct),
+        ] {
+            assert_eq!(leg.mode(), mode, "{leg:?}");
+        }
+        let leg = over(1_000, &[950], &[30]);
+        assert_eq!(leg.unexplained(RelayMode::Overlay), 50 + 30);
+        assert_eq!(leg.unexplained(RelayMode::Direct), 970 + 950);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl RelayModes {
         let mode = side.said;
         let is_meant = match mode {
             RelayMode::Unknown | RelayMode::None => bytes > 0,
-            RelayMode::Direct | RelayMode::Derp | RelayMode::PeerRelay => {
+            RelayMode::Direct | RelayMode::Overlay | RelayMode::Derp | RelayMode::PeerRelay => {
                 bytes > side.recent.unexplained(mode)
             }
         };

@@ -44,7 +44,7 @@ pub(super) fn legs(outer: &OuterFlows, [came, went]: [u64; 2]) -> [Leg; 2] {
 
 /// What tells tailscaled's own packets from those of others.
 struct Known {
-    /// Where its WireGuard goes: arriving packets bear no mark.
+    /// Where its WireGuard and its discovery go: arriving packets bear no mark.
     endpoints: HashSet<IpAddr>,
     /// Receivers of what this node passes on, being a peer relay itself: what came from the one end goes
     /// to another under the same index, which is the receiver's own.
@@ -54,12 +54,19 @@ struct Known {
 impl Known {
     fn of(outer: &OuterFlows) -> Self {
         let is_marked = |key: &&OuterKey| key.marked == 1;
-        let is_wireguard = |key: &&OuterKey| {
-            [OuterKind::WireGuard, OuterKind::WireGuardHandshake]
-                .iter()
-                .any(|&kind| key.kind == kind as u8)
+        // Both directions choose their road alone: what only discovery goes to may send data.
+        let is_to_peer = |key: &&OuterKey| {
+            [
+                OuterKind::WireGuard,
+                OuterKind::WireGuardHandshake,
+                OuterKind::Disco,
+                OuterKind::OverlayWireGuard,
+                OuterKind::OverlayControl,
+            ]
+            .iter()
+            .any(|&kind| key.kind == kind as u8)
         };
-        let endpoints = outer.keys().filter(is_marked).filter(is_wireguard);
+        let endpoints = outer.keys().filter(is_marked).filter(is_to_peer);
         let relayed = |hook: Hook| {
             let is_meant = move |key: &&OuterKey| {
                 key.kind == OuterKind::PeerRelay as u8 && key.hook == hook as u8
@@ -94,6 +101,8 @@ impl Known {
         let is_made_here = key.hook != Hook::Egress as u8 || key.marked == 1;
         if is(OuterKind::WireGuard) && is_own {
             *leg.direct.entry(far).or_default() += without(UDP_HEADER);
+        } else if is(OuterKind::OverlayWireGuard) && is_own {
+            *leg.overlay.entry(far).or_default() += without(UDP_HEADER);
         } else if is(OuterKind::PeerRelay) && is_made_here && !self.passed_on.contains(&key.session)
         {
             *leg.peer_relay.entry(far).or_default() += without(UDP_HEADER + GENEVE_HEADER);
@@ -208,6 +217,32 @@ mod tests {
             came.direct.keys().collect::<Vec<_>>(),
             [&IpAddr::from(PEER)]
         );
+    }
+
+    #[test]
+    fn wireguard_inside_vxlan_is_the_overlays_and_may_come_from_where_only_discovery_goes() {
+        let inside =
+            |hook, far, marked| (key(hook, OuterKind::OverlayWireGuard, far, marked), 2, 312);
+        let [came, went] = of(&[
+            inside(Hook::Egress, PEER, 1),
+            inside(Hook::Egress, OTHER, 0),
+            inside(Hook::Ingress, OTHER, 0),
+            (
+                key(Hook::Egress, OuterKind::OverlayControl, OTHER, 1),
+                9,
+                900,
+            ),
+            (
+                key(Hook::Ingress, OuterKind::OverlayControl, PEER, 0),
+                9,
+                900,
+            ),
+        ]);
+        let bytes = |leg: &Leg| (leg.overlay.clone(), leg.direct());
+        let (peer, other) = (IpAddr::from(PEER), IpAddr::from(OTHER));
+        assert_eq!(bytes(&went), ([(peer, 256)].into(), 0));
+        assert_eq!(bytes(&came), ([(other, 256)].into(), 0));
+        assert!(went.disco.is_empty(), "no evidence of a road outside");
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn rows(object: &mut Object, last_path: u16) -> Result<HashMap<u32, RowValue>, T
     let limit = (u32::from(last_path.min(PATHS - 1)) + 1) * 2 * u32::try_from(POINTS).unwrap_or(8);
     let mut rows: HashMap<u32, RowValue> = HashMap::new();
     object.traffic.for_each_below(limit, |row, cpu| {
-        if cpu.buffers > 0 {
+        if cpu.segments > 0 {
             rows.entry(row).or_default().add(cpu);
         }
     })?;

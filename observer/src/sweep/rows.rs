@@ -14,7 +14,7 @@ const TICK: u64 = 1 << observer_ebpf::units::TICK_SHIFT;
 /// What one row says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowValue {
-    /// Socket buffers.
+    /// Socket buffers; datagrams behind another pair's in one buffer have none.
     pub buffers: u64,
     /// L3 bytes of the innermost packets.
     pub bytes: u64,
@@ -55,7 +55,7 @@ impl RowValue {
 
     /// True if a packet was counted, or timed.
     pub(super) fn is_used(&self) -> bool {
-        self.buffers > 0 || self.rtt.iter().any(|&samples| samples > 0)
+        self.segments > 0 || self.rtt.iter().any(|&samples| samples > 0)
     }
 
     /// What was counted since `base`.
@@ -208,6 +208,15 @@ mod tests {
             (total.segments, total.quantiles().map(|found| found.count)),
             (3, Some(1))
         );
+    }
+
+    #[test]
+    fn a_row_of_datagrams_behind_another_pairs_first_one_is_used() {
+        let mut behind = value(2, &[]);
+        behind.buffers = 0;
+        let mut rows = RowStore::default();
+        rows.update(HashMap::from([(row().index(), behind)]));
+        assert_eq!(rows.total(row()).map(|total| total.segments), Some(2));
     }
 
     #[test]

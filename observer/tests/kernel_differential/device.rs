@@ -177,7 +177,7 @@ fn headers_behind_the_linear_part_of_a_real_tunnel_are_copied() {
             let (state, copied) = agree(pair, "a batch of four VXLAN datagrams");
             let sums = [1, 4 * 1_230, 4, 0];
             assert_eq!(state.traffic[&row(0, Point::Tunnel, LOW_TO_HIGH)], sums);
-            assert_eq!((copied, state.counter("datagrams_hidden")), (1, 3));
+            assert_eq!((copied, state.counter("datagrams_hidden")), (1, 0));
         },
     );
 }

@@ -18,7 +18,7 @@ use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
 use observer_ebpf::abi::counter::{COUNTERS, Own};
 use observer_ebpf::abi::event::Event;
-use observer_ebpf::abi::key::{FlowKey, NetworkKey, PairKey};
+use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::relay::RelayKey;
@@ -84,6 +84,7 @@ impl Kernel {
         let names = [
             "BIFLOWS",
             "NETWORKS",
+            "NODES",
             "PAIRS",
             "TRANSLATIONS",
             "TRAFFIC",
@@ -142,6 +143,14 @@ impl Kernel {
         let map = self.map::<NetworkKey, u32>("NETWORKS");
         for network in networks {
             map.put(network.as_bytes(), &1_u32.to_ne_bytes());
+        }
+    }
+
+    pub(crate) fn set_nodes<'a>(&self, nodes: impl Iterator<Item = &'a Address>) {
+        let map = self.map::<Address, u32>("NODES");
+        map.clear_hash(ENTRIES);
+        for node in nodes {
+            map.put(node.as_bytes(), &1_u32.to_ne_bytes());
         }
     }
 
@@ -270,10 +279,15 @@ fn data(object: &mut Ebpf, name: &str) -> MapData {
     }
 }
 
+/// What every frame says of its number of segments: nobody may believe it, since a TUN device's ingress
+/// says 0 of aggregates.
+const WRONG_SEGMENTS: u32 = 7;
+
 /// `struct __sk_buff` with the fields that the kernel takes over (kernel: include/uapi/linux/bpf.h).
 fn context(gso_size: u32, mark: u32) -> [u8; 192] {
     let mut context = [0; 192];
     context[8..12].copy_from_slice(&mark.to_ne_bytes());
+    context[164..168].copy_from_slice(&WRONG_SEGMENTS.to_ne_bytes());
     context[176..180].copy_from_slice(&gso_size.to_ne_bytes());
     context
 }

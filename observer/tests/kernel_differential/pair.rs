@@ -114,6 +114,7 @@ impl Pair<'_> {
         self.kernel.reset();
         let mut host = HostObserver::new(Sizes::default(), self.host.control);
         host.networks = std::mem::take(&mut self.host.networks);
+        host.nodes = std::mem::take(&mut self.host.nodes);
         host.pairs = std::mem::take(&mut self.host.pairs);
         host.translations = std::mem::take(&mut self.host.translations);
         host.relays = std::mem::take(&mut self.host.relays);
@@ -124,6 +125,7 @@ impl Pair<'_> {
     /// Tells the kernel what the host's public part says.
     pub(crate) fn tell(&mut self) {
         self.kernel.set_control(&self.host.control);
+        self.kernel.set_nodes(self.host.nodes.iter());
         self.kernel.set_pairs(self.host.pairs.iter());
         self.kernel.set_translations(self.host.translations.iter());
         self.kernel.set_relays(self.host.relays.iter());
@@ -152,6 +154,13 @@ impl Pair<'_> {
     pub(crate) fn name_flow(&mut self, key: FlowKey, assignment: Assignment) {
         self.host.translations.insert(key, assignment);
         self.host.control.pairs_version += 1;
+        self.tell();
+    }
+
+    /// Tells both which addresses nodes have in the pods' networks.
+    pub(crate) fn add_nodes(&mut self, nodes: &[[u8; 4]]) {
+        let nodes = nodes.iter().copied().map(Address::v4);
+        self.host.nodes.extend(nodes);
         self.tell();
     }
 

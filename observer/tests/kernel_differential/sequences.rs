@@ -2,8 +2,12 @@
 
 #[path = "sequences/budgets.rs"]
 mod budgets;
+#[path = "sequences/merged.rs"]
+mod merged;
 #[path = "sequences/outer.rs"]
 mod outer;
+#[path = "sequences/own.rs"]
+mod own;
 #[path = "sequences/paths.rs"]
 mod paths;
 #[path = "sequences/relays.rs"]

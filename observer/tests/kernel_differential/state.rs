@@ -103,7 +103,7 @@ impl State {
     }
 
     pub(crate) fn add_traffic(&mut self, row: u32, traffic: &TrafficRecord) {
-        if traffic.buffers != 0 {
+        if traffic.segments != 0 {
             let counted = [
                 traffic.buffers,
                 traffic.bytes,

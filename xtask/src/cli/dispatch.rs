@@ -33,7 +33,7 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             Ok(check::run())
         }
         Verb::Lab(options) => {
-            if !matches!(options.verb, LabVerb::List) {
+            if !matches!(options.verb, LabVerb::List | LabVerb::Build(_)) {
                 needs_root("lab", arguments)?;
             }
             Ok(lab::run(options)?)

@@ -83,6 +83,9 @@ impl Failure {
             Self::Lab(LabVerbError::Lab(LabError::Options(_)) | LabVerbError::Which(_)) => {
                 Exit::Usage
             }
+            Self::Lab(LabVerbError::Components(error)) if error.lacks_a_compiler() => {
+                Exit::CannotServe
+            }
             Self::Test(_) | Self::Run(_) | Self::Bench(_) | Self::Lab(_) | Self::Serve(_) => {
                 Exit::Failed
             }

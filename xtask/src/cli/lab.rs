@@ -1,13 +1,20 @@
 //! `cargo xtask lab`: what can be asked of the lab, and which of its functions answers. It builds
 //! nothing itself.
 
+mod real;
+
+use std::fmt::Display;
 use std::io;
 use std::process::ExitStatus;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use super::exit::Exit;
+use crate::components::{self, BuildArgs, ComponentsError};
 use crate::lab::{BridgeNetfilter, Lab, LabError, Options, Scenario, WireId};
+use crate::real::state::NAME as REAL;
+use crate::real::{RealError, RealLab, scenario};
 use crate::report;
 use crate::setup::{self, SetupError};
 
@@ -36,9 +43,9 @@ pub enum LabVerb {
     Status {
         /// Its name; not needed when only one is up
         name: Option<String>,
-        /// As JSON, with what an observer has to say about every pair of pods
-        #[arg(long)]
-        json: bool,
+        /// `json` also says what an observer has to say about every pair of pods
+        #[arg(long, default_value = "text")]
+        format: Format,
     },
     /// Open a shell in a node, a pod or the router (`wan`), or run a command there
     Shell {
@@ -53,14 +60,32 @@ pub enum LabVerb {
     },
     /// List the labs that are up, and the scenarios there are
     List,
+    /// Check by oracles alone that scenarios with real components are what they are said to be
+    Verify(real::VerifyArgs),
+    /// Run scenarios with real components under observers, and compare what they give
+    Observe(real::ObserveArgs),
+    /// Build the programs that the real lab runs: tailscaled, headscale, flannel and their like
+    Build(BuildArgs),
+}
+
+/// How a lab is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// What a lab is to be.
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Scenario: h2, h2c, h6, s1, s1d, s3, s5, h8 or mixed
+    /// Scenario; `cargo xtask lab list` names them
     #[arg(default_value = "s1")]
-    pub scenario: Scenario,
+    pub scenario: String,
+    /// With real tailscaled, headscale, DERP servers, flanneld and CNI plugins
+    #[arg(long, conflicts_with_all = ["name", "pods", "no_bridge_netfilter", "delay_box"])]
+    pub real: bool,
     /// Name of the lab; the scenario's name without it
     #[arg(long)]
     pub name: Option<String>,
@@ -87,6 +112,12 @@ pub enum LabVerbError {
     /// The lab failed.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// A program of the real lab was not built.
+    #[error(transparent)]
+    Components(#[from] ComponentsError),
+    /// A scenario could not be judged.
+    #[error(transparent)]
+    Real(#[from] RealError),
     /// No name was given and none follows.
     #[error("choose a lab: {0}")]
     Which(String),
@@ -108,35 +139,53 @@ pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
     match &arguments.verb {
         LabVerb::Up(options) => up(options)?,
         LabVerb::Down { all: true, .. } => {
-            for name in Lab::names() {
+            for name in names() {
                 down(&name)?;
             }
         }
-        LabVerb::Down { name, all: false } => down(&choose(name.as_deref(), &Lab::names())?)?,
-        LabVerb::Status { name, json } => {
-            let status = Lab::open(&choose(name.as_deref(), &Lab::names())?)?.status();
-            if *json {
-                report::line(serde_json::to_string_pretty(&status).unwrap_or_default());
+        LabVerb::Down { name, all: false } => down(&choose(name.as_deref(), &names())?)?,
+        LabVerb::Status { name, format } => {
+            let name = choose(name.as_deref(), &names())?;
+            if name == REAL {
+                let summary = RealLab::open()?.summary()?;
+                show(&summary, *format);
             } else {
-                report::line(status);
+                show(&Lab::open(&name)?.status(), *format);
             }
         }
         LabVerb::Shell {
             place,
             name,
             command,
-        } => {
-            let lab = Lab::open(&choose(name.as_deref(), &Lab::names())?)?;
-            return shell(&lab, place, command);
-        }
-        LabVerb::List => list(&Lab::names()),
+        } => return shell(place, &choose(name.as_deref(), &names())?, command),
+        LabVerb::List => list(&names()),
+        LabVerb::Verify(options) => return Ok(real::verify(options)?),
+        LabVerb::Observe(options) => return Ok(real::observe(options)?),
+        LabVerb::Build(options) => components::run(options)?,
     }
     Ok(Exit::Done)
 }
 
+/// Names of all labs that are up.
+fn names() -> Vec<String> {
+    let real = RealLab::is_there().then(|| REAL.to_owned());
+    Lab::names().into_iter().chain(real).collect()
+}
+
+fn show(state: &(impl Serialize + Display), format: Format) {
+    match format {
+        Format::Json => report::line(serde_json::to_string_pretty(state).unwrap_or_default()),
+        Format::Text => report::line(state),
+    }
+}
+
 fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
+    if arguments.real {
+        return Ok(real::up(&arguments.scenario, arguments.seed)?);
+    }
     setup::ensure()?;
-    let mut options = Options::new(arguments.scenario);
+    let scenario: Scenario = arguments.scenario.parse().map_err(LabError::Options)?;
+    let mut options = Options::new(scenario);
     options.pods_per_node = arguments.pods.unwrap_or(options.pods_per_node);
     if arguments.no_bridge_netfilter {
         options.bridge_netfilter = BridgeNetfilter::Off;
@@ -144,6 +193,10 @@ fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
     options.delay_boxes.clone_from(&arguments.delay_box);
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.name = arguments.name.clone().unwrap_or(options.name);
+    if options.name == REAL {
+        let text = format!("{REAL} is the name of the lab with real components; choose another");
+        return Err(LabError::Options(text).into());
+    }
     let lab = Lab::up(options)?;
     let name = lab.topology().name.clone();
     lab.keep()?;
@@ -153,17 +206,26 @@ fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
 }
 
 fn down(name: &str) -> Result<(), LabVerbError> {
-    Lab::down(name)?;
+    if name == REAL {
+        RealLab::down()?;
+    } else {
+        Lab::down(name)?;
+    }
     report::line(format_args!("lab {name} is removed"));
     Ok(())
 }
 
-fn shell(lab: &Lab, place: &str, command: &[String]) -> Result<Exit, LabVerbError> {
-    let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    let mut process = if words.is_empty() {
-        lab.shell(place)?
+fn shell(place: &str, name: &str, command: &[String]) -> Result<Exit, LabVerbError> {
+    let own = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
+    let words: Vec<&str> = if command.is_empty() {
+        vec![&own]
     } else {
-        lab.command(place, &words)?
+        command.iter().map(String::as_str).collect()
+    };
+    let mut process = if name == REAL {
+        RealLab::open()?.command(place, &words)?
+    } else {
+        Lab::open(name)?.command(place, &words)?
     };
     let failed = |source| LabVerbError::Shell {
         place: place.to_owned(),
@@ -186,6 +248,10 @@ fn list(names: &[String]) {
     report::line(format_args!("labs up: {up}"));
     let scenarios = Scenario::ALL.map(Scenario::name).join(", ");
     report::line(format_args!("scenarios: {scenarios}"));
+    report::line("scenarios with real components (--real):");
+    for scenario in scenario::ALL {
+        report::line(format_args!("  {:<4} {}", scenario.id, scenario.title));
+    }
 }
 
 /// The named lab, or the only one.

@@ -5,6 +5,7 @@ use clap::CommandFactory;
 use super::dispatch::dispatch;
 use super::exit::Failure;
 use super::*;
+use crate::components::ComponentsError;
 
 #[test]
 fn the_definition_is_consistent() {
@@ -80,16 +81,49 @@ fn the_lab_takes_scenario_seed_and_delay_boxes() {
         panic!("not the lab")
     };
     assert_eq!(
-        (up.scenario.name(), up.seed, up.delay_box.len()),
+        (up.scenario.as_str(), up.seed, up.delay_box.len()),
         ("mixed", Some(7), 1)
     );
     for words in [
         &["lab"][..],
-        &["lab", "up", "s99"],
+        &["lab", "up", "s1", "--real", "--pods", "2"],
+        &["lab", "verify"],
         &["lab", "down", "a", "--all"],
     ] {
         assert!(parse(words).is_err(), "{words:?}");
     }
+}
+
+#[test]
+fn the_lab_builds_components_by_name() {
+    let words = ["lab", "build", "--only", "etcd", "--only", "cni"];
+    let Some(Verb::Lab(LabArgs {
+        verb: lab::LabVerb::Build(build),
+    })) = parse(&words).expect("parse").verb
+    else {
+        panic!("not a build")
+    };
+    let names: Vec<&str> = build.only.iter().map(|component| component.name).collect();
+    assert_eq!(names, ["etcd", "cni"]);
+    let refused = parse(&["lab", "build", "--only", "derper"]).expect_err("a program");
+    let said = refused.to_string();
+    assert!(
+        said.contains("tailscale, headscale, flannel, cni, etcd"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_missing_compiler_is_a_machine_that_cannot_be_served() {
+    let exit = |error| Failure::Lab(lab::LabVerbError::Components(error)).exit();
+    let found = "none".to_owned();
+    let component = "etcd";
+    assert_eq!(
+        exit(ComponentsError::NoGo { component, found }),
+        Exit::CannotServe
+    );
+    let (program, tail) = ("etcd", String::new());
+    assert_eq!(exit(ComponentsError::Build { program, tail }), Exit::Failed);
 }
 
 #[test]

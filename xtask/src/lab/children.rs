@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::error::LabError;
 use super::process::Identity;
-use super::record::Ledger;
+use super::record::Processes;
 
 /// The lab's own processes, if this process started them.
 #[derive(Debug, Default)]
@@ -43,11 +43,11 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 pub struct ChildGuard {
     identity: Identity,
     child: Child,
-    ledger: Arc<Ledger>,
+    ledger: Arc<dyn Processes>,
 }
 
 impl ChildGuard {
-    pub(super) fn new((identity, child): (Identity, Child), ledger: Arc<Ledger>) -> Self {
+    pub(crate) fn new((identity, child): (Identity, Child), ledger: Arc<dyn Processes>) -> Self {
         Self {
             identity,
             child,
@@ -93,13 +93,7 @@ impl Drop for ChildGuard {
     fn drop(&mut self) {
         let stopped = self.stop().map(|_| ());
         let own = &self.identity;
-        // The lab may be gone already, and its record with it.
-        let forgotten = if self.ledger.directory().exists() {
-            self.ledger
-                .update(|record| record.processes.retain(|process| process != own))
-        } else {
-            Ok(())
-        };
+        let forgotten = self.ledger.strike(own);
         if let Err(cause) = stopped.and(forgotten) {
             eprintln!("end {}: {cause}", own.what);
         }

@@ -67,6 +67,14 @@ pub enum LabError {
         /// What is known, for example the last lines of a log.
         detail: String,
     },
+    /// A program of the lab gave an answer that makes no sense.
+    #[error("ask {what}: {detail}")]
+    Answer {
+        /// Who was asked for what.
+        what: String,
+        /// What is wrong with the answer.
+        detail: String,
+    },
     /// A process the lab needs ended by itself.
     #[error("start {what}: it ended at once; {detail}")]
     Ended {

@@ -13,7 +13,7 @@ use super::bridge_netfilter;
 use super::error::LabError;
 use super::netns::{self, Tool, batch};
 use super::process::Identity;
-use super::record::Ledger;
+use super::record::{Ledger, Processes};
 use super::steps::{Helper, Step};
 
 /// How long a device of one of our processes may take.
@@ -112,7 +112,7 @@ pub(crate) fn spawn(
     argv: &[&str],
     log: &Path,
     what: &str,
-    ledger: &Ledger,
+    ledger: &dyn Processes,
 ) -> Result<(Identity, Child), LabError> {
     use std::os::unix::process::CommandExt;
     let failed = |cause| LabError::io(format!("start {} in {netns}", argv.join(" ")), cause);
@@ -129,7 +129,7 @@ pub(crate) fn spawn(
     let pid = i32::try_from(child.id()).unwrap_or_default();
     let recorded = match Identity::of(pid, what) {
         Some(identity) => {
-            let noted = ledger.update(|record| record.processes.push(identity.clone()));
+            let noted = ledger.note(identity.clone());
             noted.map(|()| identity)
         }
         None => Err(LabError::Ended {

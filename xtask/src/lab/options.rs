@@ -108,17 +108,22 @@ impl Options {
         if let Some(program) = &self.program {
             return Ok(program.clone());
         }
-        let own = env::current_exe().map_err(|cause| LabError::io("find own executable", cause))?;
-        // A test lies in `deps` below the directory of the program.
-        let mut beside = own.ancestors().map(|folder| folder.join("xtask"));
-        let found = beside.find(|path| path.is_file());
-        found.ok_or_else(|| {
-            LabError::Options(format!(
-                "no program xtask beside {}; build it with `cargo build -p xtask`",
-                own.display()
-            ))
-        })
+        own_program()
     }
+}
+
+/// The executable with the hidden verbs, beside the one that runs.
+pub(crate) fn own_program() -> Result<PathBuf, LabError> {
+    let own = env::current_exe().map_err(|cause| LabError::io("find own executable", cause))?;
+    // A test lies in `deps` below the directory of the program.
+    let mut beside = own.ancestors().map(|folder| folder.join("xtask"));
+    let found = beside.find(|path| path.is_file());
+    found.ok_or_else(|| {
+        LabError::Options(format!(
+            "no program xtask beside {}; build it with `cargo build -p xtask`",
+            own.display()
+        ))
+    })
 }
 
 /// A name has to fit into namespace names and paths.

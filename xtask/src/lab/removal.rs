@@ -10,7 +10,7 @@ use super::guests::Guests;
 use super::netns::{self, Tool, batch};
 use super::options::Options;
 use super::process::Identity;
-use super::record::{self, Ledger, Record};
+use super::record::{self, Ledger, Record, Remains};
 use super::topology::Topology;
 
 /// Claims the name of the options. The lab of a dead owner is removed first.
@@ -23,30 +23,35 @@ pub(super) fn claim(options: Options, topology: &Topology) -> Result<Ledger, Lab
         processes: Vec::new(),
         guests: Guests::default(),
     };
-    if let Some(ledger) = Ledger::claim(&name, fresh.clone())? {
+    claim_record(&name, fresh)
+}
+
+/// Claims the name for a record of any kind of lab.
+pub(crate) fn claim_record<R: Remains>(name: &str, fresh: R) -> Result<Ledger<R>, LabError> {
+    if let Some(ledger) = Ledger::claim(name, fresh.clone())? {
         return Ok(ledger);
     }
-    let old = record::read(&name)?;
+    let old: R = record::read(name)?;
     let taken = |held: String| LabError::NameTaken {
-        name: name.clone(),
+        name: name.to_owned(),
         held,
     };
-    match &old.owner {
+    match old.owner() {
         None => return Err(taken(" and was left up on purpose".into())),
         Some(owner) if owner.is_alive() => {
             return Err(taken(format!(", held by process {}", owner.pid)));
         }
         Some(_) => remove(&old)?,
     }
-    Ledger::claim(&name, fresh)?.ok_or_else(|| taken(", claimed a moment ago".into()))
+    Ledger::claim(name, fresh)?.ok_or_else(|| taken(", claimed a moment ago".into()))
 }
 
 /// Removes the labs of dead owners.
 pub(super) fn sweep() -> Result<Vec<String>, LabError> {
     let mut removed = Vec::new();
-    for name in record::names() {
+    for name in record::names::<Record>() {
         // A record that is gone by now belongs to a lab that is just being removed.
-        let Ok(record) = record::read(&name) else {
+        let Ok(record) = record::read::<Record>(&name) else {
             continue;
         };
         if record.owner.as_ref().is_some_and(|owner| !owner.is_alive()) {
@@ -58,15 +63,15 @@ pub(super) fn sweep() -> Result<Vec<String>, LabError> {
 }
 
 /// Removes everything a record names, the record last.
-pub(super) fn remove(record: &Record) -> Result<(), LabError> {
+pub(crate) fn remove<R: Remains>(record: &R) -> Result<(), LabError> {
     // All at once: each may take its time to end in order.
     thread::scope(|scope| {
-        for process in &record.processes {
+        for process in record.processes() {
             scope.spawn(move || process.end(grace_of(process)));
         }
     });
-    remove_namespaces(&record.namespaces)?;
-    record::erase(&record.options.name)
+    remove_namespaces(record.namespaces())?;
+    record::erase(record)
 }
 
 /// Removes those namespaces that are there; somebody else may be removing them too.

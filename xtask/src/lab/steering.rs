@@ -35,8 +35,8 @@ impl Lab {
     /// Starts a process in such a place; it ends with the guard or with the lab.
     pub fn spawn(&self, place: &str, argv: &[&str], log: &Path) -> Result<ChildGuard, LabError> {
         let what = argv.first().copied().unwrap_or("process");
-        let started = execute::spawn(self.netns(place)?, argv, log, what, &self.ledger)?;
-        Ok(ChildGuard::new(started, Arc::clone(&self.ledger)))
+        let started = execute::spawn(self.netns(place)?, argv, log, what, self.ledger.as_ref())?;
+        Ok(ChildGuard::new(started, Arc::clone(&self.ledger) as _))
     }
 
     /// Namespace of a node, a pod or the router (`wan`).

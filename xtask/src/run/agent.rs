@@ -6,9 +6,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::reports::Reports;
 use super::{RunArgs, RunError};
 use crate::lab::{ChildGuard, Lab};
+use crate::reports::Reports;
 
 /// How long the last lines of an observer that has ended may take to be there.
 const LAST_WORDS: Duration = Duration::from_millis(50);

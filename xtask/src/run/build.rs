@@ -1,4 +1,5 @@
-//! Builds the agent with the workspace's one profile and finds out where it is.
+//! Builds the agent with the workspace's one profile, and the receiver beside it where it is wanted,
+//! and finds out where they are.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,6 +9,19 @@ use serde::Deserialize;
 use super::RunError;
 use crate::command::{self, CommandError};
 use crate::report;
+use crate::sink;
+
+/// Name of the agent's program.
+const OBSERVER: &str = "observer";
+
+/// The agent and what it sends its telemetry to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Programs {
+    /// The agent.
+    pub observer: PathBuf,
+    /// The receiver of OTLP.
+    pub sink: PathBuf,
+}
 
 #[derive(Deserialize)]
 struct Message {
@@ -22,8 +36,27 @@ struct Target {
 
 /// Builds the observer; cargo shows its progress on standard error. Returns its path.
 pub(super) fn observer() -> Result<PathBuf, RunError> {
+    executable(&cargo(&[])?, OBSERVER)
+}
+
+/// Builds the observer and the receiver of OTLP by one call of cargo, which shows its progress on
+/// standard error.
+///
+/// # Errors
+/// When they cannot be built, or cargo does not say where they are.
+pub fn observer_and_sink() -> Result<Programs, RunError> {
+    let said = cargo(&["--bin", OBSERVER, "--example", sink::EXAMPLE])?;
+    Ok(Programs {
+        observer: executable(&said, OBSERVER)?,
+        sink: executable(&said, sink::EXAMPLE)?,
+    })
+}
+
+/// Builds these targets of the observer's crate; cargo's messages.
+fn cargo(targets: &[&str]) -> Result<String, RunError> {
     let mut cargo = command::cargo();
     cargo.args(["build", "--locked", "--package", "observer"]);
+    cargo.args(targets);
     report::command(&cargo);
     let typed = report::typed(&cargo);
     let output = cargo
@@ -39,35 +72,43 @@ pub(super) fn observer() -> Result<PathBuf, RunError> {
         let (command, status) = (typed, output.status);
         return Err(CommandError::Failed { command, status }.into());
     }
-    let said = String::from_utf8_lossy(&output.stdout);
-    said.lines()
-        .find_map(executable)
-        .ok_or(RunError::NoExecutable)
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The observer's path in one of cargo's messages.
-fn executable(line: &str) -> Option<PathBuf> {
-    let message: Message = serde_json::from_str(line).ok()?;
-    (message.target?.name == "observer")
-        .then_some(message.executable)
-        .flatten()
+/// The path of this program in cargo's messages.
+fn executable(messages: &str, name: &'static str) -> Result<PathBuf, RunError> {
+    let found = messages.lines().find_map(|line| {
+        let message: Message = serde_json::from_str(line).ok()?;
+        (message.target?.name == name)
+            .then_some(message.executable)
+            .flatten()
+    });
+    found.ok_or(RunError::NoExecutable(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MESSAGES: &str = r#"{"target":{"name":"observer"},"executable":null}
+{"target":{"name":"build-script-build"},"executable":"/t/b"}
+not json
+{"target":{"name":"observer"},"executable":"/t/observer"}
+{"target":{"name":"otlp_sink"},"executable":"/t/examples/otlp_sink"}
+{"reason":"build-finished"}"#;
+
     #[test]
-    fn only_the_observers_program_is_taken() {
-        let line = |name: &str, executable: &str| {
-            format!(r#"{{"target":{{"name":"{name}"}},"executable":{executable}}}"#)
-        };
-        assert_eq!(
-            executable(&line("observer", "\"/t/observer\"")),
-            Some("/t/observer".into())
-        );
-        assert_eq!(executable(&line("observer", "null")), None, "its library");
-        assert_eq!(executable(&line("build-script-build", "\"/t/b\"")), None);
-        assert_eq!(executable(r#"{"reason":"build-finished"}"#), None);
+    fn each_program_is_found_by_its_own_name() {
+        let found = |name| executable(MESSAGES, name).ok();
+        assert_eq!(found("observer"), Some("/t/observer".into()));
+        assert_eq!(found("otlp_sink"), Some("/t/examples/otlp_sink".into()));
+    }
+
+    #[test]
+    fn a_program_that_cargo_does_not_name_is_an_error_that_names_it() {
+        let library = r#"{"target":{"name":"observer"},"executable":null}"#;
+        let error = executable(library, OBSERVER).expect_err("a library alone");
+        assert!(error.to_string().contains("`observer`"), "{error}");
+        assert!(executable("", sink::EXAMPLE).is_err());
     }
 }

@@ -13,9 +13,12 @@ pub enum RunError {
     /// The agent could not be built.
     #[error("build the observer: {0}")]
     Build(#[from] CommandError),
-    /// Cargo did not say where the agent is.
-    #[error("build the observer: cargo named no executable; try `cargo build --package observer`")]
-    NoExecutable,
+    /// Cargo did not say where this program is.
+    #[error(
+        "build the observer: cargo named no executable `{0}`; try `cargo build --package observer \
+         --bins --examples`"
+    )]
+    NoExecutable(&'static str),
     /// The agent cannot be started on this machine.
     #[error("start {program}: {source}")]
     Start {

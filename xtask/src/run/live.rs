@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::number::{figures, grouped};
-use super::reports::Path;
 use crate::report;
+use crate::reports::Path;
 
 /// Without a terminal, how often a line is printed.
 const HEARTBEAT: Duration = Duration::from_secs(5);

@@ -67,7 +67,7 @@ impl RunArgs {
 }
 
 /// A duration with its unit: `500ms`, `20s`, `2m`. A bare number is refused.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits
         .parse()

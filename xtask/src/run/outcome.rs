@@ -10,11 +10,11 @@ use serde_json::Value;
 pub(super) use self::compare::{Comparison, compare};
 pub(super) use self::services::{BackendOutcome, ServicesOutcome};
 use super::RunError;
-use super::reports::{Finding, Fragments, Mtu, Path, Quantiles, RoundTrips};
 use super::services::Served;
 use super::site::Ended;
 use super::trial::Measured;
 use crate::lab::{LabError, Node, Topology};
+use crate::reports::{Finding, Fragments, Mtu, Path, Quantiles, RoundTrips};
 use crate::traffic::Summary;
 
 /// Everything that a trial has found.

@@ -9,7 +9,7 @@ mod side_by_side;
 
 use super::number;
 use super::outcome::{LabOutcome, Outcome};
-use super::reports::Quantiles;
+use crate::reports::Quantiles;
 
 /// Widest line.
 const WIDTH: usize = 100;

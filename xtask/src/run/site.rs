@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::agent::Agent;
-use super::reports::{self, Finding, Reports};
 use super::{RunArgs, RunError};
 use crate::lab::{Lab, LabError, Node, Options, Scenario, Topology};
+use crate::reports::{self, Finding, Reports};
 
 /// A terminal's Ctrl-C also hits the tools that remove a lab: how often removal is tried.
 const REMOVALS: usize = 3;

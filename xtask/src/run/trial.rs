@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use super::live::{Glance, Live};
 use super::load::{Heavy, Light, Route};
 use super::outcome::{self, Outcome, Timing};
-use super::reports;
 use super::services::Served;
 use super::site::{Shown, Site};
 use super::{RunArgs, RunError};
 use crate::lab::{self, Scenario, Topology};
 use crate::report;
+use crate::reports;
 use crate::traffic::{Stop, TrafficError};
 
 /// Traffic of a trial whose time nobody has chosen.

@@ -67,7 +67,7 @@ fn factor([one, other]: [f64; 2]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::reports::{Mtu, Quantiles};
+    use crate::reports::{Mtu, Quantiles};
 
     #[test]
     fn the_difference_is_said_in_one_sentence() {

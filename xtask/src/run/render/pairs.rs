@@ -2,9 +2,9 @@
 
 use super::grid::{Align, grid, wrap};
 use super::{LabOutcome, WIDTH, title};
+use crate::reports::Quantiles;
 use crate::run::number::{bits_per_second, figures, grouped};
 use crate::run::outcome::{PairOutcome, PodEnd};
-use crate::run::reports::Quantiles;
 
 const HEADER: [&str; 11] = [
     "from", "to", "class", "stack", "MTU", "packets", "pod ms", "wire", "ping", "transfer", "",

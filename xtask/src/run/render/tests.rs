@@ -1,10 +1,10 @@
 //! The outcome as text, letter by letter.
 
 use super::*;
+use crate::reports::{Evidence, Finding, Fix, Fragments, Mtu, RoundTrips, Subject};
 use crate::run::outcome::{
     BackendOutcome, Comparison, PairOutcome, PodEnd, ServicesOutcome, Timing,
 };
-use crate::run::reports::{Evidence, Finding, Fix, Fragments, Mtu, RoundTrips, Subject};
 
 #[test]
 fn two_labs_stand_side_by_side_with_finding_fix_and_difference_below() {

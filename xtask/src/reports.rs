@@ -9,114 +9,116 @@ use serde_json::Value;
 /// Round trips at one place, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Quantiles {
-    pub(super) count: u64,
-    pub(super) p50: f64,
-    pub(super) p99: f64,
+pub(crate) struct Quantiles {
+    pub(crate) count: u64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 /// Round trips by observation point.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct RoundTrips {
-    pub(super) pod: Option<Quantiles>,
-    pub(super) bridge: Option<Quantiles>,
-    pub(super) overlay: Option<Quantiles>,
-    pub(super) tunnel: Option<Quantiles>,
-    pub(super) underlay: Option<Quantiles>,
+pub(crate) struct RoundTrips {
+    pub(crate) pod: Option<Quantiles>,
+    pub(crate) bridge: Option<Quantiles>,
+    pub(crate) overlay: Option<Quantiles>,
+    pub(crate) tunnel: Option<Quantiles>,
+    pub(crate) underlay: Option<Quantiles>,
 }
 
 /// The narrowest device of a path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Mtu {
-    pub(super) effective: u32,
-    pub(super) bottleneck: String,
+pub(crate) struct Mtu {
+    pub(crate) effective: u32,
+    pub(crate) bottleneck: String,
 }
 
 /// Fragments by the layer that was cut.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Fragments {
-    pub(super) inner: u64,
-    pub(super) vxlan: u64,
-    pub(super) wireguard: Option<u64>,
+pub(crate) struct Fragments {
+    pub(crate) inner: u64,
+    pub(crate) vxlan: u64,
+    pub(crate) wireguard: Option<u64>,
 }
 
 /// What passed one observation point.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Passed {
-    pub(super) packets: u64,
+pub(crate) struct Passed {
+    pub(crate) packets: u64,
 }
 
 /// One end of a path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct End {
-    address: Option<String>,
+pub(crate) struct End {
+    pub(crate) address: Option<String>,
 }
 
 /// What an agent says of an ordered pair.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub(super) struct Path {
-    pub(super) source: End,
-    pub(super) destination: End,
-    pub(super) class: Option<String>,
+pub(crate) struct Path {
+    pub(crate) source: End,
+    pub(crate) destination: End,
+    pub(crate) class: Option<String>,
     /// False for a class that the pair's packets have left.
-    pub(super) present: Option<bool>,
-    pub(super) encap: Option<String>,
-    pub(super) mtu: Option<Mtu>,
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
+    pub(crate) present: Option<bool>,
+    pub(crate) encap: Option<String>,
+    /// How Tailscale carries it.
+    pub(crate) tailscale_mode: Option<String>,
+    pub(crate) mtu: Option<Mtu>,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
     /// By observation point.
-    pub(super) points: BTreeMap<String, Passed>,
-    pub(super) fragments: Fragments,
-    pub(super) rtt_ms: RoundTrips,
+    pub(crate) points: BTreeMap<String, Passed>,
+    pub(crate) fragments: Fragments,
+    pub(crate) rtt_ms: RoundTrips,
     /// The object as it came.
     #[serde(skip)]
-    pub(super) raw: Value,
+    pub(crate) raw: Value,
 }
 
 /// Cause, evidence and the one fix.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Finding {
-    pub(super) cause: String,
-    pub(super) subject: Subject,
-    pub(super) confidence: f64,
-    pub(super) evidence: Vec<Evidence>,
-    pub(super) fix: Fix,
+pub(crate) struct Finding {
+    pub(crate) cause: String,
+    pub(crate) subject: Subject,
+    pub(crate) confidence: f64,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) fix: Fix,
 }
 
 /// What a finding is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Subject {
-    pub(super) nodes: Vec<String>,
+pub(crate) struct Subject {
+    pub(crate) nodes: Vec<String>,
 }
 
 /// One fact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Evidence {
-    pub(super) id: String,
-    pub(super) text: String,
+pub(crate) struct Evidence {
+    pub(crate) id: String,
+    pub(crate) text: String,
 }
 
 /// The one change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Fix {
-    pub(super) id: String,
-    pub(super) text: String,
-    pub(super) side_effects: Vec<String>,
+pub(crate) struct Fix {
+    pub(crate) id: String,
+    pub(crate) text: String,
+    pub(crate) side_effects: Vec<String>,
 }
 
 /// Everything one agent has said.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Reports {
+pub(crate) struct Reports {
     paths: BTreeMap<(String, String), Path>,
     findings: Vec<Finding>,
     sweeps: u64,
@@ -125,7 +127,7 @@ pub(super) struct Reports {
 
 impl Reports {
     /// Takes one line of the agent's output, standard error included.
-    pub(super) fn take(&mut self, line: &str) {
+    pub(crate) fn take(&mut self, line: &str) {
         let Ok(value) = serde_json::from_str::<Value>(line) else {
             self.take_words(&plain(line));
             return;
@@ -180,22 +182,27 @@ impl Reports {
     }
 
     /// The latest object of an ordered pair of addresses.
-    pub(super) fn path(&self, source: &str, destination: &str) -> Option<&Path> {
+    pub(crate) fn path(&self, source: &str, destination: &str) -> Option<&Path> {
         self.paths.get(&(source.to_owned(), destination.to_owned()))
     }
 
+    /// Every path that packets take, the collected traffic without addresses left out.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.values()
+    }
+
     /// Every finding, in the order in which they came up.
-    pub(super) fn findings(&self) -> &[Finding] {
+    pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
     /// How many sweeps were reported.
-    pub(super) fn sweeps(&self) -> u64 {
+    pub(crate) fn sweeps(&self) -> u64 {
         self.sweeps
     }
 
     /// Its last error, else its last line that was no report.
-    pub(super) fn words(&self) -> &str {
+    pub(crate) fn words(&self) -> &str {
         if self.words.is_empty() {
             "it said nothing"
         } else {

@@ -1,0 +1,98 @@
+//! The verbs of the lab with real components. It builds nothing itself.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::exit::Exit;
+use crate::lab::LabError;
+use crate::real::scenario::Scenario;
+use crate::real::state::NAME;
+use crate::real::{RealError, RealLab, observe, scenario, verify};
+use crate::report;
+use crate::run::{duration, observer_and_sink};
+
+/// Which scenarios, and how.
+#[derive(Debug, Clone, Args)]
+pub struct Chosen {
+    /// Scenarios; `cargo xtask lab list` names them
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub scenarios: Vec<String>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// Deals roles and addresses; random without it
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// What `lab verify` does.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// Which ones.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// How long traffic runs, as in 6s
+    #[arg(long = "for", value_name = "TIME", default_value = "6s", value_parser = duration)]
+    pub duration: Duration,
+}
+
+/// What `lab observe` does.
+#[derive(Debug, Clone, Args)]
+pub struct ObserveArgs {
+    /// Which ones.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// How long traffic runs, as in 20s
+    #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = duration)]
+    pub duration: Duration,
+}
+
+impl Chosen {
+    /// Each scenario with the seed of its run.
+    fn runs(&self) -> Result<Vec<(&'static Scenario, u64)>, LabError> {
+        let chosen = scenario::chosen(&self.scenarios).map_err(LabError::Options)?;
+        let seed = || self.seed.unwrap_or_else(scenario::any_seed);
+        Ok(chosen.into_iter().map(|one| (one, seed())).collect())
+    }
+}
+
+/// Brings a scenario up and leaves it.
+pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
+    let scenario = scenario::find(scenario).map_err(LabError::Options)?;
+    let lab = RealLab::up(scenario, seed.unwrap_or_else(scenario::any_seed))?;
+    let summary = lab.summary()?;
+    lab.keep()?;
+    report::line(summary);
+    report::line(format_args!("remove it with: cargo xtask lab down {NAME}"));
+    Ok(())
+}
+
+/// Prints a row of the matrix for each scenario.
+pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
+    report::line(verify::HEADING);
+    let mut all_right = true;
+    for (scenario, seed) in options.chosen.runs()? {
+        let row = verify::verify(scenario, seed, options.duration)?;
+        all_right &= row.is_right();
+        report::line(row);
+    }
+    Ok(exit(all_right))
+}
+
+/// Prints what observers gave beside what was to be seen.
+pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
+    let programs = observer_and_sink()?;
+    let keep = observe::kept();
+    let mut all_right = true;
+    for (scenario, seed) in options.chosen.runs()? {
+        let observed = observe::observe(scenario, seed, options.duration, &programs, &keep)?;
+        all_right &= observed.is_right();
+        report::line(observed);
+    }
+    Ok(exit(all_right))
+}
+
+fn exit(all_right: bool) -> Exit {
+    if all_right { Exit::Done } else { Exit::Failed }
+}

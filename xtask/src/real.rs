@@ -1,0 +1,236 @@
+//! The real tailnet lab: real tailscaled, headscale, DERP servers, flanneld and CNI plugins in
+//! network namespaces of one machine. It never touches an address, route or rule of the namespace
+//! it is called from, and leaves nothing behind.
+//!
+//! [`RealLab::up`] builds a [`Scenario`] and returns a guard; dropping it, also on an error half
+//! way, removes everything. See `docs/real-lab.md`.
+
+mod await_true;
+mod control;
+pub mod counters;
+mod error;
+pub mod evidence;
+pub mod flannel;
+mod http;
+mod judge;
+pub mod layout;
+mod load;
+mod machine;
+pub mod observe;
+pub mod plan;
+mod pods;
+pub mod relays;
+pub mod scenario;
+pub mod state;
+pub mod status;
+mod steering;
+mod summary;
+pub mod tailscaled;
+pub mod verify;
+pub mod watch;
+mod wires;
+
+use std::fs;
+use std::path::Path;
+use std::process::Child;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+pub use self::error::RealError;
+use self::plan::{Node, Plan};
+use self::scenario::Scenario;
+use self::state::{NAME, State};
+use crate::components::Binaries;
+use crate::lab::record::{self, Ledger};
+use crate::lab::{Identity, LabError, netns, removal};
+
+/// The real lab that is up.
+#[derive(Debug)]
+pub struct RealLab {
+    scenario: &'static Scenario,
+    plan: Plan,
+    programs: Binaries,
+    ledger: Arc<Ledger<State>>,
+    children: Mutex<Vec<(Identity, Child)>>,
+    tear_down: bool,
+}
+
+impl RealLab {
+    /// Builds the lab, its scenario with the fault included, and waits until the pods talk that can.
+    ///
+    /// What a killed run left is removed first; a lab that is up is refused.
+    pub fn up(scenario: &'static Scenario, seed: u64) -> Result<Self, LabError> {
+        let programs = Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))?;
+        let plan = Plan::new(scenario.layout, seed);
+        let claimed = removal::claim_record(NAME, State::new(scenario.id, &plan));
+        let ledger = claimed.map_err(one_at_a_time)?;
+        // From here on the guard cleans up, also when a step fails.
+        let lab = Self {
+            scenario,
+            plan,
+            programs,
+            ledger: Arc::new(ledger),
+            children: Mutex::default(),
+            tear_down: true,
+        };
+        if let Some(taken) = lab
+            .plan
+            .namespaces()
+            .iter()
+            .find(|name| netns::exists(name))
+        {
+            lab.ledger.update(|state| state.namespaces.clear())?;
+            return Err(LabError::Options(format!(
+                "a namespace {taken} that is not the lab's is there; remove it with \
+                 `ip netns del {taken}`"
+            )));
+        }
+        lab.build()?;
+        Ok(lab)
+    }
+
+    /// Opens the lab that is up; dropping this does not remove it.
+    pub fn open() -> Result<Self, LabError> {
+        let ledger = Ledger::<State>::open(NAME)?;
+        let state = ledger.record();
+        let scenario = scenario::find(&state.scenario).map_err(LabError::Options)?;
+        let programs = Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))?;
+        Ok(Self {
+            scenario,
+            plan: Plan::new(scenario.layout, state.seed),
+            programs,
+            ledger: Arc::new(ledger),
+            children: Mutex::default(),
+            tear_down: false,
+        })
+    }
+
+    /// Whether a real lab is up, or left by a killed run.
+    #[must_use]
+    pub fn is_there() -> bool {
+        !record::names::<State>().is_empty()
+    }
+
+    /// Lets the lab stay after this process; [`RealLab::down`] removes it.
+    pub fn keep(mut self) -> Result<(), LabError> {
+        self.ledger.update(|state| state.owner = None)?;
+        self.tear_down = false;
+        Ok(())
+    }
+
+    /// Removes the lab whoever brought it up, and whatever of it is left.
+    pub fn down() -> Result<(), LabError> {
+        removal::remove(&record::read::<State>(NAME)?)
+    }
+
+    /// Undoes the fault; false if the scenario has none.
+    pub fn undo(&self) -> Result<bool, LabError> {
+        let Some(undo) = self.scenario.undo else {
+            return Ok(false);
+        };
+        undo(self)?;
+        self.note(|state| state.undone = true)?;
+        Ok(true)
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn scenario(&self) -> &'static Scenario {
+        self.scenario
+    }
+
+    /// The lab as data.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The nodes that play a part.
+    pub fn role(&self, role: &str) -> Result<&Node, LabError> {
+        let mut nodes = self.plan.of_role(role);
+        nodes
+            .next()
+            .ok_or_else(|| LabError::Options(format!("no node plays {role} here")))
+    }
+
+    fn build(&self) -> Result<(), LabError> {
+        self.phase("namespaces and wires", |lab| {
+            for folder in state::resolvers(&lab.plan.namespaces()) {
+                fs::create_dir_all(&folder)
+                    .and_then(|()| fs::write(folder.join("resolv.conf"), ""))
+                    .map_err(|cause| LabError::io(format!("make {}", folder.display()), cause))?;
+            }
+            wires::build(lab)
+        })?;
+        self.phase("control server and relays", |lab| {
+            flannel::start_store(lab)?;
+            relays::start(lab)?;
+            control::start(lab)?;
+            lab.write("key", &control::key(lab)?).map(|_| ())
+        })?;
+        self.phase("tailscaled on every node", |lab| {
+            let port = tailscaled::PORT;
+            lab.on_every_node(|node| tailscaled::join(lab, &node.name, port, &[]).map(|_| ()))
+        })?;
+        self.phase("pod network and scenario", |lab| (lab.scenario.build)(lab))?;
+        self.phase("first packets", RealLab::await_talking)
+    }
+
+    /// Does a part of the building and writes down how long it took.
+    fn phase(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Self) -> Result<(), LabError>,
+    ) -> Result<(), LabError> {
+        let begun = Instant::now();
+        let done = work(self);
+        let took = begun.elapsed().as_secs_f64();
+        self.note(|state| state.phases.push((name.to_owned(), took)))?;
+        done
+    }
+
+    /// From nothing to pods that talk, in seconds.
+    #[must_use]
+    pub fn up_seconds(&self) -> f64 {
+        let phases = self.ledger.record().phases;
+        phases.iter().map(|(_, took)| took).sum()
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.ledger.directory()
+    }
+
+    fn children(&self) -> MutexGuard<'_, Vec<(Identity, Child)>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A second lab is refused in words that fit.
+fn one_at_a_time(cause: LabError) -> LabError {
+    match cause {
+        LabError::NameTaken { held, .. } => LabError::Options(format!(
+            "a real lab is up{held}; its namespaces have fixed names, so there is one at a time: \
+             `cargo xtask lab down {NAME}` removes it"
+        )),
+        other => other,
+    }
+}
+
+impl Drop for RealLab {
+    fn drop(&mut self) {
+        if !self.tear_down {
+            return;
+        }
+        let removed = removal::remove(&self.ledger.record());
+        for (identity, child) in self.children().iter_mut() {
+            if let Err(cause) = child.wait() {
+                eprintln!("reap {}: {cause}", identity.what);
+            }
+        }
+        if let Err(cause) = removed {
+            eprintln!("remove the real lab: {cause}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Compares what observers gave with what a scenario says is to be seen. Pure.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::scenario::{Cut, Expected, Finding};
+use crate::reports::{Path, Reports};
+
+/// Packets by which two counters may differ that are not read at the same moment.
+const CUT_SLACK: u64 = 3;
+/// Causes that the observer can name; others wait for what it does not look at yet.
+const CAUSES: [&str; 2] = ["double_encapsulation", "relay_detour"];
+
+/// One thing that was to be seen, beside what was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    /// Who gave it: `n1`.
+    pub by: String,
+    /// What it is about: `n1-a > n2-a` or `finding`.
+    pub about: String,
+    /// What was to be seen.
+    pub expected: String,
+    /// What was given.
+    pub given: String,
+    /// Whether they are the same.
+    pub is_right: bool,
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            by,
+            about,
+            expected,
+            given,
+            is_right,
+        } = self;
+        let right = if *is_right { "  " } else { "! " };
+        write!(out, "{right}{by:<4} {about:<16} {expected:<44} {given}")
+    }
+}
+
+/// What one observer says of one path.
+pub(super) fn path(by: &str, reports: &Reports, expected: &Expected) -> Judged {
+    let (source, target) = (expected.source.to_string(), expected.target.to_string());
+    let known = reports.path(&source, &target);
+    let given = known.filter(|path| path.packets > 0);
+    let (wanted, given) = (in_words(expected), given.map_or("-".to_owned(), seen));
+    Judged {
+        by: by.to_owned(),
+        about: format!("{} > {}", expected.from, expected.to),
+        is_right: wanted == given,
+        expected: wanted,
+        given,
+    }
+}
+
+/// What one observer has found; an expectation that it cannot have yet is left out.
+pub(super) fn findings(by: &str, reports: &Reports, expected: Option<Finding>) -> Judged {
+    let wanted = expected
+        .filter(|finding| CAUSES.contains(&finding.cause))
+        .map_or("-".to_owned(), |finding| name(finding.cause, finding.fix));
+    let mut given: Vec<String> = reports
+        .findings()
+        .iter()
+        .map(|found| name(&found.cause, &found.fix.id))
+        .collect();
+    given.sort();
+    given.dedup();
+    let given = if given.is_empty() {
+        "-".to_owned()
+    } else {
+        given.join(", ")
+    };
+    Judged {
+        by: by.to_owned(),
+        about: "finding".to_owned(),
+        is_right: wanted == given,
+        expected: wanted,
+        given,
+    }
+}
+
+/// Packets that the observer of a node has seen cut before they left, beside what an oracle counted.
+pub(super) fn cut(by: &str, reports: &Reports, pods: &[String], cut: Cut, counted: u64) -> Judged {
+    let own = reports.paths().filter(|path| {
+        let source = path.source.address.as_ref();
+        source.is_some_and(|source| pods.contains(source))
+    });
+    let given: u64 = own
+        .map(|path| match cut {
+            Cut::Inner => path.fragments.inner,
+            Cut::Vxlan => path.fragments.vxlan,
+        })
+        .sum();
+    Judged {
+        by: by.to_owned(),
+        about: format!("{} cut", cut.name()),
+        expected: format!("{counted} packets"),
+        given: format!("{given} packets"),
+        // The counters are read while the last packets pass.
+        is_right: given.abs_diff(counted) <= CUT_SLACK.max(counted / 50),
+    }
+}
+
+fn name(cause: &str, fix: &str) -> String {
+    format!("{cause} -> {fix}")
+}
+
+/// Class, stack and cut layers as they are to be.
+fn in_words(expected: &Expected) -> String {
+    let Some(class) = expected.observed else {
+        return "-".to_owned();
+    };
+    let cut = match expected.cut {
+        Some(Cut::Inner) => ", inner cut",
+        Some(Cut::Vxlan) => ", vxlan cut",
+        None => "",
+    };
+    format!("{class}, {}{cut}", expected.encap)
+}
+
+/// The same as given.
+fn seen(path: &Path) -> String {
+    let class = path.class.as_deref().unwrap_or("-");
+    let encap = path.encap.as_deref().unwrap_or("-");
+    let inner = if path.fragments.inner > 0 {
+        ", inner cut"
+    } else {
+        ""
+    };
+    let vxlan = if path.fragments.vxlan > 0 {
+        ", vxlan cut"
+    } else {
+        ""
+    };
+    format!("{class}, {encap}{inner}{vxlan}")
+}

@@ -1,0 +1,198 @@
+//! `lab observe`: a scenario with an observer in every node, what was to be seen beside what they
+//! gave, and the oracles' second opinion. What a failed run left is kept.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::counters::Kind;
+use super::evidence::{Evidence, Sign};
+use super::judge::{self, Judged};
+use super::scenario::{Cut, Scenario};
+use super::watch::{Given, Watch};
+use super::{RealError, RealLab};
+use crate::lab::LabError;
+use crate::run::Programs;
+use crate::workspace_root;
+
+/// Devices that VXLAN may leave by.
+const CARRIERS: [&str; 3] = ["tailscale0", "eth0", "lima0"];
+/// How long the last packets have to reach a report.
+const SETTLE: Duration = Duration::from_millis(1500);
+
+/// What came of observing a scenario.
+#[derive(Debug, Clone, Serialize)]
+pub struct Observed {
+    /// Id of the scenario.
+    pub scenario: &'static str,
+    /// What dealt its roles and addresses.
+    pub seed: u64,
+    /// From nothing to pods that talk, in seconds.
+    pub up_seconds: f64,
+    /// Every expectation beside what was given.
+    pub judged: Vec<Judged>,
+    /// What the oracles saw at the same time.
+    pub signs: Vec<Sign>,
+    /// Trouble of observers.
+    pub trouble: Vec<String>,
+    /// Where logs are, if something was wrong.
+    pub kept: Option<PathBuf>,
+}
+
+impl Observed {
+    /// Whether all was given as expected, and the scenario was what it is said to be.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.trouble.is_empty()
+            && self.judged.iter().all(|judged| judged.is_right)
+            && self.signs.iter().all(|sign| sign.holds)
+    }
+}
+
+/// The folder for the logs of failed runs.
+#[must_use]
+pub fn kept() -> PathBuf {
+    workspace_root().join("target/real-lab")
+}
+
+/// Builds a scenario, watches it while traffic runs, and compares. `keep` is the folder for the logs of
+/// failed runs.
+pub fn observe(
+    scenario: &'static Scenario,
+    seed: u64,
+    duration: Duration,
+    programs: &Programs,
+    keep: &Path,
+) -> Result<Observed, RealError> {
+    let lab = RealLab::up(scenario, seed)?;
+    let nodes = lab.plan().nodes.iter();
+    let watches: Vec<Watch> = nodes
+        .map(|node| Watch::start(&lab, &node.name, programs))
+        .collect::<Result<_, _>>()?;
+    let watched = watches.iter().try_for_each(Watch::await_report);
+    let looked = watched
+        .map_err(RealError::from)
+        .and_then(|()| Evidence::gather(&lab, duration));
+    thread::sleep(SETTLE);
+    let given: Vec<Given> = watches
+        .into_iter()
+        .map(Watch::end)
+        .collect::<Result<_, _>>()?;
+    let mut observed = Observed {
+        scenario: scenario.id,
+        seed,
+        up_seconds: lab.up_seconds(),
+        judged: judge(&lab, &given)?,
+        signs: Vec::new(),
+        trouble: given.iter().filter_map(trouble).collect(),
+        kept: None,
+    };
+    match looked {
+        Ok(evidence) => {
+            observed.signs = (scenario.signs)(&evidence)?;
+            observed.judged.extend(cuts(&evidence, &given)?);
+        }
+        Err(cause) => observed.trouble.push(cause.to_string()),
+    }
+    if !observed.is_right() {
+        observed.kept = Some(save(&lab, keep)?);
+    }
+    Ok(observed)
+}
+
+/// Every expectation beside what the observers at both ends gave.
+fn judge(lab: &RealLab, given: &[Given]) -> Result<Vec<Judged>, LabError> {
+    let expected = (lab.scenario().paths)(lab)?;
+    let mut judged = Vec::new();
+    for own in given {
+        let ends_here = |pod: &str| {
+            let node = lab.plan().node(&own.node);
+            node.is_some_and(|node| node.pods.iter().any(|name| name == pod))
+        };
+        let paths = expected.iter();
+        for path in paths.filter(|path| ends_here(&path.from) || ends_here(&path.to)) {
+            judged.push(judge::path(&own.node, &own.reports, path));
+        }
+        judged.push(judge::findings(
+            &own.node,
+            &own.reports,
+            lab.scenario().finding,
+        ));
+    }
+    Ok(judged)
+}
+
+/// What every observer saw cut, beside the oracle's count, where the scenario has packets cut.
+fn cuts(evidence: &Evidence<'_>, given: &[Given]) -> Result<Vec<Judged>, LabError> {
+    let lab = evidence.lab();
+    let expected = (lab.scenario().paths)(lab)?;
+    let mut judged = Vec::new();
+    for own in given {
+        let paths = || expected.iter().filter(|path| path.node == own.node);
+        let Some(cut) = paths().find_map(|path| path.cut) else {
+            continue;
+        };
+        let counted = match cut {
+            Cut::Vxlan => evidence.left(&own.node, &CARRIERS, Kind::CutVxlan),
+            Cut::Inner => evidence.left(&own.node, &["flannel.1"], Kind::CutPods),
+        };
+        let pods: Vec<String> = paths().map(|path| path.source.to_string()).collect();
+        judged.push(judge::cut(&own.node, &own.reports, &pods, cut, counted));
+    }
+    Ok(judged)
+}
+
+fn trouble(given: &Given) -> Option<String> {
+    let trouble = given.trouble.as_ref()?;
+    Some(format!("the observer of {}: {trouble}", given.node))
+}
+
+/// Copies the logs of a lab to a folder that outlives it.
+fn save(lab: &RealLab, keep: &Path) -> Result<PathBuf, LabError> {
+    let (id, seed) = (lab.scenario().id, lab.plan().seed);
+    let folder = keep.join(format!("{id}-{seed}"));
+    let failed = |cause| LabError::io(format!("keep logs in {}", folder.display()), cause);
+    fs::create_dir_all(&folder).map_err(failed)?;
+    let entries = fs::read_dir(lab.directory()).map_err(failed)?;
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_file() {
+            fs::copy(entry.path(), folder.join(entry.file_name())).map_err(failed)?;
+        }
+    }
+    Ok(folder)
+}
+
+impl fmt::Display for Observed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, seed, up) = (self.scenario, self.seed, self.up_seconds);
+        let right = if self.is_right() { "right" } else { "WRONG" };
+        let count = self.judged.iter().filter(|judged| judged.is_right).count();
+        let all = self.judged.len();
+        write!(
+            out,
+            "{id:<5} {right}  {count} of {all} as expected, up {up:.1} s, seed {seed}"
+        )?;
+        for judged in &self.judged {
+            write!(out, "\n    {judged}")?;
+        }
+        for sign in self.signs.iter().filter(|sign| !sign.holds) {
+            let Sign { claim, seen, .. } = sign;
+            write!(
+                out,
+                "\n  ! the scenario is not as described: {claim}; {seen}"
+            )?;
+        }
+        for trouble in &self.trouble {
+            write!(out, "\n  ! {trouble}")?;
+        }
+        if let Some(kept) = &self.kept {
+            write!(out, "\n  logs are kept in {}", kept.display())?;
+        }
+        Ok(())
+    }
+}

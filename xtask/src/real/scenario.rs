@@ -1,0 +1,72 @@
+//! The scenarios of the real lab: topology, fault, how to undo it, and what is to be seen. Each is one
+//! file; nothing here runs by itself.
+
+mod h2;
+mod paths;
+mod s1;
+mod signs;
+
+use serde::Serialize;
+
+pub use self::paths::{Cut, Expected, Outcome};
+use super::evidence::{Evidence, Sign};
+use super::layout::Layout;
+use super::{RealError, RealLab};
+use crate::lab::LabError;
+
+/// One scenario.
+#[derive(Debug)]
+pub struct Scenario {
+    /// As in the list of scenarios: `S1b`.
+    pub id: &'static str,
+    /// What it is, in a line.
+    pub title: &'static str,
+    /// Its network.
+    pub layout: fn() -> Layout,
+    /// Makes pod network and fault, once every node is in the tailnet; it returns when all is settled.
+    pub build: fn(&RealLab) -> Result<(), LabError>,
+    /// Takes the fault away and waits until that has settled; none for a healthy one.
+    pub undo: Option<fn(&RealLab) -> Result<(), LabError>>,
+    /// What is to be seen of which pairs.
+    pub paths: fn(&RealLab) -> Result<Vec<Expected>, LabError>,
+    /// Whether it is what it is said to be, by oracles.
+    pub signs: fn(&Evidence<'_>) -> Result<Vec<Sign>, RealError>,
+    /// What is to be found.
+    pub finding: Option<Finding>,
+}
+
+/// What diagnosis has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its cause.
+    pub cause: &'static str,
+    /// The one fix.
+    pub fix: &'static str,
+}
+
+/// All scenarios.
+pub const ALL: [&Scenario; 2] = [&s1::S1, &h2::H2];
+
+/// The scenario of this id, in any case.
+pub fn find(id: &str) -> Result<&'static Scenario, String> {
+    let mut all = ALL.into_iter();
+    all.find(|scenario| scenario.id.eq_ignore_ascii_case(id))
+        .ok_or_else(|| {
+            let known = ALL.map(|scenario| scenario.id).join(", ");
+            format!("no scenario {id}; there are {known}")
+        })
+}
+
+/// The scenarios of these ids; all without any.
+pub fn chosen(ids: &[String]) -> Result<Vec<&'static Scenario>, String> {
+    if ids.is_empty() {
+        return Ok(ALL.to_vec());
+    }
+    ids.iter().map(|id| find(id)).collect()
+}
+
+/// A seed short enough to be typed again.
+#[must_use]
+pub fn any_seed() -> u64 {
+    fastrand::u64(..1_000_000)
+}

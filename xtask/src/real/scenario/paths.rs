@@ -1,0 +1,152 @@
+//! What is to be seen of a pair of ends: the three views, what becomes of packets, what is cut.
+
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use crate::lab::LabError;
+use crate::real::RealLab;
+use crate::real::plan::Node;
+
+/// Layers that can be cut into fragments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// Pods' own packets.
+    Inner,
+    /// VXLAN datagrams.
+    Vxlan,
+}
+
+impl Cut {
+    /// Its name as in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inner => "inner",
+            Self::Vxlan => "vxlan",
+        }
+    }
+}
+
+/// What becomes of what a pod sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is answered.
+    Reply,
+    /// It leaves, and nothing comes back.
+    NoReply,
+    /// Small packets are answered, large ones are lost.
+    SmallOnly,
+    /// Nothing is sent.
+    Idle,
+}
+
+/// What is to be seen of packets from one end to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// Name of the sending pod.
+    pub from: String,
+    /// Its node.
+    pub node: String,
+    /// Name of the receiving pod, or what else it is.
+    pub to: String,
+    /// The sender's address.
+    pub source: Ipv4Addr,
+    /// The receiver's.
+    pub target: Ipv4Addr,
+    /// Class that the control plane means.
+    pub intended: &'static str,
+    /// Class that the kernel's tables lead to.
+    pub configured: &'static str,
+    /// Class of the packets; none where there are none.
+    pub observed: Option<&'static str>,
+    /// Encapsulation stack of the packets, outer first.
+    pub encap: &'static str,
+    /// What becomes of them.
+    pub outcome: Outcome,
+    /// Which layer is cut.
+    pub cut: Option<Cut>,
+    /// Whether an end is a tunnel's proxy.
+    pub is_proxy: bool,
+}
+
+/// What all pairs of a scenario have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Views {
+    /// Class that the control plane means.
+    pub intended: &'static str,
+    /// Class that the kernel's tables lead to.
+    pub configured: &'static str,
+    /// Class of the packets.
+    pub observed: &'static str,
+    /// Encapsulation stack.
+    pub encap: &'static str,
+}
+
+impl Views {
+    /// All three views agree.
+    pub const fn agreed(class: &'static str, encap: &'static str) -> Self {
+        Self {
+            intended: class,
+            configured: class,
+            observed: class,
+            encap,
+        }
+    }
+}
+
+impl Expected {
+    /// What a pod sends to another one, answered whole.
+    pub fn between(lab: &RealLab, from: &Node, to: &Node, views: Views) -> Result<Self, LabError> {
+        let (source, target) = (lab.pod_of(from)?, lab.pod_of(to)?);
+        Ok(Self {
+            from: source.0,
+            node: from.name.clone(),
+            to: target.0,
+            source: source.1,
+            target: target.1,
+            intended: views.intended,
+            configured: views.configured,
+            observed: Some(views.observed),
+            encap: views.encap,
+            outcome: Outcome::Reply,
+            cut: None,
+            is_proxy: false,
+        })
+    }
+
+    /// Every ordered pair of nodes, by their first pods.
+    pub fn everywhere(lab: &RealLab, views: Views) -> Result<Vec<Self>, LabError> {
+        let nodes = &lab.plan().nodes;
+        let mut paths = Vec::new();
+        for from in nodes {
+            for to in nodes.iter().filter(|to| to.name != from.name) {
+                paths.push(Self::between(lab, from, to, views)?);
+            }
+        }
+        Ok(paths)
+    }
+
+    /// The same with another outcome.
+    #[must_use]
+    pub fn with_outcome(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// The same with a layer that is cut.
+    #[must_use]
+    pub fn with_cut(self, cut: Cut) -> Self {
+        Self {
+            cut: Some(cut),
+            ..self
+        }
+    }
+
+    /// Whether an echo request is answered.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        matches!(self.outcome, Outcome::Reply | Outcome::SmallOnly)
+    }
+}

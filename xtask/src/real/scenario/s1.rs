@@ -1,0 +1,75 @@
+//! S1, fault: VXLAN over tailscale0 (`--flannel-iface`) although all peers are neighbours on a LAN.
+//!
+//! ```text
+//!   pods, cni0, flannel.1    pods, cni0, flannel.1    pods, cni0, flannel.1    1230
+//!   tailscale0 100.a         tailscale0 100.b         tailscale0 100.c         1280
+//!   eth0 192.168.L.a         eth0 192.168.L.b         eth0 192.168.L.c         1500
+//!   =====+========================+========================+=======  lan, router .1
+//! ```
+
+use super::paths::Views;
+use super::signs::{all_answered, leaves, neighbour, road};
+use super::{Expected, Finding, Scenario};
+use crate::lab::LabError;
+use crate::real::counters::Kind;
+use crate::real::evidence::{Evidence, Sign};
+use crate::real::flannel::Backend;
+use crate::real::layout::Layout;
+use crate::real::tailscaled::Reach;
+use crate::real::{RealError, RealLab};
+
+/// The scenario.
+pub(super) const S1: Scenario = Scenario {
+    id: "S1",
+    title: "VXLAN over tailscale0 between neighbours",
+    layout: || Layout::lan(&["peer", "peer", "peer"]),
+    build,
+    undo: Some(undo),
+    paths: |lab| {
+        let views = Views {
+            observed: "vxlan-tailscale-direct",
+            ..Views::agreed("vxlan-tailscale", "wireguard>vxlan")
+        };
+        Expected::everywhere(lab, views)
+    },
+    signs,
+    finding: Some(Finding {
+        cause: "double_encapsulation",
+        fix: "flannel-iface-lan",
+    }),
+};
+
+/// Pods by VXLAN over the tunnel, which goes straight.
+pub(super) fn build(lab: &RealLab) -> Result<(), LabError> {
+    lab.pod_network(Backend::Vxlan, |_| "tailscale0")?;
+    lab.await_mesh(Reach::Direct)
+}
+
+/// Flannel moves to the LAN, and pods are made anew.
+pub(super) fn undo(lab: &RealLab) -> Result<(), LabError> {
+    lab.remove_pod_network()?;
+    lab.pod_network(Backend::Vxlan, |_| "eth0")?;
+    lab.await_talking()
+}
+
+/// VXLAN enters the tunnel, and tailscaled's packets leave by the LAN that would do alone.
+pub(super) fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
+    let lab = evidence.lab();
+    let mut signs = all_answered(evidence);
+    for path in (lab.scenario().paths)(lab)? {
+        signs.push(road(evidence, &path, "flannel.1")?);
+    }
+    for node in &lab.plan().nodes {
+        signs.push(leaves(evidence, node, "tailscale0", Kind::Vxlan));
+        signs.push(leaves(evidence, node, "eth0", Kind::WireGuard));
+        for other in lab
+            .plan()
+            .nodes
+            .iter()
+            .filter(|other| other.name != node.name)
+        {
+            signs.push(neighbour(evidence, node, other, "eth0")?);
+        }
+    }
+    Ok(signs)
+}
