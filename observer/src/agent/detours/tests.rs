@@ -101,6 +101,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         mtu: None,
         superseded: false,
         confirmed: true,
+        earlier: 1,
         peer: None,
         idle: 0,
         source_is_local: true,

@@ -36,6 +36,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         mtu: None,
         superseded: false,
         confirmed: true,
+        earlier: 1,
         peer: None,
         idle: 0,
         source_is_local: true,
