@@ -17,6 +17,7 @@ mod signals;
 mod supervisor;
 mod translations;
 mod turns;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

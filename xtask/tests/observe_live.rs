@@ -23,6 +23,8 @@ mod counters;
 mod delays;
 #[path = "observe/endings.rs"]
 mod endings;
+#[path = "observe/first_spans.rs"]
+mod first_spans;
 #[path = "observe/kernel.rs"]
 mod kernel;
 #[path = "observe/ledger.rs"]

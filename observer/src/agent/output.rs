@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::AgentError;
 use super::printer::Printer;
+use super::waiting::Waiting;
 use crate::config::{Config, Otlp};
 use crate::diagnosis::Finding;
 use crate::export::metrics::Accumulator;
@@ -23,9 +24,6 @@ use crate::latency::{Lost, RoundTrip};
 use crate::path::{Class, Device, PathReport};
 use observer_ebpf::abi::PATH_EXTERNAL;
 use observer_ebpf::abi::point::Point;
-
-/// Round trips that may wait for the first report of their path.
-const WAITING: usize = 512;
 
 /// How reports are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -57,8 +55,7 @@ pub(super) struct Output {
     drops: Arc<Drops>,
     sums: Accumulator,
     last: Report,
-    waiting: Vec<RoundTrip>,
-    overflowed: u64,
+    waiting: Waiting,
     trouble: Option<String>,
 }
 
@@ -100,47 +97,39 @@ impl Output {
                 devices: BTreeMap::new(),
                 elapsed: Duration::ZERO,
             },
-            waiting: Vec::new(),
-            overflowed: 0,
+            waiting: Waiting::default(),
             trouble: None,
         })
     }
 
-    /// Makes spans of a round trip, or keeps it until a sweep has named its path.
+    /// Makes spans of a round trip, or keeps it until a sweep has shown the way of its path.
     pub(super) fn round_trip(&mut self, trip: RoundTrip) -> Result<(), AgentError> {
-        if self.path(&trip).is_some() {
+        if is_told(&self.last.paths, &trip) {
             self.emit(&trip)
         } else {
-            self.waiting.push(trip);
-            if self.waiting.len() >= 2 * WAITING {
-                self.first_ranked();
-                self.overflowed += (self.waiting.len() - WAITING) as u64;
-                self.waiting.truncate(WAITING);
-            }
+            self.waiting.push(trip, self.rate);
             Ok(())
         }
-    }
-
-    /// Sorts what waits, so that both ends of a round trip keep the same.
-    fn first_ranked(&mut self) {
-        let rate = self.rate;
-        self.waiting.sort_by_key(|trip| trip.identity.rank(rate));
     }
 
     /// Hands out one sweep.
     pub(super) fn report(&mut self, mut report: Report) -> Result<(), AgentError> {
         report.ledger.extend(self.drops.entries());
-        report
-            .ledger
-            .insert("round_trip_dropped.no_path".to_owned(), self.overflowed);
+        report.ledger.insert(
+            "round_trip_dropped.no_path".to_owned(),
+            self.waiting.dropped(),
+        );
         report
             .ledger
             .insert("report_dropped".to_owned(), self.printer.dropped());
         self.sums.update(&report.paths);
         self.tell_trouble();
         let earlier = std::mem::replace(&mut self.last, report);
-        self.first_ranked();
-        for trip in std::mem::take(&mut self.waiting) {
+        let paths = &self.last.paths;
+        let due = self
+            .waiting
+            .reported(self.rate, |trip| is_told(paths, trip));
+        for trip in due {
             self.emit(&trip)?;
         }
         if let Some((handle, _)) = &self.exporter {
@@ -169,7 +158,7 @@ impl Output {
 
     /// Sends what is queued, within the exporter's grace, and prints the ledger's last state.
     pub(super) async fn finish(mut self) -> Result<(), AgentError> {
-        for trip in std::mem::take(&mut self.waiting) {
+        for trip in self.waiting.rest() {
             self.emit(&trip)?;
         }
         if let Some((handle, task)) = self.exporter.take() {
@@ -225,7 +214,7 @@ impl Output {
     }
 
     fn context(&self, trip: &RoundTrip) -> Context<'_> {
-        let path = self.path(trip);
+        let path = path_of(&self.last.paths, trip);
         Context {
             node: &self.node,
             path,
@@ -248,22 +237,6 @@ impl Output {
             tracing::info!("telemetry is received again");
         }
         self.trouble = trouble;
-    }
-
-    /// The report of the path from the data's source to its destination; for a flow that leaves the
-    /// cluster that of all such flows.
-    fn path(&self, trip: &RoundTrip) -> Option<&PathReport> {
-        let is = |end: Option<IpAddr>, address| end == Some(address);
-        self.last.paths.iter().find(|path| {
-            if path.superseded {
-                return false;
-            }
-            if trip.path == PATH_EXTERNAL {
-                return path.class == Some(Class::External);
-            }
-            is(path.source.address, trip.source.0)
-                && is(path.destination.address, trip.destination.0)
-        })
     }
 
     fn print_lines(&mut self) -> Result<(), AgentError> {
@@ -301,6 +274,26 @@ impl Output {
         let text = format!("{clear}{table}\n{}", footer(ledger));
         self.printer.print(text)
     }
+}
+
+/// The report of the path from the data's source to its destination; for a flow that leaves the cluster
+/// that of all such flows.
+fn path_of<'a>(paths: &'a [PathReport], trip: &RoundTrip) -> Option<&'a PathReport> {
+    let is = |end: Option<IpAddr>, address| end == Some(address);
+    paths.iter().find(|path| {
+        if path.superseded {
+            return false;
+        }
+        if trip.path == PATH_EXTERNAL {
+            return path.class == Some(Class::External);
+        }
+        is(path.source.address, trip.source.0) && is(path.destination.address, trip.destination.0)
+    })
+}
+
+/// Whether the report of its path says all that it will say of the way.
+fn is_told(paths: &[PathReport], trip: &RoundTrip) -> bool {
+    path_of(paths, trip).is_some_and(PathReport::is_settled)
 }
 
 /// Whose agent may report the far end: whether there is one, this agent does not know.

@@ -175,11 +175,7 @@ impl Roads {
             .collect();
         let relayed = live.iter().filter(|path| path.relay == RelayMode::Derp);
         let relayed: BTreeSet<_> = relayed.map(|path| peer(path)).collect();
-        let (back, _) = relay.proof(Hook::Ingress);
-        // A round trip is the direct road's only if the way back is direct too.
-        let is_one_road =
-            |path: &&&PathReport| path.relay != RelayMode::Direct || back == RelayMode::Direct;
-        for path in live.iter().filter(is_one_road) {
+        for path in live.iter().filter(|path| is_one_road(path.relay, relay)) {
             self.detours.take_path(&peer(path), path, leg);
         }
         for path in live {
@@ -217,6 +213,14 @@ impl Roads {
     }
 }
 
+/// Whether the round trips of a sweep are all those of one road: no change of it is under way, and of a
+/// direct one the answers come back directly too.
+fn is_one_road(mode: RelayMode, relay: &RelayModes) -> bool {
+    let (back, _) = relay.proof(Hook::Ingress);
+    let is_direct_back = back == RelayMode::Direct && relay.is_steady(Hook::Ingress);
+    relay.is_steady(Hook::Egress) && (mode != RelayMode::Direct || is_direct_back)
+}
+
 /// The question for a packet of tailscaled's own.
 fn bypassing(address: IpAddr) -> RouteQuestion {
     RouteQuestion {
@@ -229,4 +233,42 @@ fn bypassing(address: IpAddr) -> RouteQuestion {
 fn peer(path: &PathReport) -> String {
     let far = path.peer.or(path.destination.address);
     far.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::Leg;
+
+    /// What is known after rounds of (answers that came, data that left).
+    fn after(rounds: &[[&Leg; 2]]) -> RelayModes {
+        let mut modes = RelayModes::default();
+        for round in rounds {
+            modes.advance(&round.map(Clone::clone), |_| true);
+        }
+        modes
+    }
+
+    #[test]
+    fn a_round_trip_is_a_roads_while_nothing_changes_and_the_answers_take_it_too() {
+        let bytes = 9_000;
+        let mut direct = Leg {
+            tunnel: bytes,
+            ..Leg::default()
+        };
+        let mut derp = direct.clone();
+        direct.direct.insert([192, 0, 2, 1].into(), bytes);
+        derp.tcp.insert(([192, 0, 2, 9], 443).into(), bytes);
+        let [both, back, none] = [[&direct; 2], [&derp, &direct], [&derp; 2]];
+        for (rounds, mode, is_one) in [
+            (&[both, both][..], RelayMode::Direct, true),
+            (&[both, both, none], RelayMode::Direct, false),
+            (&[both, both, back], RelayMode::Direct, false),
+            (&[back, back], RelayMode::Direct, false),
+            (&[none, none], RelayMode::Derp, true),
+            (&[none, none, both], RelayMode::Derp, false),
+        ] {
+            assert_eq!(is_one_road(mode, &after(rounds)), is_one, "{rounds:?}");
+        }
+    }
 }

@@ -188,6 +188,7 @@ mod tests {
             source_is_local: true,
             superseded: false,
             confirmed: true,
+            earlier: 1,
         }
     }
 

@@ -18,9 +18,10 @@ use super::{Cause, Endpoint, Evidence, Finding, Fix, Subject};
 pub struct DirectBefore {
     /// Where it was, if it was the only one.
     pub endpoint: Option<IpAddr>,
-    /// Median round trip behind the tunnel at that time, nanoseconds.
+    /// What the quickest round trips behind the tunnel took at that time, nanoseconds: those without a
+    /// pause of the far end in them.
     pub round_trip: u64,
-    /// Median through the relay, nanoseconds.
+    /// What the quickest take through the relay, nanoseconds.
     pub relayed: u64,
 }
 
@@ -170,8 +171,8 @@ fn direct_before(before: &DirectBefore) -> Evidence {
     Evidence {
         id: "direct_before",
         text: format!(
-            "this agent has seen the peer reached directly{place}, with round trips of {} ms behind \
-             the tunnel; through the relay they take {} ms",
+            "this agent has seen the peer reached directly{place}, where the quickest round trips \
+             behind the tunnel took {} ms; through the relay the quickest take {} ms",
             millis(before.round_trip),
             millis(before.relayed)
         ),

@@ -55,6 +55,7 @@ pub(super) fn report() -> PathReport {
         source_is_local: true,
         superseded: false,
         confirmed: true,
+        earlier: 1,
     }
 }
 

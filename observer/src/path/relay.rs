@@ -85,6 +85,13 @@ impl RelayModes {
         (side.said, &side.proof)
     }
 
+    /// Whether the newest round gave the mode that is said: while it does not, packets may go either way.
+    #[must_use]
+    pub fn is_steady(&self, hook: Hook) -> bool {
+        let side = self.side(hook);
+        side.candidate == side.said
+    }
+
     const fn side(&self, hook: Hook) -> &Side {
         let [ingress, egress] = &self.sides;
         match hook {
@@ -258,5 +265,21 @@ mod tests {
         assert_eq!(modes.of(PATH, Hook::Egress, 0), Direct);
         modes.advance(&[Leg::default(), Leg::default()], |path| path == 8);
         assert_eq!(modes.of(PATH, Hook::Egress, 0), Unknown);
+    }
+
+    #[test]
+    fn a_change_under_way_is_not_steady() {
+        let mut modes = RelayModes::default();
+        let mut steady = |leg: &Leg| {
+            modes.advance(&[Leg::default(), leg.clone()], |_| true);
+            modes.is_steady(Hook::Egress)
+        };
+        let legs = [direct(9_000), direct(9_000), derp(9_000), derp(9_000)];
+        assert_eq!(
+            legs.each_ref().map(&mut steady),
+            [false, true, false, false]
+        );
+        assert!(steady(&derp(9_000)), "the third round says it");
+        assert!(steady(&derp(300)), "no round is full");
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::point::Point;
 
-use super::{Class, Encapsulation, RelayMode, UnderlayKind};
+use super::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 
 /// One end of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +99,8 @@ pub struct PathReport {
     pub superseded: bool,
     /// True if two flows or two epochs say all of it. A finding needs that.
     pub confirmed: bool,
+    /// Reports of the pair before this one; 255 stands for more as well.
+    pub earlier: u8,
 }
 
 impl PathReport {
@@ -106,6 +108,15 @@ impl PathReport {
     #[must_use]
     pub fn class_name(&self) -> Option<&'static str> {
         self.class.map(|class| class.name_in(self.relay))
+    }
+
+    /// True if the next report will say no more of the way: class and, behind VXLAN, peer are known, or
+    /// this is not the first one, during which the packets may have come.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let has_class = self.class.is_some_and(|class| class != Class::Unknown);
+        let has_peer = self.peer.is_some() || !self.encapsulation.0.contains(&Layer::Vxlan);
+        has_class && has_peer || self.earlier > 0
     }
 
     /// Median round trip behind the tunnel, nanoseconds.

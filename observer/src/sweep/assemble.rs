@@ -51,6 +51,7 @@ pub struct Memory {
     seen: Direction,
     /// True if what `seen` was judged by is firm.
     confirmed: bool,
+    reports: u8,
     classes: Classes,
 }
 
@@ -115,8 +116,10 @@ fn pair_report(
         idle: seen.idle,
         source_is_local,
         confirmed: memory.confirmed,
+        earlier: memory.reports,
         ..report(evidence, points, &values)
     };
+    memory.reports = memory.reports.saturating_add(1);
     memory.classes.keep(&report);
     context.remembered.insert((number, direction), memory);
     Some(report)
@@ -264,6 +267,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         source_is_local: false,
         superseded: false,
         confirmed: false,
+        earlier: 0,
     }
 }
 
@@ -364,3 +368,6 @@ fn mtu(bits: u32, devices: &BTreeMap<Point, Device>) -> Option<(u32, String)> {
     }
     least
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,7 @@ fn report() -> PathReport {
         source_is_local: true,
         superseded: false,
         confirmed: true,
+        earlier: 1,
     }
 }
 

@@ -14,6 +14,8 @@ use super::paths::{await_right, pairs};
 
 /// What the relay holds each packet for, each way.
 const HELD: Duration = Duration::from_millis(20);
+/// The same as a round trip, milliseconds.
+const ROUND_TRIP: f64 = 40.0;
 /// The finding under test.
 const DETOUR: &str = "relay_detour";
 
@@ -149,6 +151,53 @@ fn put_on_link(lab: &Lab, node: &Node, peer: &str) {
 }
 
 #[test]
+fn a_peer_that_was_direct_before_makes_its_relay_a_detour_with_what_it_costs() {
+    let test = "relay::a_peer_that_was_direct_before_makes_its_relay_a_detour_with_what_it_costs";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::S5, "before"));
+    leave_user_mode_network(&lab);
+    lab.set_relay_delay(HELD).expect("delay");
+    lab.set_direct_udp(DirectUdp::Passes).expect("direct");
+    let settings = settings(&lab);
+    let agents = agents(&lab, &["--config", &settings, "--sample-one-in", "4"]);
+    with_load(&pairs(&lab), || {
+        for agent in &agents {
+            agent.await_sweep("direct", |sweep| {
+                all_modes(sweep) == ["vxlan-tailscale-direct direct"]
+            });
+            // Round trips of the direct road to compare with.
+            for _ in 0..4 {
+                assert_eq!(detour(&agent.next_sweep()), None);
+            }
+        }
+        lab.set_direct_udp(DirectUdp::Dropped).expect("relay");
+        for (agent, node) in agents.iter().zip(lab.nodes()) {
+            let sweep = agent.await_sweep("the detour", |sweep| {
+                detour(sweep).is_some_and(|found| fact(found, "direct_before").is_some())
+            });
+            let found = detour(&sweep).expect("a detour");
+            assert_eq!(found.fix.id, "open-direct-udp", "{found:?}");
+            assert_eq!(
+                sweep.findings.first(),
+                Some(found),
+                "the dearest comes first"
+            );
+            let before = fact(found, "direct_before").expect("the road before is evidence");
+            let endpoint = peer(&lab, node).devices[0].address.to_string();
+            assert!(before.contains(&endpoint), "{endpoint} in {before}");
+            let [direct, relayed] = millis(&before)[..] else {
+                panic!("two round trips in {before}")
+            };
+            assert!(direct < ROUND_TRIP / 8.0, "{before}");
+            assert!(
+                (ROUND_TRIP * 0.9..ROUND_TRIP * 1.3).contains(&relayed),
+                "{before}"
+            );
+        }
+    });
+}
+
+#[test]
 fn a_peer_relay_is_named_and_healthy() {
     let test = "relay::a_peer_relay_is_named_and_healthy";
     let Some(_turn) = turn(test) else { return };
@@ -190,7 +239,6 @@ fn a_far_peer_that_is_reached_directly_is_no_detour() {
     }
 }
 
-/// A settings file that names the lab's relay.
 /// Takes the address of Lima's user-mode network from every node: nothing tells of a shorter road.
 fn leave_user_mode_network(lab: &Lab) {
     for node in lab.nodes() {
@@ -200,6 +248,7 @@ fn leave_user_mode_network(lab: &Lab) {
     }
 }
 
+/// A settings file that names the lab's relay.
 fn settings(lab: &Lab) -> String {
     let relay = lab.relay().expect("a relay").listen;
     let path = lab.directory().join("observer.toml");
@@ -223,6 +272,12 @@ fn fact(finding: &Finding, id: &str) -> Option<String> {
 }
 
 /// Numbers in front of `ms`.
+fn millis(text: &str) -> Vec<f64> {
+    let words: Vec<_> = text.split([' ', ';']).collect();
+    let pairs = words.windows(2).filter(|pair| pair[1] == "ms");
+    pairs.filter_map(|pair| pair[0].parse().ok()).collect()
+}
+
 /// Class and mode of paths between nodes, each once.
 fn modes(sweep: &Sweep, is_meant: impl Fn(&PathLine) -> bool) -> Vec<String> {
     let between = sweep.paths.iter().filter(|path| {

@@ -101,6 +101,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         mtu: None,
         superseded: false,
         confirmed: true,
+        earlier: 1,
         peer: None,
         idle: 0,
         source_is_local: true,
@@ -122,4 +123,19 @@ fn round_trips_of_both_roads_are_compared_once_there_are_enough() {
     assert_eq!(detours.before("n3"), None);
     detours.take_path("n2", &path(RelayMode::Direct, 400, 1), &leg);
     assert_eq!(detours.before("n2"), None, "the relay is past");
+}
+
+#[test]
+fn a_far_end_that_answers_late_half_of_the_time_hides_no_detour() {
+    let pause = 20_000;
+    for late in [8, 9, 10] {
+        let mut detours = Detours::default();
+        for (mode, micros) in [(RelayMode::Direct, 200), (RelayMode::Derp, 40_000)] {
+            let leg = Leg::default();
+            detours.take_path("n2", &path(mode, micros, 9), &leg);
+            detours.take_path("n2", &path(mode, micros + pause, late), &leg);
+        }
+        let before = detours.before("n2").expect("both roads");
+        assert_eq!((before.round_trip, before.relayed), (200_000, 40_000_000));
+    }
 }

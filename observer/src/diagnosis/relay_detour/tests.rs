@@ -36,6 +36,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         mtu: None,
         superseded: false,
         confirmed: true,
+        earlier: 1,
         peer: None,
         idle: 0,
         source_is_local: true,
@@ -107,8 +108,9 @@ fn a_peer_that_was_reached_directly_in_far_less_time_is_found() {
     let fact = found.evidence.last().expect("evidence");
     assert_eq!(fact.id, "direct_before");
     assert!(
-        fact.text
-            .contains("at 192.168.7.3, with round trips of 0.40 ms")
+        fact.text.contains(
+            "at 192.168.7.3, where the quickest round trips behind the tunnel took 0.40 ms"
+        )
     );
     assert!(fact.text.contains("take 80.50 ms"));
     before.relayed = 800_000;

@@ -77,6 +77,7 @@ fn report(class: Class, packets: u64) -> PathReport {
         source_is_local: true,
         superseded: false,
         confirmed: true,
+        earlier: 1,
     }
 }
 

@@ -1,0 +1,152 @@
+//! The first reports of a pair whose packets come while a sweep is under way.
+
+use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
+use observer_ebpf::abi::key::{Address, FlowKey};
+use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
+
+use super::*;
+use crate::path::Class;
+use crate::sweep::RowValue;
+
+const DIRECTION: FlowDirection = FlowDirection::LowToHigh;
+const WIRE: Site = Site {
+    point: Point::Underlay0,
+    hook: Hook::Egress,
+};
+const PEER: [u8; 4] = [192, 0, 2, 2];
+
+/// A pair's only path, sweep by sweep.
+struct Pair {
+    paths: PathTable,
+    number: u16,
+    remembered: Remembered,
+    snapshot: Snapshot,
+    packets: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut paths = PathTable::default();
+        let [low, high] = [1, 2].map(|node| Address::v4([10, 42, node, 2]));
+        let (number, _) = paths.assign(PairKey { low, high }).expect("a number");
+        Self {
+            paths,
+            number,
+            remembered: Remembered::new(),
+            snapshot: Snapshot::default(),
+            packets: 0,
+        }
+    }
+
+    /// One more packet on the wire, counted on the path; `entry` is the flow as the sweep finds it.
+    fn sweep(&mut self, entry: Option<&BiflowRecord>, outer: Option<OuterKey>) -> PathReport {
+        self.packets += 1;
+        let value = RowValue {
+            buffers: self.packets,
+            segments: self.packets,
+            ..RowValue::default()
+        };
+        let row = Row::new(self.number, WIRE.point, DIRECTION);
+        let snapshot = &mut self.snapshot;
+        snapshot.rows.update(HashMap::from([(row.index(), value)]));
+        snapshot.seen = crate::sweep::Seen::default();
+        if let Some(entry) = entry {
+            snapshot.seen.add(&FlowKey::default(), entry, EPOCH);
+        }
+        snapshot.outer.begin();
+        if let Some(key) = outer {
+            snapshot.outer.add(key, &OuterFlowRecord::default());
+        }
+        let underlays = HashMap::from([((WIRE.point, PEER.into()), UnderlayKind::Lan)]);
+        let mut context = Context {
+            node: "n1",
+            devices: &BTreeMap::new(),
+            underlays: &underlays,
+            translations: &Known::default(),
+            remembered: &mut self.remembered,
+            relay: &mut RelayModes::default(),
+        };
+        let reports = assemble(snapshot, &self.paths, &mut context);
+        let [report] = &*reports else {
+            panic!("one report, not {reports:?}")
+        };
+        report.clone()
+    }
+
+    /// The flow's entry after a packet at a site in this epoch, in VXLAN with this outer flow.
+    fn entry(&self, site: Site, outer: Option<OuterKey>) -> BiflowRecord {
+        let path = self.number;
+        let assignment = Assignment {
+            path,
+            rate: 0,
+            flags: 0,
+        };
+        let mut entry = BiflowRecord {
+            assignment: assignment.word(),
+            ..BiflowRecord::default()
+        };
+        let bit = 1_u64 << trajectory_bit(site, Carriage::Vxlan);
+        entry.trajectory[DIRECTION as usize] = Trajectory {
+            current: u64::from(EPOCH) << 32 | bit,
+            previous: 0,
+        };
+        let hash = outer.map_or(0, |key| key.hash());
+        entry.points[site.point.index()].outer[DIRECTION as usize] = hash;
+        entry
+    }
+}
+
+const EPOCH: u32 = 7;
+
+fn outer() -> OuterKey {
+    let [here, there] = [[192, 0, 2, 1], PEER].map(Address::v4);
+    OuterKey::new(WIRE, OuterKind::Vxlan, here, there)
+}
+
+#[test]
+fn a_first_report_that_shows_the_way_and_the_peer_is_settled() {
+    let mut pair = Pair::new();
+    let entry = pair.entry(WIRE, Some(outer()));
+    let report = pair.sweep(Some(&entry), Some(outer()));
+    assert_eq!(report.class, Some(Class::Vxlan(UnderlayKind::Lan)));
+    assert_eq!(report.peer, Some(PEER.into()));
+    assert!(report.is_settled());
+}
+
+#[test]
+fn packets_that_came_between_the_flows_and_the_rows_settle_with_the_next_report() {
+    let mut pair = Pair::new();
+    let report = pair.sweep(None, Some(outer()));
+    let said = (
+        report.class,
+        report.packets,
+        report.peer,
+        report.is_settled(),
+    );
+    assert_eq!(said, (Some(Class::Unknown), 1, None, false));
+    let entry = pair.entry(WIRE, Some(outer()));
+    let report = pair.sweep(Some(&entry), Some(outer()));
+    let said = (report.packets, report.peer, report.is_settled());
+    assert_eq!(said, (2, Some(PEER.into()), true));
+}
+
+#[test]
+fn a_way_that_stays_unknown_is_settled_by_the_second_report() {
+    let mut pair = Pair::new();
+    let entry = pair.entry(WIRE, None);
+    let settled = [(); 3].map(|()| pair.sweep(Some(&entry), None).is_settled());
+    assert_eq!(settled, [false, true, true]);
+}
+
+#[test]
+fn a_class_alone_is_not_settled_while_the_outer_flow_behind_vxlan_is_not_known() {
+    let mut pair = Pair::new();
+    let tunnel = Site {
+        point: Point::Tunnel,
+        hook: Hook::Egress,
+    };
+    let entry = pair.entry(tunnel, None);
+    let report = pair.sweep(Some(&entry), None);
+    assert_eq!(report.class, Some(Class::VxlanTailscale));
+    assert!(!report.is_settled());
+}
