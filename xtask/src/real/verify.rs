@@ -12,8 +12,7 @@ use super::evidence::{Evidence, Sign};
 use super::scenario::Scenario;
 
 /// Names the columns of the matrix.
-pub const HEADING: &str =
-    "               with its fault               fault undone";
+pub const HEADING: &str = "               with its fault               fault undone";
 
 /// A row of the matrix: one scenario, with its fault and without.
 #[derive(Debug, Clone, Serialize)]
