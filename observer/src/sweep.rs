@@ -6,6 +6,7 @@ mod assemble;
 mod classes;
 mod legs;
 mod outer;
+mod proxy;
 mod read;
 mod rows;
 mod seen;

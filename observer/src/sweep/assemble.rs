@@ -16,6 +16,7 @@ use crate::path::{
 };
 
 use super::classes::{Classes, Values};
+use super::proxy::Carried;
 use super::{Direction, RowStore, Snapshot};
 use crate::translation::Known;
 
@@ -53,6 +54,7 @@ pub struct Memory {
     confirmed: bool,
     reports: u8,
     classes: Classes,
+    carried: Carried,
 }
 
 /// Makes the reports of all paths.
@@ -117,6 +119,7 @@ fn pair_report(
         source_is_local,
         confirmed: memory.confirmed,
         earlier: memory.reports,
+        proxy: pair.map(|_| memory.carried.is_proxy()),
         ..report(evidence, points, &values)
     };
     memory.reports = memory.reports.saturating_add(1);
@@ -143,6 +146,10 @@ fn look_again(
     let seen = fresh
         .cloned()
         .map_or_else(|| memory.seen.clone(), |fresh| fresh.after(&memory.seen));
+    if let Some(fresh) = fresh {
+        memory.carried.add(fresh);
+    }
+    let is_proxy = memory.carried.is_proxy();
     let relay = relay(&snapshot.rows, key, seen.bits, context.relay);
     let judge = |seen: &Direction| {
         classify(&Observation {
@@ -150,6 +157,7 @@ fn look_again(
             bits: seen.bits,
             underlay: underlay(snapshot, seen, context),
             relay,
+            is_proxy,
         })
     };
     let (found, firm) = (judge(&seen), seen.firm());
@@ -268,6 +276,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         superseded: false,
         confirmed: false,
         earlier: 0,
+        proxy: None,
     }
 }
 
