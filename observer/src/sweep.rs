@@ -4,6 +4,7 @@
 
 mod assemble;
 mod classes;
+mod fragments;
 mod legs;
 mod outer;
 mod proxy;

@@ -11,11 +11,12 @@ use observer_ebpf::abi::row::Row;
 use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
-    Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport, Quantiles,
-    RelayMode, RelayModes, UnderlayKind, classify,
+    Device, End, Evidence, Observation, PathReport, PathTable, PointReport, Quantiles, RelayMode,
+    RelayModes, UnderlayKind, classify,
 };
 
 use super::classes::{Classes, Values};
+use super::fragments::fragments;
 use super::proxy::Carried;
 use super::{Direction, RowStore, Snapshot};
 use crate::translation::Known;
@@ -303,16 +304,6 @@ fn points(
         (point, report)
     };
     values.iter().map(of).collect()
-}
-
-/// Inner fragments where most of them passed: each point counts all of them again.
-fn fragments(values: &Values) -> Fragments {
-    let most = |of: fn(&super::RowValue) -> u64| values.values().map(of).max().unwrap_or(0);
-    Fragments {
-        inner: most(|row| row.inner_fragments),
-        vxlan: most(|row| row.first_outer_fragments),
-        wireguard: None,
-    }
 }
 
 fn underlay(snapshot: &Snapshot, seen: &Direction, context: &Context<'_>) -> Option<UnderlayKind> {
