@@ -4,8 +4,10 @@
 
 mod assemble;
 mod classes;
+mod fragments;
 mod legs;
 mod outer;
+mod proxy;
 mod read;
 mod rows;
 mod seen;

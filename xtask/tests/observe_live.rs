@@ -25,6 +25,8 @@ mod delays;
 mod endings;
 #[path = "observe/first_spans.rs"]
 mod first_spans;
+#[path = "observe/fragments.rs"]
+mod fragments;
 #[path = "observe/kernel.rs"]
 mod kernel;
 #[path = "observe/ledger.rs"]

@@ -176,6 +176,12 @@ pub const fn trajectory_bit(site: super::point::Site, carriage: Carriage) -> u32
     (site.point as u32) * 4 + (carriage as u32) * 2 + site.hook as u32
 }
 
+/// Number of the trajectory bit of a flow direction whose packets are WireGuard data. It stands where
+/// (port, VXLAN, ingress) would: at ports VXLAN is not opened.
+pub const CARRIES_WIREGUARD: u32 = 2;
+/// The same of tailscaled's discovery, where (port, VXLAN, egress) would stand.
+pub const CARRIES_DISCO: u32 = 3;
+
 /// Number of the announced bit of (point, hook, direction): 0..31.
 #[inline(always)]
 #[must_use]

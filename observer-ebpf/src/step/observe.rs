@@ -1,12 +1,12 @@
 //! The step's entry: one parsed packet at one site.
 
-use crate::abi::biflow::{Biflow, trajectory_bit};
+use crate::abi::biflow::{Biflow, CARRIES_DISCO, CARRIES_WIREGUARD, trajectory_bit};
 use crate::abi::counter::{Counter, Loss};
 use crate::abi::point::{Point, Site};
 use crate::abi::row::Row;
 use crate::abi::{PATH_HOST, PATH_UNKNOWN};
 use crate::cell::{Cell32, Cell64, Tally};
-use crate::parse::{Fragment, Packet, Rejected};
+use crate::parse::{Fragment, Opaque, Packet, Rejected};
 
 use super::scene::Scene;
 use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory, tunnel};
@@ -90,7 +90,7 @@ fn with_entry<T: Tables>(
     let opened = trajectory::mark(
         marks,
         scene.control.epoch,
-        trajectory_bit(site, packet.carriage),
+        1 << trajectory_bit(site, packet.carriage) | carries(packet.opaque),
     );
     if opened && assigned.path != PATH_UNKNOWN {
         assigned = entry::ask(scene, entry);
@@ -104,6 +104,16 @@ fn with_entry<T: Tables>(
     announce::announce(scene, site, entry, assigned.path);
     timing::time(scene, site, entry, assigned);
     row
+}
+
+/// The trajectory bit that says what a pod's packet carries itself.
+#[inline(always)]
+const fn carries(opaque: Opaque) -> u32 {
+    match opaque {
+        Opaque::WireGuard | Opaque::PeerRelay => 1 << CARRIES_WIREGUARD,
+        Opaque::Disco | Opaque::PeerRelayControl => 1 << CARRIES_DISCO,
+        Opaque::None | Opaque::WireGuardHandshake | Opaque::Tcp | Opaque::LaterFragment => 0,
+    }
 }
 
 #[inline(always)]

@@ -5,26 +5,26 @@ use crate::abi::biflow::Trajectory;
 use crate::cell::Cell64;
 use crate::units::low_word;
 
-/// Marks `bit` in `epoch`; true if this packet opened the epoch for its direction.
+/// Marks `bits` in `epoch`; true if this packet opened the epoch for its direction.
 #[inline(always)]
-pub(super) fn mark<W64: Cell64>(trajectory: &Trajectory<W64>, epoch: u32, bit: u32) -> bool {
-    let bit = 1_u64 << (bit & 31);
+pub(super) fn mark<W64: Cell64>(trajectory: &Trajectory<W64>, epoch: u32, bits: u32) -> bool {
+    let bits = u64::from(bits);
     let held = trajectory.current.load();
     let held_epoch = low_word(held >> 32);
     // A packet that read the control entry before the epoch moved marks the newer epoch.
     if held_epoch.wrapping_sub(epoch) < u32::MAX / 2 {
-        if held & bit == 0 {
-            trajectory.current.set_bits(bit);
+        if held & bits != bits {
+            trajectory.current.set_bits(bits);
         }
         return false;
     }
     let opened = trajectory
         .current
-        .replace(held, (u64::from(epoch) << 32) | bit);
+        .replace(held, (u64::from(epoch) << 32) | bits);
     if opened {
         trajectory.previous.store(held);
     } else {
-        trajectory.current.set_bits(bit);
+        trajectory.current.set_bits(bits);
     }
     opened
 }
@@ -42,10 +42,10 @@ mod tests {
     #[test]
     fn bits_of_one_epoch_gather_and_a_new_epoch_keeps_the_old_word() {
         let trajectory = Trajectory::default();
-        assert!(mark(&trajectory, 1, 4));
-        assert!(!mark(&trajectory, 1, 9));
+        assert!(mark(&trajectory, 1, 1 << 4));
+        assert!(!mark(&trajectory, 1, 1 << 9));
         assert_eq!(words(&trajectory), (1 << 32 | 1 << 4 | 1 << 9, 0));
-        assert!(mark(&trajectory, 2, 5));
+        assert!(mark(&trajectory, 2, 1 << 5));
         assert_eq!(
             words(&trajectory),
             (2 << 32 | 1 << 5, 1 << 32 | 1 << 4 | 1 << 9)
@@ -53,10 +53,18 @@ mod tests {
     }
 
     #[test]
+    fn of_several_bits_those_that_are_new_are_added() {
+        let trajectory = Trajectory::default();
+        assert!(mark(&trajectory, 1, 1 << 4));
+        assert!(!mark(&trajectory, 1, 1 << 4 | 1 << 2));
+        assert_eq!(words(&trajectory), (1 << 32 | 1 << 4 | 1 << 2, 0));
+    }
+
+    #[test]
     fn a_late_packet_of_the_old_epoch_does_not_reopen_it() {
         let trajectory = Trajectory::default();
-        mark(&trajectory, 2, 5);
-        assert!(!mark(&trajectory, 1, 6));
+        mark(&trajectory, 2, 1 << 5);
+        assert!(!mark(&trajectory, 1, 1 << 6));
         assert_eq!(words(&trajectory).0, 2 << 32 | 1 << 5 | 1 << 6);
     }
 }

@@ -189,6 +189,7 @@ mod tests {
             superseded: false,
             confirmed: true,
             earlier: 1,
+            proxy: None,
         }
     }
 

@@ -56,6 +56,7 @@ pub(super) fn report() -> PathReport {
         superseded: false,
         confirmed: true,
         earlier: 1,
+        proxy: Some(false),
     }
 }
 

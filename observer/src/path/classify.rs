@@ -17,6 +17,8 @@ pub struct Observation {
     pub underlay: Option<UnderlayKind>,
     /// How tailscaled carries it, should it be the one that does.
     pub relay: RelayMode,
+    /// The packets are WireGuard of a proxy in a pod.
+    pub is_proxy: bool,
 }
 
 /// What an observation amounts to.
@@ -57,9 +59,12 @@ pub fn classify(seen: &Observation) -> Evidence {
         _ => (Class::Unknown, &[]),
     };
     let around = (class.is_tailscale() && seen.relay == RelayMode::Overlay).then_some(Vxlan);
+    let is_pods = !matches!(class, Class::External | Class::Host | Class::Unknown);
+    let within = (seen.is_proxy && is_pods).then_some(WireGuard);
+    let layers = around.into_iter().chain(stack.iter().copied());
     Evidence {
         class,
-        encapsulation: Encapsulation(around.into_iter().chain(stack.iter().copied()).collect()),
+        encapsulation: Encapsulation(layers.chain(within).collect()),
         underlay: seen
             .underlay
             .filter(|_| matches!(class, Class::Vxlan(_) | Class::LanDirect)),
@@ -110,6 +115,7 @@ mod tests {
             bits: bits(seen),
             underlay,
             relay: RelayMode::Derp,
+            is_proxy: false,
         });
         assert_eq!(
             found.relay == RelayMode::Derp,
@@ -260,6 +266,7 @@ mod tests {
                 bits: bits(&seen),
                 underlay: None,
                 relay,
+                is_proxy: false,
             });
             let named = (
                 found.class.name_in(found.relay),
@@ -267,6 +274,44 @@ mod tests {
                 found.relay.to_string(),
             );
             assert_eq!(named, (class, stack.to_owned(), mode.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_proxys_own_wireguard_is_one_more_layer_innermost() {
+        let over = (Point::Overlay, Plain, Egress);
+        let stack = |seen: &[(Point, Carriage, Hook)], is_proxy| {
+            let found = classify(&Observation {
+                path: 9,
+                bits: bits(seen),
+                underlay: Some(UnderlayKind::Lan),
+                relay: RelayMode::Direct,
+                is_proxy,
+            });
+            let class = found.class.name_in(found.relay);
+            (class, found.encapsulation.to_string())
+        };
+        let tunnel = [POD[0], over, (Point::Tunnel, Vxlan, Egress)];
+        let lan = [POD[0], over, (Point::Underlay0, Vxlan, Egress)];
+        let node = [POD[0], (Point::Port, Plain, Egress)];
+        for (seen, is_proxy, class, layers) in [
+            (
+                &tunnel[..],
+                true,
+                "vxlan-tailscale-direct",
+                "wireguard>vxlan>wireguard",
+            ),
+            (
+                &tunnel[..],
+                false,
+                "vxlan-tailscale-direct",
+                "wireguard>vxlan",
+            ),
+            (&lan[..], true, "vxlan-lan", "vxlan>wireguard"),
+            (&node[..], true, "same-node", "wireguard"),
+            (&POD[..], true, "unknown", "none"),
+        ] {
+            assert_eq!(stack(seen, is_proxy), (class, layers.to_owned()));
         }
     }
 
@@ -296,6 +341,7 @@ mod tests {
                 bits: seen,
                 underlay: None,
                 relay: RelayMode::Direct,
+                is_proxy: false,
             })
             .class
         };

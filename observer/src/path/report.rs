@@ -97,6 +97,8 @@ pub struct PathReport {
     pub source_is_local: bool,
     /// True if the pair's packets have shown another class since.
     pub superseded: bool,
+    /// True if an end is a proxy of Tailscale in a pod; `None` for the collected traffic of strangers.
+    pub proxy: Option<bool>,
     /// True if two flows or two epochs say all of it. A finding needs that.
     pub confirmed: bool,
     /// Reports of the pair before this one; 255 stands for more as well.

@@ -11,11 +11,13 @@ use observer_ebpf::abi::row::Row;
 use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
-    Device, End, Evidence, Fragments, Observation, PathReport, PathTable, PointReport, Quantiles,
-    RelayMode, RelayModes, UnderlayKind, classify,
+    Device, End, Evidence, Observation, PathReport, PathTable, PointReport, Quantiles, RelayMode,
+    RelayModes, UnderlayKind, classify,
 };
 
 use super::classes::{Classes, Values};
+use super::fragments::fragments;
+use super::proxy::Carried;
 use super::{Direction, RowStore, Snapshot};
 use crate::translation::Known;
 
@@ -53,6 +55,7 @@ pub struct Memory {
     confirmed: bool,
     reports: u8,
     classes: Classes,
+    carried: Carried,
 }
 
 /// Makes the reports of all paths.
@@ -117,6 +120,7 @@ fn pair_report(
         source_is_local,
         confirmed: memory.confirmed,
         earlier: memory.reports,
+        proxy: pair.map(|_| memory.carried.is_proxy()),
         ..report(evidence, points, &values)
     };
     memory.reports = memory.reports.saturating_add(1);
@@ -143,6 +147,10 @@ fn look_again(
     let seen = fresh
         .cloned()
         .map_or_else(|| memory.seen.clone(), |fresh| fresh.after(&memory.seen));
+    if let Some(fresh) = fresh {
+        memory.carried.add(fresh);
+    }
+    let is_proxy = memory.carried.is_proxy();
     let relay = relay(&snapshot.rows, key, seen.bits, context.relay);
     let judge = |seen: &Direction| {
         classify(&Observation {
@@ -150,6 +158,7 @@ fn look_again(
             bits: seen.bits,
             underlay: underlay(snapshot, seen, context),
             relay,
+            is_proxy,
         })
     };
     let (found, firm) = (judge(&seen), seen.firm());
@@ -268,6 +277,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         superseded: false,
         confirmed: false,
         earlier: 0,
+        proxy: None,
     }
 }
 
@@ -294,16 +304,6 @@ fn points(
         (point, report)
     };
     values.iter().map(of).collect()
-}
-
-/// Inner fragments where most of them passed: each point counts all of them again.
-fn fragments(values: &Values) -> Fragments {
-    let most = |of: fn(&super::RowValue) -> u64| values.values().map(of).max().unwrap_or(0);
-    Fragments {
-        inner: most(|row| row.inner_fragments),
-        vxlan: most(|row| row.first_outer_fragments),
-        wireguard: None,
-    }
 }
 
 fn underlay(snapshot: &Snapshot, seen: &Direction, context: &Context<'_>) -> Option<UnderlayKind> {

@@ -54,6 +54,7 @@ fn report() -> PathReport {
         superseded: false,
         confirmed: true,
         earlier: 1,
+        proxy: None,
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) struct PathLine {
     pub(crate) tailscale_mode: Option<String>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
+    pub(crate) fragments: Fragments,
     pub(crate) points: BTreeMap<String, Counted>,
     pub(crate) rtt_ms: BTreeMap<String, Option<RoundTrip>>,
 }
@@ -41,6 +42,12 @@ pub(crate) struct End {
     pub(crate) node: Option<String>,
     pub(crate) address: Option<IpAddr>,
     pub(crate) services: Vec<String>,
+}
+
+/// Fragments by layer.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Fragments {
+    pub(crate) inner: u64,
 }
 
 /// What one point counted.

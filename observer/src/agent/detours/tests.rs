@@ -102,6 +102,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         superseded: false,
         confirmed: true,
         earlier: 1,
+        proxy: None,
         peer: None,
         idle: 0,
         source_is_local: true,

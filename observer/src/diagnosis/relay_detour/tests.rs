@@ -37,6 +37,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         superseded: false,
         confirmed: true,
         earlier: 1,
+        proxy: None,
         peer: None,
         idle: 0,
         source_is_local: true,

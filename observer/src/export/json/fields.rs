@@ -63,7 +63,7 @@ const TABLE: &[Field] = &[
     row(
         "proxy",
         "bool",
-        "An end is a tunnel proxy pod; null: not looked at",
+        "An end is a proxy of Tailscale in a pod; null for collected traffic",
     ),
     row("tailscale_mode", "string", "How Tailscale carries it"),
     row(

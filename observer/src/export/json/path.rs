@@ -94,7 +94,7 @@ impl<'a> Line<'a> {
             present: !report.superseded,
             encap: stack.map(ToString::to_string),
             depth: stack.map(crate::path::Encapsulation::depth),
-            proxy: None,
+            proxy: report.proxy,
             tailscale_mode: is_seen.then(|| report.relay.to_string()),
             derp_region: None,
             intended: None,

@@ -17,7 +17,7 @@ fn a_path_is_the_object_of_the_bundle_document() {
         concat!(
             r#"{"type":"path","source":{"node":"n1","address":"10.42.1.5","pod":"shop/web-0","services":[]},"#,
             r#""destination":{"node":"n2","address":"10.42.2.7","pod":null,"services":["10.43.0.9:80"]},"#,
-            r#""class":"vxlan-lan","present":true,"encap":"vxlan","depth":1,"proxy":null,"#,
+            r#""class":"vxlan-lan","present":true,"encap":"vxlan","depth":1,"proxy":false,"#,
             r#""tailscale_mode":"none","derp_region":null,"#,
             r#""intended":null,"configured":null,"observed":"vxlan-lan","#,
             r#""mtu":{"effective":1450,"bottleneck":"flannel.1"},"#,

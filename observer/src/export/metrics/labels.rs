@@ -24,7 +24,11 @@ impl Labels {
         Self {
             nodes: [&report.source.node, &report.destination.node].map(|name| node(name.as_ref())),
             class: report.class,
-            mode: report.relay,
+            // Both are shown as direct, and where VXLAN is inside the class tells them apart no more.
+            mode: match (report.class, report.relay) {
+                (Some(Class::VxlanTailscale), RelayMode::Overlay) => RelayMode::Direct,
+                (_, mode) => mode,
+            },
         }
     }
 

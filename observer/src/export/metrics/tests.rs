@@ -171,6 +171,20 @@ fn a_path_that_takes_a_relay_goes_on_in_another_series_and_counts_once() {
     );
 }
 
+/// Two series of the same labels would be one too many.
+#[test]
+fn vxlan_over_a_tunnel_inside_the_overlay_goes_on_in_the_series_of_direct_ones() {
+    let mut report = fixture::report();
+    (report.class, report.relay) = (Some(Class::VxlanTailscale), RelayMode::Direct);
+    let mut sums = Accumulator::new(START);
+    sums.update(std::slice::from_ref(&report));
+    (report.relay, report.packets) = (RelayMode::Overlay, 150);
+    sums.update(&[report]);
+    let packets = numbers(&collect(&mut sums), "netpath.packets");
+    let sums: Vec<_> = packets.iter().map(|(_, sum)| *sum).collect();
+    assert_eq!(sums, [150]);
+}
+
 #[test]
 fn counters_never_fall_although_rows_and_findings_go() {
     let mut sums = Accumulator::new(START);

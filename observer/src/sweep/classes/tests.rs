@@ -78,6 +78,7 @@ fn report(class: Class, packets: u64) -> PathReport {
         superseded: false,
         confirmed: true,
         earlier: 1,
+        proxy: None,
     }
 }
 

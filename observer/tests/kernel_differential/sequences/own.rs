@@ -1,6 +1,7 @@
 //! tailscaled's own packets on the pods' networks: outer flows by their inner ends, no pod's path.
 
 use observer_ebpf::abi::PATH_HOST;
+use observer_ebpf::abi::biflow::{CARRIES_DISCO, CARRIES_WIREGUARD};
 use observer_ebpf::abi::outer::OuterKind;
 use observer_ebpf::abi::point::{Hook, Point};
 use observer_ebpf::fixtures::layers::{self, IPV4, TCP, Tcp, UDP, ethernet, udp};
@@ -157,4 +158,25 @@ fn other_packets_of_nodes_and_wireguard_of_pods_are_flows() {
             assert_eq!((state.biflows.len(), state.outer_flows.len()), (3, 2));
         },
     );
+}
+
+#[test]
+fn what_a_pods_packets_carry_is_in_their_trajectory() {
+    with_pair("what_a_pods_packets_carry_is_in_their_trajectory", |pair| {
+        let mut bits = |messages: &[Vec<u8>]| {
+            pair.clear();
+            for message in messages {
+                show(pair, Point::Port, IN, &frame(POD_A, POD_B, message), 0);
+            }
+            let state = pair.agree("what a pod sends");
+            let flow = state.biflows.values().next().expect("a flow");
+            flow.trajectory[0][0] & u64::from(u32::MAX)
+        };
+        let hello = layers::wireguard(1, [0; 4], 148);
+        assert_eq!(bits(&[hello]), 1, "a handshake is no data");
+        assert_eq!(bits(&[data()]), 1 | 1 << CARRIES_WIREGUARD);
+        assert_eq!(bits(&[disco()]), 1 | 1 << CARRIES_DISCO);
+        let both = 1 << CARRIES_WIREGUARD | 1 << CARRIES_DISCO;
+        assert_eq!(bits(&[data(), disco(), b"more".to_vec()]), 1 | both);
+    });
 }
