@@ -2,9 +2,11 @@
 //! tailscaled asks in vain, and a node that has nothing but a user-mode network. Gathers; the rule
 //! judges.
 
+mod asked;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use observer_ebpf::abi::point::{Hook, Point};
 
@@ -12,10 +14,8 @@ use crate::diagnosis::{DirectBefore, Endpoint, SilentNeighbour, UserModeNetwork}
 use crate::interfaces::Device;
 use crate::path::{Leg, PathReport, RelayMode};
 use crate::routing::UnderlayRules;
+use asked::Asked;
 
-/// Discovery messages without an answer that make a neighbour silent: tailscaled asks again every few
-/// seconds while it sends by a relay.
-const SILENT: u64 = 3;
 /// Round trips of either road before they are compared.
 const ENOUGH: u64 = 8;
 /// Roads are compared by the round trips that one in so many does not exceed. The others have a pause
@@ -24,13 +24,11 @@ const ENOUGH: u64 = 8;
 const QUICK: u64 = 10;
 /// Peers that are remembered: as many as there are path numbers.
 const PEERS: usize = 512;
-/// How long a neighbour counts after the last message.
-const KEPT: Duration = Duration::from_mins(3);
 
 /// Asked neighbours and the user-mode network of one node.
 #[derive(Default)]
 pub(super) struct Detours {
-    asked: BTreeMap<IpAddr, Asked>,
+    asked: Asked,
     peers: BTreeMap<String, Roads>,
     pub(super) silent: Vec<SilentNeighbour>,
     pub(super) user_mode: Option<UserModeNetwork>,
@@ -48,32 +46,17 @@ struct Roads {
 #[derive(Default)]
 struct Samples(BTreeMap<u64, u64>);
 
-struct Asked {
-    sent: u64,
-    is_answered: bool,
-    last: Instant,
-}
-
 impl Detours {
     /// Takes the discovery messages of a sweep.
     pub(super) fn take(&mut self, legs: &[Leg; 2], now: Instant) {
         let [came, went] = Hook::ALL.map(|hook| legs.get(hook as usize));
-        for (&address, &packets) in went.into_iter().flat_map(|leg| &leg.disco) {
-            let asked = self.asked.entry(address).or_insert(Asked {
-                sent: 0,
-                is_answered: false,
-                last: now,
-            });
-            asked.sent += packets;
-            asked.last = now;
+        self.asked.begin(now);
+        for (&address, &messages) in went.into_iter().flat_map(|leg| &leg.disco) {
+            self.asked.sent(address, messages, now);
         }
-        for address in came.into_iter().flat_map(|leg| leg.disco.keys()) {
-            if let Some(asked) = self.asked.get_mut(address) {
-                asked.is_answered = true;
-            }
+        for &address in came.into_iter().flat_map(|leg| leg.disco.keys()) {
+            self.asked.came(address, now);
         }
-        self.asked
-            .retain(|_, asked| now.duration_since(asked.last) < KEPT);
     }
 
     /// Takes the newest round trips of a path that leaves a pod of this node; `leg` is what its mode
@@ -110,13 +93,9 @@ impl Detours {
         })
     }
 
-    /// Those that never answered, with the number of messages to them.
+    /// Those that did not answer lately, with the number of messages to them.
     pub(super) fn unanswered(&self) -> Vec<(IpAddr, u64)> {
-        let asked = self.asked.iter();
-        asked
-            .filter(|(_, asked)| !asked.is_answered && asked.sent >= SILENT)
-            .map(|(&address, asked)| (address, asked.sent))
-            .collect()
+        self.asked.unanswered()
     }
 
     /// Keeps the unanswered ones that are neighbours by a device of a real network.
