@@ -10,6 +10,7 @@ mod lock;
 mod nodes;
 mod output;
 mod printer;
+mod provisional;
 mod pulse;
 mod refusals;
 mod roads;

@@ -6,4 +6,6 @@ mod relay_detour;
 
 pub use double_encapsulation::{Endpoint, PairFacts, double_encapsulation};
 pub use finding::{Cause, Evidence, Finding, Fix, Subject};
-pub use relay_detour::{DetourFacts, DirectBefore, SilentNeighbour, UserModeNetwork, relay_detour};
+pub use relay_detour::{
+    DISCO_COUNTS, DetourFacts, DirectBefore, SilentNeighbour, UserModeNetwork, relay_detour,
+};

@@ -22,6 +22,6 @@ mod wire;
 pub use attribute::{Attribute, Value};
 pub use subject::finding_about;
 
-/// The loss ledger: cumulative counts by name, with a reason behind the first dot where there is
-/// one (`parse_rejected.too_short`).
+/// The loss ledger: cumulative counts by name, with a reason behind the first dot where there is one
+/// (`parse_rejected.too_short`); and states by name, such as devices that are not observed now.
 pub type Ledger = BTreeMap<String, u64>;

@@ -2,121 +2,62 @@
 //! tailscaled asks in vain, and a node that has nothing but a user-mode network. Gathers; the rule
 //! judges.
 
-use std::collections::BTreeMap;
+mod asked;
+mod before;
+
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use observer_ebpf::abi::point::{Hook, Point};
 
 use crate::diagnosis::{DirectBefore, Endpoint, SilentNeighbour, UserModeNetwork};
 use crate::interfaces::Device;
-use crate::path::{Leg, PathReport, RelayMode};
+use crate::path::{Leg, PathReport};
 use crate::routing::UnderlayRules;
-
-/// Discovery messages without an answer that make a neighbour silent: tailscaled asks again every few
-/// seconds while it sends by a relay.
-const SILENT: u64 = 3;
-/// Round trips of either road before they are compared.
-const ENOUGH: u64 = 8;
-/// Roads are compared by the round trips that one in so many does not exceed. The others have a pause
-/// of the far end in them: it acknowledges with its next data, or after 40 ms and more (RFC 1122,
-/// section 4.2.3.2).
-const QUICK: u64 = 10;
-/// Peers that are remembered: as many as there are path numbers.
-const PEERS: usize = 512;
-/// How long a neighbour counts after the last message.
-const KEPT: Duration = Duration::from_mins(3);
+use asked::Asked;
+use before::Before;
 
 /// Asked neighbours and the user-mode network of one node.
 #[derive(Default)]
 pub(super) struct Detours {
-    asked: BTreeMap<IpAddr, Asked>,
-    peers: BTreeMap<String, Roads>,
+    asked: Asked,
+    before: Before,
     pub(super) silent: Vec<SilentNeighbour>,
     pub(super) user_mode: Option<UserModeNetwork>,
 }
 
-/// Round trips behind the tunnel to one peer.
-#[derive(Default)]
-struct Roads {
-    direct: Samples,
-    relayed: Samples,
-    endpoint: Option<IpAddr>,
-}
-
-/// Samples by the lower edge of their bucket, nanoseconds.
-#[derive(Default)]
-struct Samples(BTreeMap<u64, u64>);
-
-struct Asked {
-    sent: u64,
-    is_answered: bool,
-    last: Instant,
-}
-
 impl Detours {
-    /// Takes the discovery messages of a sweep.
+    /// Begins a sweep with its discovery messages.
     pub(super) fn take(&mut self, legs: &[Leg; 2], now: Instant) {
         let [came, went] = Hook::ALL.map(|hook| legs.get(hook as usize));
-        for (&address, &packets) in went.into_iter().flat_map(|leg| &leg.disco) {
-            let asked = self.asked.entry(address).or_insert(Asked {
-                sent: 0,
-                is_answered: false,
-                last: now,
-            });
-            asked.sent += packets;
-            asked.last = now;
+        self.before.begin(now);
+        self.asked.begin(now);
+        for (&address, &messages) in went.into_iter().flat_map(|leg| &leg.disco) {
+            self.asked.sent(address, messages, now);
         }
-        for address in came.into_iter().flat_map(|leg| leg.disco.keys()) {
-            if let Some(asked) = self.asked.get_mut(address) {
-                asked.is_answered = true;
-            }
+        for &address in came.into_iter().flat_map(|leg| leg.disco.keys()) {
+            self.asked.came(address, now);
         }
-        self.asked
-            .retain(|_, asked| now.duration_since(asked.last) < KEPT);
     }
 
     /// Takes the newest round trips of a path that leaves a pod of this node; `leg` is what its mode
     /// was said of.
-    pub(super) fn take_path(&mut self, peer: &str, path: &PathReport, leg: &Leg) {
-        if self.peers.len() >= PEERS && !self.peers.contains_key(peer) {
-            return;
-        }
+    pub(super) fn take_path(&mut self, peer: &str, path: &PathReport, leg: &Leg, now: Instant) {
         let samples = path.points.get(&Point::Tunnel);
         let samples = samples.into_iter().flat_map(|point| &point.rtt_samples);
-        match path.relay {
-            RelayMode::Direct => {
-                let roads = self.peers.entry(peer.to_owned()).or_default();
-                roads.direct.add(samples);
-                roads.relayed = Samples::default();
-                let mut ends = leg.direct.keys();
-                roads.endpoint = ends.next().copied().filter(|_| ends.next().is_none());
-            }
-            RelayMode::Derp => {
-                let roads = self.peers.entry(peer.to_owned()).or_default();
-                roads.relayed.add(samples);
-            }
-            RelayMode::None | RelayMode::Unknown | RelayMode::Overlay | RelayMode::PeerRelay => {}
-        }
+        let mut ends = leg.direct.keys();
+        let endpoint = ends.next().copied().filter(|_| ends.next().is_none());
+        self.before.take(peer, (path.relay, endpoint), samples, now);
     }
 
     /// The direct road to a peer that goes by a relay.
     pub(super) fn before(&self, peer: &str) -> Option<DirectBefore> {
-        let roads = self.peers.get(peer)?;
-        Some(DirectBefore {
-            endpoint: roads.endpoint,
-            round_trip: roads.direct.quick()?,
-            relayed: roads.relayed.quick()?,
-        })
+        self.before.of(peer)
     }
 
-    /// Those that never answered, with the number of messages to them.
+    /// Those that did not answer lately, with the number of messages to them.
     pub(super) fn unanswered(&self) -> Vec<(IpAddr, u64)> {
-        let asked = self.asked.iter();
-        asked
-            .filter(|(_, asked)| !asked.is_answered && asked.sent >= SILENT)
-            .map(|(&address, asked)| (address, asked.sent))
-            .collect()
+        self.asked.unanswered()
     }
 
     /// Keeps the unanswered ones that are neighbours by a device of a real network.
@@ -144,28 +85,6 @@ impl Detours {
             Some(UserModeNetwork { device, address })
         });
         self.user_mode = found.next().filter(|_| !has_vmnet);
-    }
-}
-
-impl Samples {
-    fn add<'a>(&mut self, samples: impl Iterator<Item = &'a (u64, Option<u64>, u32)>) {
-        for &(low, _, count) in samples {
-            *self.0.entry(low).or_default() += u64::from(count);
-        }
-    }
-
-    /// The lower edge of the bucket that the quickest tenth ends in, once there are enough.
-    fn quick(&self) -> Option<u64> {
-        let count: u64 = self.0.values().sum();
-        if count < ENOUGH {
-            return None;
-        }
-        let mut below = 0;
-        let quick = self.0.iter().find(|(_, samples)| {
-            below += **samples;
-            below * QUICK >= count
-        });
-        quick.map(|(&low, _)| low)
     }
 }
 

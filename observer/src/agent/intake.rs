@@ -258,6 +258,11 @@ impl Intake {
         remembered: &mut Remembered,
     ) -> Result<(), TableError> {
         self.translations.expire(object)?;
+        for pair in self.translations.no_more_provisional() {
+            if let Some(path) = self.paths.number(&pair) {
+                self.tell(object, &pair, path)?;
+            }
+        }
         for (path, pair) in self.paths.retire(|path| snapshot.seen.carries(path)) {
             object.pairs.remove(&pair)?;
             self.translations.retire(object, path)?;

@@ -175,8 +175,9 @@ impl Roads {
             .collect();
         let relayed = live.iter().filter(|path| path.relay == RelayMode::Derp);
         let relayed: BTreeSet<_> = relayed.map(|path| peer(path)).collect();
+        let now = Instant::now();
         for path in live.iter().filter(|path| is_one_road(path.relay, relay)) {
-            self.detours.take_path(&peer(path), path, leg);
+            self.detours.take_path(&peer(path), path, leg, now);
         }
         for path in live {
             let peer = peer(path);

@@ -10,6 +10,7 @@ use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{FlowKey, PairKey};
 use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
 
+use super::provisional::Provisional;
 use crate::config::{Config, Network};
 use crate::kernel::{Object, TableError};
 use crate::sweep::Standing;
@@ -20,9 +21,6 @@ const PATIENCE: u64 = 10_000_000_000;
 /// Pairs of a pod and a Service that wait at once; a further one waits for its turn.
 const WAITING: usize = 1_024;
 
-/// Provisional pairs told apart; flows of further ones wait for the next epoch.
-const PROVISIONAL: usize = 4_096;
-
 /// Translated flows, and those that may become so.
 pub(super) struct Translations {
     space: Space,
@@ -30,8 +28,7 @@ pub(super) struct Translations {
     known: Known,
     waiting: HashMap<PairKey, Waiting>,
     wanted: HashSet<PairKey>,
-    /// Pairs that are no real ones for some of their flows.
-    provisional: HashSet<PairKey>,
+    provisional: Provisional,
     now: u64,
 }
 
@@ -53,7 +50,7 @@ impl Translations {
             known: Known::default(),
             waiting: HashMap::new(),
             wanted: HashSet::new(),
-            provisional: HashSet::new(),
+            provisional: Provisional::default(),
             now: 0,
         }
     }
@@ -142,7 +139,7 @@ impl Translations {
         let pairs = flow.members.iter().map(|member| member.key.pair());
         let mut new = Vec::new();
         for pair in pairs.filter(|pair| *pair != real) {
-            if self.provisional.len() < PROVISIONAL && self.provisional.insert(pair) {
+            if self.provisional.note(pair, self.now) {
                 new.push(pair);
             }
         }
@@ -151,7 +148,7 @@ impl Translations {
 
     /// True if flows of this pair may turn out to be translated ones.
     pub(super) fn is_provisional(&self, pair: &PairKey) -> bool {
-        self.has_service(pair) || self.provisional.contains(pair)
+        self.has_service(pair) || self.provisional.has(pair)
     }
 
     /// True if the flow's pair is not to be named by its addresses, or not yet.
@@ -173,6 +170,7 @@ impl Translations {
     pub(super) fn stands(&mut self, key: &FlowKey, standing: Standing) {
         let is_unnamed = matches!(standing.path, PATH_UNKNOWN | PATH_REFUSED);
         if self.known.refresh(key, self.now) {
+            self.provisional.refresh(&key.pair(), self.now);
             let is_over = is_unnamed && standing.is_silent;
             if is_over && self.known.is_newly_short(key) && self.has_service(&key.pair()) {
                 self.wanted.insert(key.pair());
@@ -232,6 +230,11 @@ impl Translations {
             object.translations.remove(&key)?;
         }
         Ok(())
+    }
+
+    /// The pairs that have had no translated flow for long: they are real ones again.
+    pub(super) fn no_more_provisional(&mut self) -> Vec<PairKey> {
+        self.provisional.expire(self.now)
     }
 
     /// Adds what could not be joined to the ledger.
@@ -352,6 +355,13 @@ mod tests {
         assert_eq!(translations.newly_provisional(&flow), []);
         assert!(translations.is_provisional(&masked.pair()));
         assert!(!translations.is_provisional(&real.pair()));
+        translations.known.note(masked, FIRST_PATH, 0, 0);
+        let hour = 3_600 * S;
+        sweep(&mut translations, hour, &[(masked, SILENT)]);
+        assert_eq!(translations.no_more_provisional(), [], "a flow is there");
+        sweep(&mut translations, 2 * hour, &[(real, BUSY)]);
+        assert_eq!(translations.no_more_provisional(), [masked.pair()]);
+        assert!(!translations.is_provisional(&masked.pair()));
     }
 
     #[test]

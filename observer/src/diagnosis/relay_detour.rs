@@ -6,6 +6,7 @@
 //! the only way.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use observer_ebpf::abi::point::Point;
 
@@ -28,12 +29,15 @@ pub struct DirectBefore {
 /// A relay is a detour if its round trips take so many times those of the direct road.
 const FAR: u64 = 2;
 
+/// How long a discovery message counts, and an answer.
+pub const DISCO_COUNTS: Duration = Duration::from_mins(3);
+
 /// A neighbour that tailscaled asks for a direct road and that says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SilentNeighbour {
     /// Where it is.
     pub endpoint: Endpoint,
-    /// Discovery messages sent to it; none came back.
+    /// Discovery messages sent to it within [`DISCO_COUNTS`]; none came back.
     pub asked: u64,
 }
 
@@ -190,9 +194,12 @@ fn silent_neighbour(neighbour: &SilentNeighbour) -> Evidence {
     Evidence {
         id: "disco_unanswered",
         text: format!(
-            "tailscaled asked {} on {} ({}), a neighbour, {asked} times for a direct road; nothing \
-             came back",
-            endpoint.address, endpoint.device, endpoint.underlay
+            "tailscaled asked {} on {} ({}), a neighbour, {asked} times within {} minutes for a \
+             direct road; nothing came back",
+            endpoint.address,
+            endpoint.device,
+            endpoint.underlay,
+            DISCO_COUNTS.as_secs() / 60
         ),
     }
 }

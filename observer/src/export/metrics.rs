@@ -9,7 +9,7 @@ use observer_ebpf::abi::point::Point;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
 use super::Ledger;
-use super::names::point_role;
+use super::names::{Kind, metric, point_role};
 use crate::diagnosis::Finding;
 use crate::path::Device;
 use crate::path::PathReport;
@@ -106,14 +106,24 @@ impl Accumulator {
         ledger: &Ledger,
     ) -> Snapshot {
         self.open(findings);
-        for (name, &count) in ledger {
-            if self.ledger.len() < LEDGER || self.ledger.contains_key(name) {
-                let highest = self.ledger.entry(name.clone()).or_default();
-                *highest = count.max(*highest);
-            }
-        }
+        self.lose(ledger);
         Snapshot {
             metrics: wire::metrics(self, now, interfaces),
+        }
+    }
+
+    /// Takes the ledger: a count never falls, and a state that is not there any more is 0.
+    fn lose(&mut self, ledger: &Ledger) {
+        for (entry, count) in &mut self.ledger {
+            if metric::of_ledger(group(entry).0).kind == Kind::Gauge {
+                *count = 0;
+            }
+        }
+        for (entry, &count) in ledger {
+            if self.ledger.len() < LEDGER || self.ledger.contains_key(entry) {
+                let held = self.ledger.entry(entry.clone()).or_default();
+                *held = count.max(*held);
+            }
         }
     }
 
@@ -125,6 +135,13 @@ impl Accumulator {
             *self.findings.entry(labels).or_default() += 1;
         }
     }
+}
+
+/// Group and reason of an entry of the ledger.
+fn group(entry: &str) -> (&str, Option<&str>) {
+    entry
+        .split_once('.')
+        .map_or((entry, None), |(group, reason)| (group, Some(reason)))
 }
 
 #[cfg(test)]

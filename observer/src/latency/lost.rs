@@ -1,7 +1,6 @@
 //! Packets that nobody answered: from what a flow's entry holds armed to where the packet or its
 //! reply was seen last on this node. Time is an argument.
 
-use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -19,10 +18,9 @@ use super::{Identity, RoundTrip, Side, Sighting};
 const PATIENCE: u64 = 3_000_000_000;
 /// Lost packets told per sweep; a node that dies takes thousands of flows with it.
 const TOLD: usize = 64;
-/// For so long a lost packet is known again, nanoseconds: a flow entry lives no longer in silence.
-const REMEMBER: u64 = 300_000_000_000;
-/// Lost packets known at once; further ones are counted and not told.
-const KNOWN: usize = 16_384;
+/// Sweeps without its flow's entry after which a lost packet is forgotten: one may miss an entry that
+/// moves.
+const MISSED: u32 = 2;
 const TCP: u8 = 6;
 
 /// Which half of a round trip did not get through.
@@ -63,17 +61,20 @@ pub struct Silence<'a> {
 #[derive(Debug, Default)]
 pub struct Unanswered {
     found: Vec<Lost>,
-    /// When each was found last: in some sweeps the other end is heard, and tells nothing.
-    known: HashMap<Identity, Monotonic>,
+    /// The sweep that saw each of them held last: so many as the flow entries hold, and no more.
+    known: HashMap<Identity, u32>,
+    sweep: u32,
     untold: u64,
     count: u64,
 }
 
 impl Unanswered {
-    /// Begins a sweep at monotonic time `now`.
-    pub fn begin(&mut self, now: Monotonic) {
+    /// Begins a sweep.
+    pub fn begin(&mut self) {
+        self.sweep = self.sweep.wrapping_add(1);
+        let now = self.sweep;
         self.known
-            .retain(|_, found| now.0.saturating_sub(found.0) < REMEMBER);
+            .retain(|_, held| now.wrapping_sub(*held) <= MISSED);
         self.found.clear();
     }
 
@@ -85,26 +86,37 @@ impl Unanswered {
                 flow,
                 direction,
             };
+            self.keep(&entry, silence);
             let Some(lost) = entry.lost(silence) else {
                 continue;
             };
-            let identity = lost.trip.identity;
-            let is_full = self.known.len() >= KNOWN;
-            match self.known.entry(identity) {
-                MapEntry::Occupied(mut known) => {
-                    known.insert(silence.now);
-                    continue;
-                }
-                MapEntry::Vacant(new) if !is_full => {
-                    new.insert(silence.now);
-                }
-                MapEntry::Vacant(_) => {}
+            if self.known.insert(lost.trip.identity, self.sweep).is_some() {
+                continue;
             }
             self.count += 1;
-            if is_full || self.found.len() >= TOLD {
+            if self.found.len() >= TOLD {
                 self.untold += 1;
             } else {
                 self.found.push(lost);
+            }
+        }
+    }
+
+    /// Remembers the lost packets that an entry still holds, also while its other end is heard and
+    /// tells nothing.
+    fn keep(&mut self, entry: &Entry<'_>, silence: &Silence<'_>) {
+        if self.known.is_empty() {
+            return;
+        }
+        let points = Point::ALL.into_iter();
+        let held = points.filter_map(|point| entry.held(point, silence.now));
+        let mut last = None;
+        for Held { probe, .. } in held.filter(|held| held.age.is_some()) {
+            // Mostly all points hold the same.
+            if last.replace(probe) != Some(probe)
+                && let Some(seen) = self.known.get_mut(&entry.identity(probe, silence.node))
+            {
+                *seen = self.sweep;
             }
         }
     }
@@ -234,7 +246,7 @@ impl Entry<'_> {
             FlowDirection::HighToLow => [ports[1], ports[0]],
         };
         let trip = RoundTrip {
-            identity: Identity::one_sided(probe, self.key, self.direction, silence.node),
+            identity: self.identity(probe, silence.node),
             side,
             source: (IpAddr::from(source), source_port),
             destination: (IpAddr::from(destination), destination_port),
@@ -243,6 +255,10 @@ impl Entry<'_> {
             sightings: sightings.collect(),
         };
         (!trip.sightings.is_empty()).then_some(trip)
+    }
+
+    fn identity(&self, probe: u32, node: &str) -> Identity {
+        Identity::one_sided(probe, self.key, self.direction, node)
     }
 
     /// A selected packet, or the first one of a flow whose other direction was never seen.

@@ -1,7 +1,7 @@
 //! How Tailscale carries each path: the mode of this node's opaque leg, said once it held over enough
 //! bytes and sweeps, and kept by the paths that it was said of. Pure; a sweep is the only clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use observer_ebpf::abi::point::{FlowDirection, Hook};
 
@@ -29,8 +29,8 @@ struct Side {
     proof: Leg,
     candidate: RelayMode,
     rounds: u32,
-    /// What the rounds in a row moved.
-    agreed: Leg,
+    /// What the last [`CHANGE`] of the rounds in a row moved, each.
+    agreed: VecDeque<Leg>,
     /// The round that is not full.
     open: Leg,
     /// The last sweep.
@@ -44,7 +44,7 @@ impl Default for Side {
             proof: Leg::default(),
             candidate: RelayMode::Unknown,
             rounds: 0,
-            agreed: Leg::default(),
+            agreed: VecDeque::new(),
             open: Leg::default(),
             recent: Leg::default(),
         }
@@ -116,10 +116,13 @@ impl Side {
         let mode = round.mode();
         if mode != self.candidate {
             (self.candidate, self.rounds) = (mode, 0);
-            self.agreed = Leg::default();
+            self.agreed.clear();
         }
         self.rounds = self.rounds.saturating_add(1);
-        self.agreed.add(&round);
+        self.agreed.push_back(round);
+        if self.agreed.len() > CHANGE as usize {
+            self.agreed.pop_front();
+        }
         let needed = if self.said == RelayMode::Unknown {
             FIRST
         } else {
@@ -127,7 +130,8 @@ impl Side {
         };
         if self.said == mode || self.rounds >= needed {
             self.said = mode;
-            self.proof.clone_from(&self.agreed);
+            self.proof = Leg::default();
+            self.agreed.iter().for_each(|round| self.proof.add(round));
         }
     }
 }
@@ -265,6 +269,30 @@ mod tests {
         assert_eq!(modes.of(PATH, Hook::Egress, 0), Direct);
         modes.advance(&[Leg::default(), Leg::default()], |path| path == 8);
         assert_eq!(modes.of(PATH, Hook::Egress, 0), Unknown);
+    }
+
+    #[test]
+    fn a_mode_rests_on_the_last_three_rounds_whoever_the_ends_were_before() {
+        let mut modes = RelayModes::default();
+        for end in 1..=9 {
+            let mut leg = direct(9_000);
+            leg.direct = [([192, 0, 2, end].into(), 9_000)].into();
+            modes.advance(&[Leg::default(), leg], |_| true);
+        }
+        let (mode, proof) = modes.proof(Hook::Egress);
+        assert_eq!((mode, proof.tunnel), (Direct, 27_000));
+        let ends: Vec<_> = proof.direct.keys().map(ToString::to_string).collect();
+        assert_eq!(ends, ["192.0.2.7", "192.0.2.8", "192.0.2.9"]);
+    }
+
+    #[test]
+    fn a_first_mode_rests_on_the_rounds_that_give_it_alone() {
+        let mut modes = RelayModes::default();
+        for leg in [direct(9_000), derp(9_000), derp(9_000)] {
+            modes.advance(&[Leg::default(), leg], |_| true);
+        }
+        let (mode, proof) = modes.proof(Hook::Egress);
+        assert_eq!((mode, proof.tunnel, proof.direct()), (Derp, 18_000, 0));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn read(
     mut each: impl FnMut(&FlowKey, Standing),
 ) -> Result<(), TableError> {
     snapshot.seen = Seen::default();
-    snapshot.unanswered.begin(silence.now);
+    snapshot.unanswered.begin();
     // Before the walk: an entry made during it is not one that was evicted.
     let inserted = object.totals()?.of(Loss::Inserted);
     object.biflows.for_each(|key, flow| {

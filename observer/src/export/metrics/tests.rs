@@ -224,6 +224,25 @@ fn counters_never_fall_although_rows_and_findings_go() {
 }
 
 #[test]
+fn devices_that_are_not_observed_are_a_state_that_comes_and_goes() {
+    const NAME: &str = "netpath.observer.not_attached";
+    let mut sums = Accumulator::new(START);
+    let mut at = |entries: &[(&str, u64)]| {
+        let ledger = entries.iter();
+        let ledger = ledger.map(|&(name, count)| (name.to_owned(), count));
+        let snapshot = sums.collect(NOW, &[], &BTreeMap::new(), &ledger.collect());
+        let is_gauge = matches!(find(&snapshot, NAME), Some(Data::Gauge(_)) | None);
+        assert!(is_gauge, "{snapshot:?}");
+        let counts = numbers(&snapshot, NAME).into_iter();
+        counts.map(|(_, count)| count).collect::<Vec<_>>()
+    };
+    assert!(at(&[("frames", 1)]).is_empty());
+    assert_eq!(at(&[("not_attached.layer", 2)]), [2]);
+    assert_eq!(at(&[("not_attached.layer", 1)]), [1]);
+    assert_eq!(at(&[("not_attached.attach", 1)]), [1, 0], "gone is 0");
+}
+
+#[test]
 fn labels_are_those_of_the_table_and_hold_no_pod_address_or_port() {
     let mut report = fixture::report();
     report.destination.node = Some("100.64.0.2".to_owned());
@@ -237,7 +256,10 @@ fn labels_are_those_of_the_table_and_hold_no_pod_address_or_port() {
     interfaces.insert(Point::Port, port);
     let mut sums = Accumulator::new(START);
     sums.update(&[report]);
-    let ledger = Ledger::from([("parse_rejected.bad_length".to_owned(), 3)]);
+    let ledger = Ledger::from([
+        ("parse_rejected.bad_length".to_owned(), 3),
+        ("not_attached.layer".to_owned(), 1),
+    ]);
     let snapshot = sums.collect(NOW, &[finding], &interfaces, &ledger);
     let everything = format!("{snapshot:?}");
     for secret in [
@@ -252,13 +274,11 @@ fn labels_are_those_of_the_table_and_hold_no_pod_address_or_port() {
         assert!(!everything.contains(secret), "{secret}");
     }
     for metric in snapshot.metrics() {
-        let prefix = metric.name.starts_with("netpath.observer.");
-        let name = if prefix {
-            "netpath.observer.*"
-        } else {
-            &metric.name
-        };
-        let row = metric_table().iter().find(|row| row.name == name).unwrap();
+        let named = |name: &str| metric_table().iter().find(|row| row.name == name);
+        let group = metric.name.starts_with("netpath.observer.");
+        let rest = || named("netpath.observer.*").filter(|_| group);
+        let row = named(&metric.name).or_else(rest).unwrap();
+        let name = &metric.name;
         assert_eq!(
             (&*metric.unit, &*metric.description),
             (row.unit, row.meaning),

@@ -9,9 +9,9 @@ use proto::number_data_point::Value;
 
 use super::histogram::{BOUNDS, Histogram, seconds};
 use super::labels::Labels;
-use super::{Accumulator, Counts};
+use super::{Accumulator, Counts, group};
 use crate::export::names::attribute as name;
-use crate::export::names::{self, metric, point_role};
+use crate::export::names::{self, Kind, metric, point_role};
 use crate::export::{Attribute, wire};
 use crate::path::Device;
 
@@ -160,11 +160,7 @@ fn devices(interfaces: &BTreeMap<Point, Device>) -> impl Iterator<Item = Labelle
 fn ledger(sums: &Accumulator, times: Times) -> Vec<proto::Metric> {
     let mut by_name: BTreeMap<&str, Vec<Labelled>> = BTreeMap::new();
     for (entry, &count) in &sums.ledger {
-        let (name, reason) = entry
-            .split_once('.')
-            .map_or((entry.as_str(), None), |(name, reason)| {
-                (name, Some(reason))
-            });
+        let (name, reason) = group(entry);
         let labels = reason.map(|reason| Attribute::new(name::REASON, reason.to_owned()));
         by_name
             .entry(name)
@@ -174,8 +170,12 @@ fn ledger(sums: &Accumulator, times: Times) -> Vec<proto::Metric> {
     let metrics = by_name.into_iter();
     metrics
         .map(|(name, points)| {
+            let row = metric::of_ledger(name);
+            if row.kind == Kind::Gauge {
+                return times.gauge(row, points.into_iter());
+            }
             let name = format!("{}{name}", metric::OBSERVER_PREFIX);
-            times.counter(&metric::OBSERVER, &name, points.into_iter())
+            times.counter(row, &name, points.into_iter())
         })
         .collect()
 }

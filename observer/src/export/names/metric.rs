@@ -68,12 +68,20 @@ pub const INTERFACE_MTU: Metric = row(
     "MTU of a device at an observation point; pod ports are left out",
     &[NETWORK_INTERFACE_NAME, POINT],
 );
+/// Devices that are not observed at this time.
+pub const NOT_ATTACHED: Metric = row(
+    "netpath.observer.not_attached",
+    Kind::Gauge,
+    "{device}",
+    "Devices that are not observed at this time; 0 once a reason is gone",
+    &[REASON],
+);
 /// The loss ledger, one counter per name.
 pub const OBSERVER: Metric = row(
     "netpath.observer.*",
     Kind::Counter,
     "{event}",
-    "The loss ledger, one counter per name",
+    "The rest of the loss ledger, one counter per name",
     &[REASON],
 );
 /// What the names of the ledger counters begin with.
@@ -87,6 +95,14 @@ pub const fn metric_table() -> &'static [Metric] {
     TABLE
 }
 
+/// The metric of a group of the ledger, such as `parse_rejected`.
+#[must_use]
+pub fn of_ledger(group: &str) -> &'static Metric {
+    let mut states = TABLE.iter().filter(|row| row.kind == Kind::Gauge);
+    let state = states.find(|row| row.name.strip_prefix(OBSERVER_PREFIX) == Some(group));
+    state.unwrap_or(&OBSERVER)
+}
+
 const TABLE: &[Metric] = &[
     RTT,
     PACKETS,
@@ -95,6 +111,7 @@ const TABLE: &[Metric] = &[
     FINDING_OPEN,
     PATH_MTU,
     INTERFACE_MTU,
+    NOT_ATTACHED,
     OBSERVER,
 ];
 
