@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::counters::Kind;
 use super::evidence::{Evidence, Sign};
-use super::judge::{self, Judged};
-use super::scenario::{Cut, Scenario};
+use super::judge::{self, Judged, Verdict};
+use super::scenario::{Cut, Expected, Outcome, Scenario};
 use super::watch::{Given, Watch};
 use super::{RealError, RealLab};
 use crate::lab::LabError;
@@ -48,8 +48,17 @@ impl Observed {
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.trouble.is_empty()
-            && self.judged.iter().all(|judged| judged.is_right)
+            && self.count(Verdict::Wrong) == 0
             && self.signs.iter().all(|sign| sign.holds)
+    }
+}
+
+impl Observed {
+    /// How many expectations compare so.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        let judged = self.judged.iter();
+        judged.filter(|judged| judged.verdict == verdict).count()
     }
 }
 
@@ -114,7 +123,11 @@ fn judge(lab: &RealLab, given: &[Given]) -> Result<Vec<Judged>, LabError> {
             node.is_some_and(|node| node.pods.iter().any(|name| name == pod))
         };
         let paths = expected.iter();
-        for path in paths.filter(|path| ends_here(&path.from) || ends_here(&path.to)) {
+        // What is never answered may be lost before it comes to the other end.
+        let comes_here = |path: &&Expected| {
+            ends_here(&path.from) || (ends_here(&path.to) && path.outcome != Outcome::NoReply)
+        };
+        for path in paths.filter(comes_here) {
             judged.push(judge::path(&own.node, &own.reports, path));
         }
         judged.push(judge::findings(
@@ -171,11 +184,12 @@ impl fmt::Display for Observed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (id, seed, up) = (self.scenario, self.seed, self.up_seconds);
         let right = if self.is_right() { "right" } else { "WRONG" };
-        let count = self.judged.iter().filter(|judged| judged.is_right).count();
-        let all = self.judged.len();
+        let (count, open) = (self.count(Verdict::Right), self.count(Verdict::Open));
+        let all = self.judged.len() - open;
         write!(
             out,
-            "{id:<5} {right}  {count} of {all} as expected, up {up:.1} s, seed {seed}"
+            "{id:<5} {right}  {count} of {all} as expected, {open} not looked for, \
+             up {up:.1} s, seed {seed}"
         )?;
         for judged in &self.judged {
             write!(out, "\n    {judged}")?;
