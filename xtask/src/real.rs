@@ -16,6 +16,7 @@ mod judge;
 pub mod layout;
 mod load;
 mod machine;
+pub mod needs;
 pub mod observe;
 pub mod plan;
 mod pods;
@@ -60,7 +61,7 @@ impl RealLab {
     ///
     /// What a killed run left is removed first; a lab that is up is refused.
     pub fn up(scenario: &'static Scenario, seed: u64) -> Result<Self, LabError> {
-        let programs = Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))?;
+        let programs = needs::programs()?;
         let plan = Plan::new(scenario.layout, seed);
         let claimed = removal::claim_record(NAME, State::new(scenario.id, &plan));
         let ledger = claimed.map_err(one_at_a_time)?;
@@ -94,7 +95,7 @@ impl RealLab {
         let ledger = Ledger::<State>::open(NAME)?;
         let state = ledger.record();
         let scenario = scenario::find(&state.scenario).map_err(LabError::Options)?;
-        let programs = Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))?;
+        let programs = needs::programs()?;
         Ok(Self {
             scenario,
             plan: Plan::new(scenario.layout, state.seed),
