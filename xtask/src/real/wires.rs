@@ -154,9 +154,14 @@ fn hold(lab: &RealLab, port: &str, gateway: &str, milliseconds: u64) -> Result<(
     lab.await_device(INET, &outside)?;
     run(
         Some(INET),
+        &[format!("link add {bridge} type bridge forward_delay 0")],
+    )?;
+    // Else the bridge answers for the gateway's address, and what the node sends ends there.
+    netns::write_sysctl(INET, &format!("net.ipv4.conf.{bridge}.arp_ignore"), "1")?;
+    run(
+        Some(INET),
         &[
             format!("addr del {gateway}/24 dev {port}"),
-            format!("link add {bridge} type bridge forward_delay 0"),
             format!("link set {port} master {bridge}"),
             format!("link set {inside} master {bridge}"),
             format!("link set {inside} up"),
