@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::layout::{Layout, Medium};
+use super::layout::{Layout, Medium, Plugged};
 use crate::lab::deal::Deal;
 
 /// Namespace of the router, the control server and the relays.
@@ -71,6 +71,8 @@ pub struct Wire {
     pub outside: Option<Ipv4Addr>,
     /// One-way delay of the wire in milliseconds, where it has a delay box.
     pub delay_ms: Option<u64>,
+    /// Whether it is there from the start.
+    pub plugged: Plugged,
 }
 
 impl Plan {
@@ -155,6 +157,13 @@ impl Node {
         Ipv4Addr::from_bits(self.pod_network.to_bits() | u32::from(host))
     }
 
+    /// The /24 of a device.
+    #[must_use]
+    pub fn network_of(&self, device: &str) -> Option<String> {
+        let [a, b, c, _] = self.address_of(device)?.octets();
+        Some(format!("{a}.{b}.{c}.0/24"))
+    }
+
     /// The address of a device.
     #[must_use]
     pub fn address_of(&self, device: &str) -> Option<Ipv4Addr> {
@@ -162,10 +171,24 @@ impl Node {
         Some(wire.address)
     }
 
+    /// The other nodes of a plan.
+    pub fn others<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a Self> {
+        let nodes = plan.nodes.iter();
+        nodes.filter(move |other| other.name != self.name)
+    }
+
     /// Namespace of the gateway that hides its user-mode network.
     #[must_use]
     pub fn user_mode_netns(&self) -> String {
         format!("{}-user", self.name)
+    }
+}
+
+impl Wire {
+    /// The address that the router and all behind it see.
+    #[must_use]
+    pub fn seen_as(&self) -> Ipv4Addr {
+        self.outside.unwrap_or(self.address)
     }
 }
 
@@ -201,6 +224,7 @@ fn wires(sketch: &super::layout::NodeSketch, segments: &[Segment], deal: &mut De
             metric: wire.metric,
             outside: hidden.then_some(dealt),
             delay_ms: wire.delay_ms,
+            plugged: wire.plugged,
         })
     });
     wires.collect()
