@@ -229,3 +229,32 @@ fn wires(sketch: &super::layout::NodeSketch, segments: &[Segment], deal: &mut De
     });
     wires.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, USER_MODE};
+    use crate::real::layout::{Layout, Plugged};
+
+    #[test]
+    fn machines_behind_gateways_share_an_address_that_nobody_else_sees() {
+        let plan = Plan::new(|| Layout::user_mode(&["peer", "peer"]), 3);
+        let wires: Vec<_> = plan.nodes.iter().flat_map(|node| &node.wires).collect();
+        let own: Vec<_> = wires.iter().map(|wire| wire.address).collect();
+        assert_eq!(own, [USER_MODE, USER_MODE]);
+        assert_ne!(wires[0].seen_as(), wires[1].seen_as());
+        assert_ne!(wires[0].seen_as(), USER_MODE);
+    }
+
+    #[test]
+    fn a_wire_that_is_left_for_later_has_its_address() {
+        let plan = Plan::new(|| Layout::vmnet(&["peer"]).unplugged("lima0"), 3);
+        let plugged = plan.nodes[0].wires.iter();
+        let plugged: Vec<_> = plugged.map(|wire| (wire.device, wire.plugged)).collect();
+        assert_eq!(
+            plugged,
+            [("eth0", Plugged::AtOnce), ("lima0", Plugged::Later)]
+        );
+        let network = plan.nodes[0].network_of("lima0");
+        assert_eq!(network.as_deref(), Some("192.168.105.0/24"));
+    }
+}

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Each machine has the home region it found first, so the two directions of a pair may use different
-//! ones.
+//! ones. Seen: 162 ms of round trip. Besides, discovery tries the others' addresses in the pod network:
+//! VXLAN with tailscaled's mark leaves by eth0 with tailnet addresses, and is lost.
 
 use std::time::Duration;
 

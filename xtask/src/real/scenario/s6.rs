@@ -9,17 +9,18 @@
 //!   eth0 192.168.5.15 on every node, each behind a gateway of its own
 //! ```
 //!
+//! Seen: pods still make packets of 1450 bytes, which tailscale0 does not take; the first ones of a
+//! connection are answered by ICMP. What arrives has cni0's address as its source
+//! (`--snat-subnet-routes` is on, as it is unless told otherwise).
+//!
 //! tailscaled would also take addresses of the pod network for its peers' endpoints; a rule for its
 //! mark keeps it on lima0. What happens without it is [`super::s6b`].
 
-use std::net::{Ipv4Addr, SocketAddrV4};
-
 use super::paths::Views;
 use super::signs::{all_answered, leaves, neighbour, never_leaves};
-use super::tunnel_signs::{all_reached, taken_by_tailnet};
+use super::tunnel_signs::{all_reached, is_direct_at, taken_by_tailnet};
 use super::{Expected, Finding, Scenario};
 use crate::lab::LabError;
-use crate::oracle::Mode;
 use crate::real::counters::Kind;
 use crate::real::evidence::{Evidence, Sign};
 use crate::real::flannel::{Backend, NETWORK};
@@ -109,13 +110,4 @@ pub(super) fn taken(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
         }
     }
     Ok(signs)
-}
-
-/// Straight, at one of these addresses.
-pub(super) fn is_direct_at(mode: &Mode, addresses: &[Ipv4Addr]) -> bool {
-    let Mode::Direct(endpoint) = mode else {
-        return false;
-    };
-    let socket: Option<SocketAddrV4> = endpoint.parse().ok();
-    socket.is_some_and(|socket| addresses.contains(socket.ip()))
 }

@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 
 use super::paths::Views;
 use super::signs::leaves;
-use super::tunnel_signs::all_reached;
+use super::tunnel_signs::{all_reached, is_direct_at};
 use super::{Expected, Finding, Scenario, s6};
 use crate::lab::LabError;
 use crate::real::counters::Kind;
@@ -78,7 +78,7 @@ fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     signs.extend(all_reached(
         evidence,
         "at its pod network",
-        |_, other, mode| s6::is_direct_at(mode, &own_addresses(other)),
+        |_, other, mode| is_direct_at(mode, &own_addresses(other)),
     )?);
     for node in &evidence.lab().plan().nodes {
         signs.push(leaves(evidence, node, "flannel.1", Kind::WireGuard));

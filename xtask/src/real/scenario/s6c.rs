@@ -7,9 +7,10 @@
 //!   =====+=============================+======================+=======  lan, router .1
 //! ```
 //!
-//! Of what the taker sends nothing arrives: the giver's tailscaled drops a source that is not in the
-//! taker's `AllowedIPs`. What the others send to the taker arrives, and its answers go the same way
-//! to nowhere. The giver and the neighbour notice nothing of it between them.
+//! Of what the taker sends nothing arrives, whoever it is for: as WireGuard it goes to the giver, whose
+//! tailscaled drops a source that is not in the taker's `AllowedIPs`; in tailscale0 that source is the
+//! LAN's. What the others send to the taker arrives, and its answers go the same way to nowhere. The
+//! giver and the neighbour notice nothing of it between them.
 
 use super::paths::{Outcome, Views};
 use super::signs::{leaves, never_leaves};

@@ -1,6 +1,7 @@
 //! Signs of the tailnet's part in a road: which table takes packets, how tailscaled says it reaches
 //! a peer, how far the answers come from. Each looks at one thing and says what it saw.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::{Expected, Outcome};
@@ -40,6 +41,15 @@ pub(super) fn address_taken(
         is_so,
         format!("dev {:?} table {:?}", route.dev, route.table),
     ))
+}
+
+/// Straight, at one of these addresses.
+pub(super) fn is_direct_at(mode: &Mode, addresses: &[Ipv4Addr]) -> bool {
+    let Mode::Direct(endpoint) = mode else {
+        return false;
+    };
+    let socket: Option<SocketAddrV4> = endpoint.parse().ok();
+    socket.is_some_and(|socket| addresses.contains(socket.ip()))
 }
 
 /// A machine's tailscaled says that it reaches another in a way that fits.
@@ -138,4 +148,29 @@ pub(super) fn quick(
 fn quickest(evidence: &Evidence<'_>, path: &Expected) -> Result<Duration, RealError> {
     let round_trip = &evidence.carried(path)?.echoes.round_trip;
     Ok(Duration::from_secs_f64(round_trip.min_us / 1e6))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::{Mode, is_direct_at};
+
+    #[test]
+    fn an_endpoint_is_at_an_address_whatever_its_port() {
+        let own = [Ipv4Addr::new(10, 42, 7, 0), Ipv4Addr::new(10, 42, 7, 1)];
+        let direct = |endpoint: &str| is_direct_at(&Mode::Direct(endpoint.into()), &own);
+        let given = [
+            "10.42.7.1:41641",
+            "10.42.7.0:1",
+            "10.42.7.2:41641",
+            "[fe80::1]:41641",
+        ];
+        assert_eq!(given.map(direct), [true, true, false, false]);
+        let relayed = Mode::PeerRelay("10.42.7.1:40000:vni:1".into());
+        assert!(
+            !is_direct_at(&relayed, &own),
+            "the relay's address is no endpoint of the peer"
+        );
+    }
 }
