@@ -6,6 +6,7 @@
 //! way, removes everything. See `docs/real-lab.md`.
 
 mod await_true;
+mod barriers;
 mod control;
 pub mod counters;
 mod error;
@@ -16,6 +17,7 @@ mod judge;
 pub mod layout;
 mod load;
 mod machine;
+mod mesh;
 pub mod needs;
 pub mod observe;
 pub mod plan;
@@ -28,6 +30,7 @@ mod steering;
 mod summary;
 pub mod tailscaled;
 pub mod verify;
+mod vpn;
 pub mod watch;
 mod wires;
 

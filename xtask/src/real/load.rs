@@ -19,9 +19,14 @@ pub struct Carried {
     pub from: String,
     /// Who was asked.
     pub target: Ipv4Addr,
-    /// Echo requests.
+    /// Echo requests of 56 bytes.
     pub echoes: PingReport,
+    /// Such as fill a packet of 1228 bytes, which fits every road here when none is at fault.
+    pub long: PingReport,
 }
+
+/// ICMP payload of a long request.
+const LONG: usize = 1200;
 
 /// Drives all pairs at the same time, except those that are to stay idle.
 pub(super) fn drive(
@@ -37,17 +42,29 @@ pub(super) fn drive(
             .map(|path| {
                 scope.spawn(move || {
                     let count = (duration.as_millis() / gap.as_millis()) as u32;
-                    let ping = Ping {
+                    let from = Place::new(&path.from, path.sends_from());
+                    let short = Ping {
                         gap,
-                        ..Ping::new(Place::new(&path.from, path.source), path.target, count)
+                        ..Ping::new(from, path.sends_to(), count)
                     };
-                    ping.drive(&Stop::default())
-                        .map(|echoes| Carried {
+                    let long = Ping {
+                        payload: LONG,
+                        ..short.clone()
+                    };
+                    let stop = Stop::default();
+                    thread::scope(|both| {
+                        let long = both.spawn(|| long.drive(&stop));
+                        let echoes = short.drive(&stop)?;
+                        let long = long
+                            .join()
+                            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                        Ok(Carried {
                             from: path.from.clone(),
                             target: path.target,
                             echoes,
+                            long,
                         })
-                        .map_err(RealError::from)
+                    })
                 })
             })
             .collect();

@@ -261,7 +261,7 @@ impl RealLab {
             if !path.answers() {
                 continue;
             }
-            let target = path.target;
+            let target = path.sends_to();
             let what = format!("an answer of {target} to {}", path.from);
             let mut echo = netns::within(&path.from, Echo::open)?
                 .map_err(|cause| LabError::io(format!("send an echo from {}", path.from), cause))?;

@@ -2,9 +2,19 @@
 //! file; nothing here runs by itself.
 
 mod h2;
+mod h4;
+mod h8;
+mod h9;
 mod paths;
 mod s1;
+mod s12;
+mod s2;
+mod s5;
+mod s6;
+mod s6b;
+mod s6c;
 mod signs;
+mod tunnel_signs;
 
 use serde::Serialize;
 
@@ -45,7 +55,19 @@ pub struct Finding {
 }
 
 /// All scenarios.
-pub const ALL: [&Scenario; 2] = [&s1::S1, &h2::H2];
+pub const ALL: [&Scenario; 11] = [
+    &s1::S1,
+    &s2::S2,
+    &s5::S5,
+    &s6::S6,
+    &s6b::S6B,
+    &s6c::S6C,
+    &s12::S12,
+    &h2::H2,
+    &h4::H4,
+    &h8::H8,
+    &h9::H9,
+];
 
 /// The scenario of this id, in any case.
 pub fn find(id: &str) -> Result<&'static Scenario, String> {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::await_true::await_true;
 use super::flannel::{self, Backend};
 use super::plan::Node;
-use super::tailscaled::Reach;
 use super::{RealLab, control, pods, tailscaled};
 use crate::lab::LabError;
 use crate::lab::netns::{Tool, batch};
@@ -94,19 +93,6 @@ impl RealLab {
         })
     }
 
-    /// Waits until every node reaches every other this way over the tailnet.
-    pub fn await_mesh(&self, reach: Reach) -> Result<(), LabError> {
-        self.on_every_node(|node| {
-            let mut others = self
-                .plan()
-                .nodes
-                .iter()
-                .filter(|other| other.name != node.name);
-            others
-                .try_for_each(|other| tailscaled::await_reach(self, &node.name, &other.name, reach))
-        })
-    }
-
     /// Starts flanneld of a node again, on the device it had or another; pods stay as they are.
     pub fn restart_flannel(&self, node: &Node, device: &str) -> Result<(), LabError> {
         flannel::stop(self, node)?;
@@ -169,6 +155,13 @@ impl RealLab {
             let routes: Vec<String> = others.map(Node::pod_cidr).collect();
             self.accept(node, sources, &routes)
         })
+    }
+
+    /// Lets the main table decide about pods before the tailnet's does (rule 5270): flannel's routes
+    /// count again.
+    pub fn pods_by_main(&self, node: &Node) -> Result<(), LabError> {
+        let line = format!("rule add to {} lookup main priority 5200", flannel::NETWORK);
+        self.ip(&node.name, &[&line])
     }
 
     /// Keeps a node's tailscaled from sending to these networks, so that its choice of endpoints is

@@ -56,6 +56,8 @@ pub struct Expected {
     pub source: Ipv4Addr,
     /// The receiver's.
     pub target: Ipv4Addr,
+    /// The ends of a tunnel that the two have between them, if it is that which is used.
+    pub tunnel: Option<Tunnel>,
     /// Class that the control plane means.
     pub intended: &'static str,
     /// Class that the kernel's tables lead to.
@@ -70,6 +72,15 @@ pub struct Expected {
     pub cut: Option<Cut>,
     /// Whether an end is a tunnel's proxy.
     pub is_proxy: bool,
+}
+
+/// Addresses inside a tunnel that begins and ends in pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Tunnel {
+    /// The sender's.
+    pub source: Ipv4Addr,
+    /// The receiver's.
+    pub target: Ipv4Addr,
 }
 
 /// What all pairs of a scenario have in common.
@@ -98,15 +109,26 @@ impl Views {
 }
 
 impl Expected {
-    /// What a pod sends to another one, answered whole.
+    /// What the first pod of a node sends to that of another, answered whole.
     pub fn between(lab: &RealLab, from: &Node, to: &Node, views: Views) -> Result<Self, LabError> {
-        let (source, target) = (lab.pod_of(from)?, lab.pod_of(to)?);
+        let first = |node: &Node| node.pods.first().cloned().unwrap_or_default();
+        Self::of_pods(lab, (from, &first(from)), &first(to), views)
+    }
+
+    /// What a pod of a node sends to another one, answered whole.
+    pub fn of_pods(
+        lab: &RealLab,
+        (node, from): (&Node, &str),
+        to: &str,
+        views: Views,
+    ) -> Result<Self, LabError> {
         Ok(Self {
-            from: source.0,
-            node: from.name.clone(),
-            to: target.0,
-            source: source.1,
-            target: target.1,
+            from: from.to_owned(),
+            node: node.name.clone(),
+            to: to.to_owned(),
+            source: lab.pod(from)?.address,
+            target: lab.pod(to)?.address,
+            tunnel: None,
             intended: views.intended,
             configured: views.configured,
             observed: Some(views.observed),
@@ -127,6 +149,36 @@ impl Expected {
             }
         }
         Ok(paths)
+    }
+
+    /// The same, sent through a tunnel of the pods' own.
+    #[must_use]
+    pub fn within(self, source: Ipv4Addr, target: Ipv4Addr) -> Self {
+        Self {
+            tunnel: Some(Tunnel { source, target }),
+            ..self
+        }
+    }
+
+    /// The address that the sender's programs have.
+    #[must_use]
+    pub fn sends_from(&self) -> Ipv4Addr {
+        self.tunnel.map_or(self.source, |tunnel| tunnel.source)
+    }
+
+    /// The address that they send to.
+    #[must_use]
+    pub fn sends_to(&self) -> Ipv4Addr {
+        self.tunnel.map_or(self.target, |tunnel| tunnel.target)
+    }
+
+    /// The same between tunnel proxies.
+    #[must_use]
+    pub fn as_proxy(self) -> Self {
+        Self {
+            is_proxy: true,
+            ..self
+        }
     }
 
     /// The same with another outcome.

@@ -25,18 +25,18 @@ pub(super) const S1: Scenario = Scenario {
     layout: || Layout::lan(&["peer", "peer", "peer"]),
     build,
     undo: Some(undo),
-    paths: |lab| {
-        let views = Views {
-            observed: "vxlan-tailscale-direct",
-            ..Views::agreed("vxlan-tailscale", "wireguard>vxlan")
-        };
-        Expected::everywhere(lab, views)
-    },
+    paths: |lab| Expected::everywhere(lab, VIEWS),
     signs,
     finding: Some(Finding {
         cause: "double_encapsulation",
         fix: "flannel-iface-lan",
     }),
+};
+
+/// VXLAN over the tunnel, straight.
+pub(super) const VIEWS: Views = Views {
+    observed: "vxlan-tailscale-direct",
+    ..Views::agreed("vxlan-tailscale", "wireguard>vxlan")
 };
 
 /// Pods by VXLAN over the tunnel, which goes straight.
