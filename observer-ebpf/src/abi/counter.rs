@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use crate::parse::{Malformed, NotOurs, Packet};
+use crate::parse::{Malformed, NotOurs, Packet, Rejected};
 
 /// Ways to lose something that are not the parser's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Loss {
     DatagramsHidden = 9,
     /// Frames whose headers had to be copied because they lay outside the linear part.
     HeadersCopied = 10,
-    /// Frames whose headers could not be copied either.
+    /// Frames whose headers could not be copied either: no more is known of them.
     HeadersUnreadable = 11,
     /// Armed packets that nobody answered within 4 s and that a later one replaced.
     ProbesStale = 12,
@@ -139,6 +139,16 @@ impl Counter {
             Self::Loss(loss) => loss as u32,
             Self::NotOurs(reason) => LOSSES + reason as u32,
             Self::Malformed(reason) => LOSSES + NotOurs::COUNT + reason as u32,
+        }
+    }
+}
+
+impl From<Rejected> for Counter {
+    #[inline(always)]
+    fn from(reason: Rejected) -> Self {
+        match reason {
+            Rejected::NotOurs(reason) => Self::NotOurs(reason),
+            Rejected::Malformed(reason) => Self::Malformed(reason),
         }
     }
 }
