@@ -20,7 +20,7 @@ pub enum Loss {
     AnnounceBudget = 4,
     /// Selected round trips that found their budget spent.
     RoundTripBudget = 5,
-    /// Events that found the ring full.
+    /// Announcements and refusals that found the ring full.
     RingFull = 6,
     /// Packets whose outer flow got no entry: `outer_flows` was full or the insert budget spent.
     OuterFlowsFull = 7,
@@ -39,10 +39,12 @@ pub enum Loss {
     Samples = 13,
     /// Refusals that were counted and not told, because the messages of the window were spent.
     MessageBudget = 14,
+    /// Records of round trips that found the ring full.
+    RoundTripRingFull = 15,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 15;
+pub const LOSSES: u32 = 16;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -116,6 +118,7 @@ impl Loss {
         (Self::ProbesStale, "probes_stale"),
         (Self::Samples, "samples"),
         (Self::MessageBudget, "message_budget"),
+        (Self::RoundTripRingFull, "round_trip_ring_full"),
     ];
 }
 
