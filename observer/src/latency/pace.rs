@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::units::Monotonic;
 
-/// Records per second that the kernel lets through at most.
-const BUDGET: u64 = 1_000;
+/// Records of selected round trips per second that the kernel lets through at most, all points together.
+pub const BUDGET: u64 = 1_000;
 /// After so long without a loss the share is doubled again, nanoseconds.
 const QUIET: u64 = 60_000_000_000;
 /// The share is lowered by two to the power of this at most.
