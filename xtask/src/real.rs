@@ -29,6 +29,7 @@ pub mod status;
 mod steering;
 mod summary;
 pub mod tailscaled;
+mod telemetry;
 pub mod verify;
 mod vpn;
 pub mod watch;

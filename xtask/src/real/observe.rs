@@ -14,7 +14,7 @@ use super::evidence::{Evidence, Sign};
 use super::judge::{self, Judged, Verdict};
 use super::scenario::{Cut, Expected, Outcome, Scenario};
 use super::watch::{Given, Watch};
-use super::{RealError, RealLab};
+use super::{RealError, RealLab, telemetry};
 use crate::lab::LabError;
 use crate::run::Programs;
 use crate::workspace_root;
@@ -135,6 +135,7 @@ fn judge(lab: &RealLab, given: &[Given]) -> Result<Vec<Judged>, LabError> {
             &own.reports,
             lab.scenario().finding,
         ));
+        judged.extend(telemetry::judge(own, &expected));
     }
     Ok(judged)
 }
