@@ -107,6 +107,8 @@ fn expected(class: &'static str, cut: Option<Cut>) -> Expected {
         to: "n2-a".into(),
         source: Ipv4Addr::new(10, 42, 1, 2),
         target: Ipv4Addr::new(10, 42, 2, 2),
+        tunnel: None,
+        via: None,
         intended: class,
         configured: class,
         observed: Some(class),
