@@ -23,6 +23,7 @@ pub mod observe;
 pub mod plan;
 mod pods;
 pub mod relays;
+mod renumbering;
 pub mod scenario;
 pub mod state;
 pub mod status;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::RealLab;
 use super::await_true::await_true;
+use super::machine::await_answer;
 use super::plan::Node;
 use super::status::Peer;
 use super::tailscaled::{Reach, await_status};
@@ -51,6 +52,46 @@ impl RealLab {
                 let (_, address) = self.pod_of(other)?;
                 self.await_road(&node.name, address, device)
             })
+        })
+    }
+
+    /// Waits for a device of a node that a daemon makes when it thinks fit.
+    pub fn await_link(&self, node: &Node, device: &str) -> Result<(), LabError> {
+        let what = format!("{device} of {}", node.name);
+        await_true(&what, PATIENCE, || self.has_device(&node.name, device))
+    }
+
+    /// Waits until every node has a route to the pods of every other by flannel.1.
+    pub fn await_overlay(&self) -> Result<(), LabError> {
+        self.on_every_node(|node| {
+            let routes: Vec<String> = node.others(self.plan()).map(Node::pod_cidr).collect();
+            let filter = ["table", "main", "dev", "flannel.1"];
+            self.await_routes(node, &filter, &routes)
+        })
+    }
+
+    /// Waits until the first pods of all nodes answer each other.
+    pub fn await_everyone(&self) -> Result<(), LabError> {
+        self.on_every_node(|node| {
+            let (pod, _) = self.pod_of(node)?;
+            node.others(self.plan())
+                .try_for_each(|other| await_answer(&pod, self.pod_of(other)?.1))
+        })
+    }
+
+    /// Waits until a node has these routes where this filter of `ip route show` looks.
+    pub(super) fn await_routes(
+        &self,
+        node: &Node,
+        filter: &[&str],
+        routes: &[String],
+    ) -> Result<(), LabError> {
+        let what = format!("routes of {} in {}", node.name, filter.join(" "));
+        await_true(&what, PATIENCE, || {
+            let argv = [&["ip", "-4", "route", "show"], filter].concat();
+            let table = self.output(&node.name, &argv)?;
+            let has = |route: &String| table.lines().any(|line| line.starts_with(route.as_str()));
+            Ok(routes.iter().all(has))
         })
     }
 

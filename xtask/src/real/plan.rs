@@ -137,6 +137,23 @@ impl Plan {
         self.nodes.iter().filter(move |node| node.role == role)
     }
 
+    /// An address of a segment that nobody has.
+    #[must_use]
+    pub fn free_address(&self, segment: &Segment) -> Option<Ipv4Addr> {
+        let wires = self.nodes.iter().flat_map(|node| &node.wires);
+        let taken: Vec<Ipv4Addr> = wires
+            .map(|wire| wire.outside.unwrap_or(wire.address))
+            .collect();
+        let network = segment.gateway.to_bits() & !0xff;
+        // Where the search begins differs from seed to seed.
+        let first = u32::try_from(self.seed % 240).unwrap_or_default();
+        let mut hosts = (0..240).map(|step| network | (10 + (first + step) % 240));
+        hosts.find_map(|host| {
+            let address = Ipv4Addr::from_bits(host);
+            (!taken.contains(&address)).then_some(address)
+        })
+    }
+
     /// The segment of this name.
     #[must_use]
     pub fn segment(&self, name: &str) -> Option<&Segment> {
@@ -232,6 +249,8 @@ fn wires(sketch: &super::layout::NodeSketch, segments: &[Segment], deal: &mut De
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{Plan, USER_MODE};
     use crate::real::layout::{Layout, Plugged};
 
@@ -256,5 +275,21 @@ mod tests {
         );
         let network = plan.nodes[0].network_of("lima0");
         assert_eq!(network.as_deref(), Some("192.168.105.0/24"));
+    }
+
+    #[test]
+    fn a_free_address_is_of_the_segment_and_nobodys() {
+        let mut found = BTreeSet::new();
+        for seed in 0..300 {
+            let plan = Plan::new(|| Layout::lan(&["a", "b", "c", "d"]), seed);
+            let lan = plan.segment("lan").expect("a LAN");
+            let free = plan.free_address(lan).expect("room");
+            let taken = plan.nodes.iter().filter_map(|node| node.address_of("eth0"));
+            let mut taken = taken.chain([lan.gateway]);
+            assert!(taken.all(|own| own != free), "{free} of seed {seed}");
+            assert_eq!(free.octets()[..3], lan.gateway.octets()[..3]);
+            found.insert(free.octets()[3]);
+        }
+        assert!(found.len() > 100, "it differs from seed to seed");
     }
 }

@@ -108,6 +108,7 @@ fn expected(class: &'static str, cut: Option<Cut>) -> Expected {
         source: Ipv4Addr::new(10, 42, 1, 2),
         target: Ipv4Addr::new(10, 42, 2, 2),
         tunnel: None,
+        via: None,
         intended: class,
         configured: class,
         observed: Some(class),

@@ -1,6 +1,6 @@
 //! What is to be seen of a pair of ends: the three views, what becomes of packets, what is cut.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::Serialize;
 
@@ -58,6 +58,8 @@ pub struct Expected {
     pub target: Ipv4Addr,
     /// The ends of a tunnel that the two have between them, if it is that which is used.
     pub tunnel: Option<Tunnel>,
+    /// The Service by which it reaches the receiver; none where it has the receiver's own address.
+    pub via: Option<SocketAddrV4>,
     /// Class that the control plane means.
     pub intended: &'static str,
     /// Class that the kernel's tables lead to.
@@ -111,24 +113,36 @@ impl Views {
 impl Expected {
     /// What the first pod of a node sends to that of another, answered whole.
     pub fn between(lab: &RealLab, from: &Node, to: &Node, views: Views) -> Result<Self, LabError> {
-        let first = |node: &Node| node.pods.first().cloned().unwrap_or_default();
-        Self::of_pods(lab, (from, &first(from)), &first(to), views)
+        let (source, target) = (lab.pod_of(from)?, lab.pod_of(to)?);
+        Self::of(lab, (from, &source.0), target, views)
     }
 
     /// What a pod of a node sends to another one, answered whole.
     pub fn of_pods(
         lab: &RealLab,
-        (node, from): (&Node, &str),
+        from: (&Node, &str),
         to: &str,
         views: Views,
     ) -> Result<Self, LabError> {
+        let target = (to.to_owned(), lab.pod(to)?.address);
+        Self::of(lab, from, target, views)
+    }
+
+    /// What a pod of a node sends to an end with this name and address, answered whole.
+    pub fn of(
+        lab: &RealLab,
+        (node, pod): (&Node, &str),
+        (to, target): (String, Ipv4Addr),
+        views: Views,
+    ) -> Result<Self, LabError> {
         Ok(Self {
-            from: from.to_owned(),
+            from: pod.to_owned(),
             node: node.name.clone(),
-            to: to.to_owned(),
-            source: lab.pod(from)?.address,
-            target: lab.pod(to)?.address,
+            to,
+            source: lab.pod(pod)?.address,
+            target,
             tunnel: None,
+            via: None,
             intended: views.intended,
             configured: views.configured,
             observed: Some(views.observed),
@@ -177,6 +191,15 @@ impl Expected {
     pub fn as_proxy(self) -> Self {
         Self {
             is_proxy: true,
+            ..self
+        }
+    }
+
+    /// The same, by a Service.
+    #[must_use]
+    pub fn through(self, service: SocketAddrV4) -> Self {
+        Self {
+            via: Some(service),
             ..self
         }
     }

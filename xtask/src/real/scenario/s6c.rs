@@ -13,8 +13,8 @@
 //! giver and the neighbour notice nothing of it between them.
 
 use super::paths::{Outcome, Views};
-use super::signs::{leaves, never_leaves};
-use super::tunnel_signs::{address_taken, answered};
+use super::signs::{answered, leaves, never_leaves};
+use super::tunnel_signs::address_taken;
 use super::{Expected, Finding, Scenario, s6};
 use crate::lab::LabError;
 use crate::real::counters::Kind;

@@ -1,7 +1,7 @@
 //! Signs that several scenarios have in common. Each looks at one thing and says what it saw.
 
-use super::Expected;
-use crate::oracle::Hook;
+use super::{Expected, Outcome};
+use crate::oracle::{self, Hook};
 use crate::real::RealError;
 use crate::real::counters::Kind;
 use crate::real::evidence::{Evidence, Sign};
@@ -49,6 +49,61 @@ pub(super) fn never_leaves(evidence: &Evidence<'_>, node: &Node, device: &str, k
         packets == 0,
         format!("{packets} packets"),
     )
+}
+
+/// Every pair is answered, or is not, as its outcome says.
+pub(super) fn as_expected(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
+    let lab = evidence.lab();
+    let paths = (lab.scenario().paths)(lab)?;
+    let busy = paths.iter().filter(|path| path.outcome != Outcome::Idle);
+    busy.map(|path| answered(evidence, path)).collect()
+}
+
+/// A pair is answered, or is not, as its outcome says.
+pub(super) fn answered(evidence: &Evidence<'_>, path: &Expected) -> Result<Sign, RealError> {
+    let carried = evidence.carried(path)?;
+    // A Service answers no echo request.
+    let (sent, received) = if path.via.is_none() {
+        (carried.echoes.sent, carried.echoes.received)
+    } else {
+        let answered = carried.requests.answered;
+        (answered + carried.requests.failures.total(), answered)
+    };
+    let whole = [&carried.down, &carried.up].map(|transfer| transfer.completed);
+    let all = received * 10 >= sent * 9;
+    let (word, is_so) = match path.outcome {
+        Outcome::Reply => ("answers", all && whole == [true; 2]),
+        Outcome::SmallOnly => ("answers only what is small to", all && whole == [false; 2]),
+        Outcome::NoReply | Outcome::Idle => ("never answers", received == 0),
+    };
+    let [down, up] = [&carried.down, &carried.up].map(|transfer| transfer.bytes);
+    Ok(Sign::new(
+        format!("{} {word} {}", path.to, path.from),
+        is_so && sent > 0,
+        format!("{received} of {sent} requests, {down} bytes down and {up} up"),
+    ))
+}
+
+/// A counter of the protocols grows in a node or a pod.
+pub(super) fn grows(evidence: &Evidence<'_>, place: &str, counter: &str) -> Sign {
+    let growth = evidence.grown(place, counter);
+    Sign::new(format!("{counter} of {place} grows"), growth > 0, growth)
+}
+
+/// A counter of the protocols does not.
+pub(super) fn rests(evidence: &Evidence<'_>, place: &str, counter: &str) -> Sign {
+    let growth = evidence.grown(place, counter);
+    Sign::new(format!("{counter} of {place} rests"), growth == 0, growth)
+}
+
+/// A device has this MTU.
+pub(super) fn has_mtu(place: &str, device: &str, mtu: u32) -> Result<Sign, RealError> {
+    let found = oracle::link::find(place, device)?.map(|link| link.mtu);
+    Ok(Sign::new(
+        format!("{device} of {place} has MTU {mtu}"),
+        found == Some(mtu),
+        format!("{found:?}"),
+    ))
 }
 
 /// Every pair is answered.

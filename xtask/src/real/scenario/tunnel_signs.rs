@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::{Expected, Outcome};
+use super::Expected;
 use crate::oracle::Mode;
 use crate::oracle::tailscale::Node as Peer;
 use crate::real::RealError;
@@ -98,21 +98,6 @@ pub(super) fn behind_router(
         format!("{} has {address} behind a router", node.name),
         route.gateway.is_some(),
         format!("dev {:?} via {:?}", route.dev, route.gateway),
-    ))
-}
-
-/// A pair is answered, or is not, as its outcome says.
-pub(super) fn answered(evidence: &Evidence<'_>, path: &Expected) -> Result<Sign, RealError> {
-    let echoes = &evidence.carried(path)?.echoes;
-    let (sent, received) = (echoes.sent, echoes.received);
-    let (word, is_so) = match path.outcome {
-        Outcome::Reply | Outcome::SmallOnly => ("answers", received * 10 >= sent * 9),
-        Outcome::NoReply | Outcome::Idle => ("never answers", received == 0),
-    };
-    Ok(Sign::new(
-        format!("{} {word} {}", path.to, path.from),
-        is_so && sent > 0,
-        format!("{received} of {sent} echo requests"),
     ))
 }
 
