@@ -84,6 +84,7 @@ pub fn observe(
         .collect::<Result<_, _>>()?;
     let watched = watches.iter().try_for_each(Watch::await_report);
     let looked = watched
+        .and_then(|()| introduce(&lab))
         .map_err(RealError::from)
         .and_then(|()| Evidence::gather(&lab, duration));
     thread::sleep(SETTLE);
@@ -111,6 +112,14 @@ pub fn observe(
         observed.kept = Some(save(&lab, keep)?);
     }
     Ok(observed)
+}
+
+/// Lets all pairs that talk meet once, so that observers know them: what two strangers send in their
+/// first milliseconds counts for nobody in particular.
+fn introduce(lab: &RealLab) -> Result<(), LabError> {
+    lab.await_talking()?;
+    thread::sleep(SETTLE);
+    Ok(())
 }
 
 /// Every expectation beside what the observers at both ends gave.
@@ -152,7 +161,7 @@ fn cuts(evidence: &Evidence<'_>, given: &[Given]) -> Result<Vec<Judged>, LabErro
         };
         let counted = match cut {
             Cut::Vxlan => evidence.left(&own.node, &CARRIERS, Kind::CutVxlan),
-            Cut::Inner => evidence.left(&own.node, &["flannel.1"], Kind::CutPods),
+            Cut::Inner => evidence.left(&own.node, &["flannel.1"], Kind::PodFragments),
         };
         let pods: Vec<String> = paths().map(|path| path.source.to_string()).collect();
         judged.push(judge::cut(&own.node, &own.reports, &pods, cut, counted));

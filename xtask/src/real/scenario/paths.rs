@@ -39,6 +39,8 @@ pub enum Outcome {
     NoReply,
     /// Small packets are answered, large ones are lost.
     SmallOnly,
+    /// All is answered, but what is large takes seconds.
+    Slow,
     /// Nothing is sent.
     Idle,
 }
@@ -222,6 +224,6 @@ impl Expected {
     /// Whether an echo request is answered.
     #[must_use]
     pub fn answers(&self) -> bool {
-        matches!(self.outcome, Outcome::Reply | Outcome::SmallOnly)
+        !matches!(self.outcome, Outcome::NoReply | Outcome::Idle)
     }
 }

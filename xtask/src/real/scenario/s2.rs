@@ -17,7 +17,7 @@
 use super::paths::{Cut, Views};
 use super::signs::leaves;
 use super::tunnel_signs::{is_direct_at, reached};
-use super::{Expected, Finding, Scenario, s1};
+use super::{Expected, Finding, Outcome, Scenario, s1};
 use crate::lab::LabError;
 use crate::real::counters::Kind;
 use crate::real::evidence::{Evidence, Sign};
@@ -103,7 +103,8 @@ fn paths(lab: &RealLab) -> Result<Vec<Expected>, LabError> {
     for (from, to) in pairs(lab) {
         let path = Expected::of_pods(lab, from, to, views)?;
         let (source, target) = (lab.tailnet(from.1)?, lab.tailnet(to)?);
-        paths.push(path.within(source, target).with_cut(Cut::Inner).as_proxy());
+        let path = path.within(source, target).with_outcome(Outcome::Slow);
+        paths.push(path.with_cut(Cut::Inner).as_proxy());
     }
     Ok(paths)
 }

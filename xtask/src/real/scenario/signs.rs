@@ -6,6 +6,7 @@ use crate::real::RealError;
 use crate::real::counters::Kind;
 use crate::real::evidence::{Evidence, Sign};
 use crate::real::plan::Node;
+use crate::traffic::probe::Transfer;
 
 /// Least packets of a kind that are no coincidence, in the shortest run.
 const SOME: u64 = 10;
@@ -74,6 +75,7 @@ pub(super) fn answered(evidence: &Evidence<'_>, path: &Expected) -> Result<Sign,
     let (word, is_so) = match path.outcome {
         Outcome::Reply => ("answers", all && whole == [true; 2]),
         Outcome::SmallOnly => ("answers only what is small to", all && whole == [false; 2]),
+        Outcome::Slow => ("answers slowly", all && is_slow(&carried.down)),
         Outcome::NoReply | Outcome::Idle => ("never answers", received == 0),
     };
     let [down, up] = [&carried.down, &carried.up].map(|transfer| transfer.bytes);
@@ -82,6 +84,11 @@ pub(super) fn answered(evidence: &Evidence<'_>, path: &Expected) -> Result<Sign,
         is_so && sent > 0,
         format!("{received} of {sent} requests, {down} bytes down and {up} up"),
     ))
+}
+
+/// Whether a transfer took more than a healthy path takes by far, or is under way still.
+fn is_slow(transfer: &Transfer) -> bool {
+    !transfer.completed || transfer.seconds > 1.0
 }
 
 /// A counter of the protocols grows in a node or a pod.
