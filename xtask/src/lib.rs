@@ -5,15 +5,8 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod components;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the agent's own file, which also writes durations"
-    )
-)]
 #[path = "../../observer/src/config/duration.rs"]
-mod duration;
+pub mod duration;
 pub mod lab;
 pub mod oracle;
 pub mod real;
