@@ -32,7 +32,7 @@ use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
 use crate::latency::Silence;
 use crate::path::RelayModes;
-use crate::sweep::{Context, Remembered, Snapshot, assemble, read};
+use crate::sweep::{Context, Remembered, Snapshot, assemble, crossed, read};
 
 use attachments::Attachments;
 pub use error::AgentError;
@@ -178,6 +178,10 @@ impl Agent {
         let devices = self.devices.borrow().clone();
         let points = self.attachments.devices(&devices.devices);
         let numbers = self.intake.paths();
+        let peers = crossed(&self.snapshot, numbers, &self.remembered);
+        for (leg, peers) in self.snapshot.legs.iter_mut().zip(peers) {
+            leg.peers = peers;
+        }
         self.relay
             .advance(&self.snapshot.legs, |path| numbers.pair(path).is_some());
         self.roads

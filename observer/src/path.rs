@@ -4,13 +4,15 @@
 mod class;
 mod classify;
 mod leg;
+mod peers;
 mod relay;
 mod report;
+mod share;
 mod table;
 
 pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
-pub use leg::Leg;
-pub use relay::RelayModes;
+pub use leg::{Crossed, Leg};
+pub use relay::{Moved, RelayModes};
 pub use report::{Device, End, Fragments, PathReport, PointReport, Quantiles};
 pub use table::PathTable;

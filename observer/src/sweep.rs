@@ -4,6 +4,7 @@
 
 mod assemble;
 mod classes;
+mod crossed;
 mod fragments;
 mod legs;
 mod outer;
@@ -13,6 +14,7 @@ mod rows;
 mod seen;
 
 pub use assemble::{Context, Memory, Remembered, assemble};
+pub use crossed::crossed;
 pub use outer::{OuterFlows, Session};
 pub use read::{Snapshot, read};
 pub use rows::{RowStore, RowValue};

@@ -21,6 +21,19 @@ pub struct Leg {
     pub tcp: BTreeMap<SocketAddr, u64>,
     /// Discovery messages, by the far end.
     pub disco: BTreeMap<IpAddr, u64>,
+    /// Data messages by carrier, where they can be counted.
+    pub messages: BTreeMap<RelayMode, u64>,
+    /// What crossed tailscaled's device to or from each peer.
+    pub peers: BTreeMap<IpAddr, Crossed>,
+}
+
+/// What crossed tailscaled's device to or from a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crossed {
+    /// Messages that it makes.
+    pub messages: u64,
+    /// Their bytes, padding left out.
+    pub bytes: u64,
 }
 
 /// Below this share of the tunnel's bytes a carrier carries nothing of it, percent.
@@ -45,6 +58,10 @@ impl Leg {
         sum(&mut self.peer_relay, &more.peer_relay);
         sum(&mut self.tcp, &more.tcp);
         sum(&mut self.disco, &more.disco);
+        sum(&mut self.messages, &more.messages);
+        for (&peer, crossed) in &more.peers {
+            self.peers.entry(peer).or_default().add(*crossed);
+        }
     }
 
     /// How it was carried, if one carrier accounts for it. One far end alone is enough for what goes
@@ -70,7 +87,7 @@ impl Leg {
     }
 
     /// What each mode carried.
-    fn carriers(&self) -> [(RelayMode, u64); 4] {
+    pub(super) fn carriers(&self) -> [(RelayMode, u64); 4] {
         [
             (RelayMode::Direct, self.direct()),
             (RelayMode::Overlay, self.overlay()),
@@ -121,6 +138,14 @@ impl Leg {
     }
 }
 
+impl Crossed {
+    /// Adds what another path of the peer moved.
+    pub const fn add(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.bytes += more.bytes;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +164,7 @@ mod tests {
             tcp: tcp
                 .map(|(last, bytes)| ((address(last), 443).into(), bytes))
                 .collect(),
-            disco: BTreeMap::new(),
+            ..Leg::default()
         }
     }
 

@@ -16,16 +16,11 @@ use crate::path::{
 };
 
 use super::classes::{Classes, Values};
+use super::crossed::{VXLAN_OVERHEAD, moved};
 use super::fragments::fragments;
 use super::proxy::Carried;
 use super::{Direction, RowStore, Snapshot};
 use crate::translation::Known;
-
-/// L3 bytes that VXLAN puts around an inner packet over IPv4 (RFC 7348: IP, UDP, VXLAN, Ethernet).
-const VXLAN_OVERHEAD: u32 = 50;
-
-/// Bytes that a WireGuard message has beside the packet, padding left out.
-const WIREGUARD_OVERHEAD: u32 = 32;
 
 /// What the agent knows beside the maps.
 #[derive(Debug)]
@@ -56,6 +51,12 @@ pub struct Memory {
     reports: u8,
     classes: Classes,
     carried: Carried,
+}
+
+impl Memory {
+    pub(super) const fn seen(&self) -> &Direction {
+        &self.seen
+    }
 }
 
 /// Makes the reports of all paths.
@@ -98,7 +99,7 @@ fn pair_report(
         .remembered
         .remove(&(number, direction))
         .unwrap_or_default();
-    look_again(&mut memory, snapshot, (number, direction), context);
+    look_again(&mut memory, snapshot, (number, direction, pair), context);
     let (seen, values) = (&memory.seen, memory.classes.present(&total));
     let evidence = memory.classes.evidence()?.clone();
     let source_is_local = leaves_a_pod(seen.bits);
@@ -133,7 +134,7 @@ fn pair_report(
 fn look_again(
     memory: &mut Memory,
     snapshot: &Snapshot,
-    key @ (number, direction): (u16, FlowDirection),
+    (number, direction, pair): (u16, FlowDirection, Option<PairKey>),
     context: &mut Context<'_>,
 ) {
     let fresh = snapshot.seen.direction(number, direction);
@@ -151,7 +152,10 @@ fn look_again(
         memory.carried.add(fresh);
     }
     let is_proxy = memory.carried.is_proxy();
-    let relay = relay(&snapshot.rows, key, seen.bits, context.relay);
+    let key = (number, direction);
+    let relay = moved(snapshot, key, pair, &seen).map_or(RelayMode::Unknown, |(moved, _)| {
+        context.relay.of(key, moved)
+    });
     let judge = |seen: &Direction| {
         classify(&Observation {
             path: number,
@@ -183,37 +187,6 @@ fn services(known: &Known, number: u16, address: Option<IpAddr>) -> Vec<SocketAd
     address.map_or_else(Vec::new, |address| {
         known.services(number, address).collect()
     })
-}
-
-/// How tailscaled carries the direction, by what it moved in the tunnel since the last sweep.
-fn relay(
-    rows: &RowStore,
-    (path, direction): (u16, FlowDirection),
-    bits: u32,
-    modes: &mut RelayModes,
-) -> RelayMode {
-    let passed = |hook, carriage| {
-        let site = Site {
-            point: Point::Tunnel,
-            hook,
-        };
-        bits & (1 << trajectory_bit(site, carriage)) != 0
-    };
-    let through = |hook| passed(hook, Carriage::Plain) || passed(hook, Carriage::Vxlan);
-    let hook = match Hook::ALL.map(through) {
-        [true, false] => Hook::Ingress,
-        [false, true] => Hook::Egress,
-        // What comes by the tunnel and leaves by it again is two paths of tailscaled.
-        [true, true] | [false, false] => return RelayMode::Unknown,
-    };
-    let around = if passed(hook, Carriage::Vxlan) {
-        VXLAN_OVERHEAD + WIREGUARD_OVERHEAD
-    } else {
-        WIREGUARD_OVERHEAD
-    };
-    let recent = rows.recent(Row::new(path, Point::Tunnel, direction));
-    let bytes = recent.bytes + recent.segments * u64::from(around);
-    modes.of((path, direction), hook, bytes)
 }
 
 /// Both directions of a reserved path as one report: the order of strangers' addresses says nothing.
@@ -327,7 +300,7 @@ fn peer(snapshot: &Snapshot, seen: &Direction) -> Option<IpAddr> {
 }
 
 /// (source, destination) of packets of this direction.
-fn ends(pair: PairKey, direction: FlowDirection) -> (Option<IpAddr>, Option<IpAddr>) {
+pub(super) fn ends(pair: PairKey, direction: FlowDirection) -> (Option<IpAddr>, Option<IpAddr>) {
     let (low, high) = (Some(pair.low.into()), Some(pair.high.into()));
     match direction {
         FlowDirection::LowToHigh => (low, high),

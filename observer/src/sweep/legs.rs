@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use observer_ebpf::abi::outer::{OuterKey, OuterKind};
 use observer_ebpf::abi::point::Hook;
 
-use crate::path::Leg;
+use crate::path::{Leg, RelayMode};
 
 use super::OuterFlows;
 
@@ -101,11 +101,14 @@ impl Known {
         let is_made_here = key.hook != Hook::Egress as u8 || key.marked == 1;
         if is(OuterKind::WireGuard) && is_own {
             *leg.direct.entry(far).or_default() += without(UDP_HEADER);
+            *leg.messages.entry(RelayMode::Direct).or_default() += packets;
         } else if is(OuterKind::OverlayWireGuard) && is_own {
             *leg.overlay.entry(far).or_default() += without(UDP_HEADER);
+            *leg.messages.entry(RelayMode::Overlay).or_default() += packets;
         } else if is(OuterKind::PeerRelay) && is_made_here && !self.passed_on.contains(&key.session)
         {
             *leg.peer_relay.entry(far).or_default() += without(UDP_HEADER + GENEVE_HEADER);
+            *leg.messages.entry(RelayMode::PeerRelay).or_default() += packets;
         } else if is(OuterKind::MarkedTcp) || is(OuterKind::RelayTcp) {
             let port = u16::try_from(key.session).unwrap_or(0);
             let end = SocketAddr::new(far, port);

@@ -1,0 +1,186 @@
+//! What crossed tailscaled's device since the last sweep, by path and by peer: a peer is the VTEP that
+//! packets in VXLAN are exchanged with, else the far pod. Pure.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use observer_ebpf::abi::biflow::{Carriage, trajectory_bit};
+use observer_ebpf::abi::key::PairKey;
+use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
+use observer_ebpf::abi::row::Row;
+
+use crate::path::{Crossed, Moved, PathTable};
+
+use super::assemble::{Remembered, ends};
+use super::{Direction, Snapshot};
+
+/// L3 bytes that VXLAN puts around an inner packet over IPv4 (RFC 7348: IP, UDP, VXLAN, Ethernet).
+pub(super) const VXLAN_OVERHEAD: u32 = 50;
+/// Bytes that a WireGuard message has beside the packet, padding left out.
+const WIREGUARD_OVERHEAD: u32 = 32;
+/// What a second fragment of a VXLAN packet has beside its part of the packet: IP header and message.
+const FRAGMENT_OVERHEAD: u64 = 20 + WIREGUARD_OVERHEAD as u64;
+
+/// What each peer's paths moved, by [`Hook`] of the device.
+#[must_use]
+pub fn crossed(
+    snapshot: &Snapshot,
+    paths: &PathTable,
+    remembered: &Remembered,
+) -> [BTreeMap<IpAddr, Crossed>; 2] {
+    let mut sums = [BTreeMap::new(), BTreeMap::new()];
+    for (number, pair) in paths.iter() {
+        for direction in FlowDirection::ALL {
+            let key = (number, direction);
+            let fresh = snapshot.seen.direction(number, direction);
+            let known = || remembered.get(&key).map(super::Memory::seen);
+            let Some(seen) = fresh.or_else(known) else {
+                continue;
+            };
+            let Some((moved, messages)) = moved(snapshot, key, Some(pair), seen) else {
+                continue;
+            };
+            let of_hook = sums.get_mut(moved.hook as usize);
+            if let (Some(sum), Some(peer)) = (of_hook, moved.peer.filter(|_| messages > 0)) {
+                let bytes = moved.bytes;
+                sum.entry(peer)
+                    .or_insert_with(Crossed::default)
+                    .add(Crossed { messages, bytes });
+            }
+        }
+    }
+    sums
+}
+
+/// What one direction of a path moved in the tunnel, and the number of messages that makes; `None` if it
+/// is not there, or comes by the tunnel and leaves by it again, which is two paths of tailscaled.
+pub(super) fn moved(
+    snapshot: &Snapshot,
+    (path, direction): (u16, FlowDirection),
+    pair: Option<PairKey>,
+    seen: &Direction,
+) -> Option<(Moved, u64)> {
+    let passed = |hook, carriage| {
+        let site = Site {
+            point: Point::Tunnel,
+            hook,
+        };
+        seen.bits & (1 << trajectory_bit(site, carriage)) != 0
+    };
+    let through = |hook| passed(hook, Carriage::Plain) || passed(hook, Carriage::Vxlan);
+    let hook = match Hook::ALL.map(through) {
+        [true, false] => Hook::Ingress,
+        [false, true] => Hook::Egress,
+        [true, true] | [false, false] => return None,
+    };
+    let is_vxlan = passed(hook, Carriage::Vxlan);
+    let around = u64::from(if is_vxlan {
+        VXLAN_OVERHEAD + WIREGUARD_OVERHEAD
+    } else {
+        WIREGUARD_OVERHEAD
+    });
+    let peer = if is_vxlan {
+        let mut outer = seen.outer.iter();
+        outer.find_map(|&(point, hash)| {
+            let mut peers = snapshot.outer.peers(point, hash);
+            peers.next().filter(|_| point == Point::Tunnel)
+        })
+    } else {
+        pair.and_then(|pair| {
+            let (source, destination) = ends(pair, direction);
+            match hook {
+                Hook::Ingress => source,
+                Hook::Egress => destination,
+            }
+        })
+    };
+    let recent = snapshot
+        .rows
+        .recent(Row::new(path, Point::Tunnel, direction));
+    let cut = recent.first_outer_fragments;
+    let bytes = recent.bytes + recent.segments * around + cut * FRAGMENT_OVERHEAD;
+    Some((Moved { hook, peer, bytes }, recent.segments + cut))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
+    use observer_ebpf::abi::key::{Address, FlowKey};
+    use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
+
+    use super::*;
+    use crate::sweep::RowValue;
+
+    const EPOCH: u32 = 7;
+    const DIRECTION: FlowDirection = FlowDirection::LowToHigh;
+
+    /// One flow from 10.42.1.2 to 10.42.2.2 with three packets of 300 bytes, one of them cut around.
+    fn of(carriage: Carriage, hooks: &[Hook]) -> [Vec<(String, u64, u64)>; 2] {
+        let mut paths = PathTable::default();
+        let [low, high] = [1, 2].map(|node| Address::v4([10, 42, node, 2]));
+        let (path, _) = paths.assign(PairKey { low, high }).expect("a number");
+        let assignment = Assignment {
+            path,
+            rate: 0,
+            flags: 0,
+        };
+        let mut flow = BiflowRecord {
+            assignment: assignment.word(),
+            ..BiflowRecord::default()
+        };
+        let mut snapshot = Snapshot::default();
+        let mut bits = 0;
+        for &hook in hooks {
+            let site = Site {
+                point: Point::Tunnel,
+                hook,
+            };
+            bits |= 1_u64 << trajectory_bit(site, carriage);
+            let ends = [[100, 64, 0, 1], [100, 64, 0, 2]].map(Address::v4);
+            let key = OuterKey::new(site, OuterKind::Vxlan, ends[0], ends[1]);
+            snapshot.outer.add(key, &OuterFlowRecord::default());
+            flow.points[Point::Tunnel.index()].outer[DIRECTION as usize] = key.hash();
+        }
+        flow.trajectory[DIRECTION as usize] = Trajectory {
+            current: u64::from(EPOCH) << 32 | bits,
+            previous: 0,
+        };
+        snapshot.seen.add(&FlowKey::default(), &flow, EPOCH);
+        let value = RowValue {
+            bytes: 300,
+            segments: 3,
+            first_outer_fragments: 1,
+            ..RowValue::default()
+        };
+        let row = Row::new(path, Point::Tunnel, DIRECTION);
+        snapshot.rows.update(HashMap::from([(row.index(), value)]));
+        crossed(&snapshot, &paths, &Remembered::new()).map(|sums| {
+            let listed = sums.into_iter();
+            listed
+                .map(|(peer, sum)| (peer.to_string(), sum.messages, sum.bytes))
+                .collect()
+        })
+    }
+
+    #[test]
+    fn packets_in_vxlan_are_the_far_vteps_and_plain_ones_the_far_pods() {
+        let [vxlan, plain] = [300 + 3 * 82 + 52, 300 + 3 * 32 + 52];
+        for (carriage, hook, peer, bytes) in [
+            (Carriage::Vxlan, Hook::Egress, "100.64.0.2", vxlan),
+            (Carriage::Vxlan, Hook::Ingress, "100.64.0.1", vxlan),
+            (Carriage::Plain, Hook::Egress, "10.42.2.2", plain),
+            (Carriage::Plain, Hook::Ingress, "10.42.1.2", plain),
+        ] {
+            let found = of(carriage, &[hook]);
+            assert_eq!(found[hook as usize], [(peer.to_owned(), 4, bytes)]);
+            assert_eq!(found[1 - hook as usize], []);
+        }
+    }
+
+    #[test]
+    fn what_comes_by_the_tunnel_and_leaves_by_it_again_is_no_peers() {
+        assert_eq!(of(Carriage::Plain, &Hook::ALL), [vec![], vec![]]);
+    }
+}
