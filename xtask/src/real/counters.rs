@@ -37,7 +37,7 @@ pub enum Kind {
     Fragments,
     /// First fragments of VXLAN: one per packet that was cut.
     CutVxlan,
-    /// First fragments of packets between pods.
+    /// Fragments of packets between pods, first and later ones.
     CutPods,
     /// Data packets of `WireGuard`, whoever sends them.
     WireGuard,
@@ -76,7 +76,7 @@ impl Kind {
             Self::Fragments => "meta protocol ip ip frag-off & 0x3fff != 0",
             Self::CutVxlan => "udp dport 8472 ip frag-off & 0x3fff == 0x2000",
             Self::CutPods => {
-                "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 ip frag-off & 0x3fff == 0x2000"
+                "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 ip frag-off & 0x3fff != 0"
             }
             // Type 4 and three reserved bytes open the payload.
             Self::WireGuard => "udp length >= 40 @th,64,32 0x04000000",
