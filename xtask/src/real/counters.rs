@@ -37,8 +37,8 @@ pub enum Kind {
     Fragments,
     /// First fragments of VXLAN: one per packet that was cut.
     CutVxlan,
-    /// First fragments of packets between pods.
-    CutPods,
+    /// Fragments of packets between pods.
+    PodFragments,
     /// Data packets of `WireGuard`, whoever sends them.
     WireGuard,
 }
@@ -55,7 +55,7 @@ impl Kind {
         Self::MarkedTcp,
         Self::Fragments,
         Self::CutVxlan,
-        Self::CutPods,
+        Self::PodFragments,
         Self::WireGuard,
     ];
 
@@ -75,8 +75,8 @@ impl Kind {
             Self::MarkedTcp => "meta mark & 0xff0000 == 0x80000 meta l4proto tcp",
             Self::Fragments => "meta protocol ip ip frag-off & 0x3fff != 0",
             Self::CutVxlan => "udp dport 8472 ip frag-off & 0x3fff == 0x2000",
-            Self::CutPods => {
-                "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 ip frag-off & 0x3fff == 0x2000"
+            Self::PodFragments => {
+                "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 ip frag-off & 0x3fff != 0"
             }
             // Type 4 and three reserved bytes open the payload.
             Self::WireGuard => "udp length >= 40 @th,64,32 0x04000000",

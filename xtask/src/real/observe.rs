@@ -152,7 +152,7 @@ fn cuts(evidence: &Evidence<'_>, given: &[Given]) -> Result<Vec<Judged>, LabErro
         };
         let counted = match cut {
             Cut::Vxlan => evidence.left(&own.node, &CARRIERS, Kind::CutVxlan),
-            Cut::Inner => evidence.left(&own.node, &["flannel.1"], Kind::CutPods),
+            Cut::Inner => evidence.left(&own.node, &["flannel.1"], Kind::PodFragments),
         };
         let pods: Vec<String> = paths().map(|path| path.source.to_string()).collect();
         judged.push(judge::cut(&own.node, &own.reports, &pods, cut, counted));
