@@ -169,13 +169,6 @@ impl RealLab {
         })
     }
 
-    /// Lets the main table decide about pods before the tailnet's does (rule 5270): flannel's routes
-    /// count again.
-    pub fn pods_by_main(&self, node: &Node) -> Result<(), LabError> {
-        let line = format!("rule add to {} lookup main priority 5200", flannel::NETWORK);
-        self.ip(&node.name, &[&line])
-    }
-
     /// Keeps a node's tailscaled from sending to these networks, so that its choice of endpoints is
     /// known: rules for its mark, in a table of the lab's own.
     pub fn keep_tunnel_from(&self, node: &Node, what: &str) -> Result<(), LabError> {

@@ -15,7 +15,7 @@
 //! nodes' addresses, now this way and now that.
 
 use super::paths::{Cut, Views};
-use super::signs::leaves;
+use super::signs::{grows, has_mtu, leaves};
 use super::tunnel_signs::{is_direct_at, reached};
 use super::{Expected, Finding, Outcome, Scenario, s1};
 use crate::lab::LabError;
@@ -119,13 +119,21 @@ fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
             is_direct_at(mode, &[address])
         })?);
         signs.push(leaves(evidence, node, "flannel.1", Kind::WireGuard));
-        signs.push(leaves(evidence, node, "flannel.1", Kind::Fragments));
-        let made = evidence.grown(from, "IpFragCreates");
-        signs.push(Sign::new(
-            format!("{from} cuts its own packets"),
-            made > 0,
-            format!("{made} fragments"),
-        ));
+        signs.push(leaves(evidence, node, "flannel.1", Kind::PodFragments));
+        signs.push(has_mtu(from, "eth0", 1230)?);
+        signs.push(grows(evidence, from, "IpFragCreates"));
+        signs.push(refused(evidence, from));
     }
     Ok(signs)
+}
+
+/// tailscaled in a pod counts what it could not send: batches with datagrams too long for eth0.
+fn refused(evidence: &Evidence<'_>, pod: &str) -> Sign {
+    let name = "tailscaled_outbound_dropped_packets_total";
+    let lost = evidence.tailscaled(pod, name, &[("reason", "error")]);
+    Sign::new(
+        format!("tailscaled of {pod} loses batches that are too long"),
+        lost > 0,
+        format!("{lost} packets"),
+    )
 }

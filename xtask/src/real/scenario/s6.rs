@@ -77,7 +77,7 @@ pub(super) fn on_vmnet(lab: &RealLab) -> Result<(), LabError> {
 
 /// A rule before 5270 gives the pods back to the main table.
 pub(super) fn undo(lab: &RealLab) -> Result<(), LabError> {
-    lab.on_every_node(|node| lab.pods_by_main(node))?;
+    lab.on_every_node(|node| lab.prefer_main(node, NETWORK))?;
     lab.await_pod_roads("flannel.1")?;
     lab.await_talking()
 }
