@@ -1,4 +1,4 @@
-//! Fragments that a pod makes count once for its path, on both nodes, whatever br_netfilter joins and
+//! Fragments that a pod makes count once for its path, on both nodes, whatever `br_netfilter` joins and
 //! cuts again on the bridge.
 
 use xtask::lab::{BridgeNetfilter, Options, Pod, Scenario};
@@ -57,7 +57,9 @@ fn check(test: &str, bridge_netfilter: BridgeNetfilter) {
         let found = fragments(&sweep, pods);
         assert_eq!(found, Some(wanted), "{}", agent.node());
     }
-    agents.into_iter().for_each(|agent| drop(Agent::end(agent)));
+    for agent in agents {
+        agent.end();
+    }
 }
 
 /// More than the first requests, fewer than all.
