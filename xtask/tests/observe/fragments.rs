@@ -5,7 +5,6 @@ use xtask::lab::{BridgeNetfilter, Options, Pod, Scenario};
 use xtask::oracle::Counters;
 use xtask::traffic::{Ping, Place, Stop};
 
-use super::agent::Agent;
 use super::bench::{agents_on, lab, options, silence, turn};
 use super::output::Sweep;
 
