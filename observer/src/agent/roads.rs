@@ -10,10 +10,11 @@ use observer_ebpf::abi::point::{Hook, Point};
 
 use super::detours::Detours;
 use crate::diagnosis::{
-    DetourFacts, Endpoint, Finding, PairFacts, double_encapsulation, relay_detour,
+    DetourFacts, Endpoint, Finding, MixedFacts, PairFacts, double_encapsulation, mixed_peers,
+    relay_detour,
 };
 use crate::interfaces::{Device as Interface, NetlinkError, Snapshot as Devices, WantedUnderlays};
-use crate::path::{Device, PathReport, RelayMode, RelayModes, UnderlayKind};
+use crate::path::{Class, Device, Leg, PathReport, RelayMode, RelayModes, UnderlayKind};
 use crate::routing::{BYPASS_MARK, RouteQuestion, Routing, UnderlayRules, underlay_kind};
 use crate::sweep::{OuterFlows, Snapshot};
 
@@ -179,7 +180,15 @@ impl Roads {
         for path in live.iter().filter(|path| is_one_road(path.relay, relay)) {
             self.detours.take_path(&peer(path), path, leg, now);
         }
+        let vxlan = in_vxlan(&live, leg);
         for path in live {
+            let mixed = mixed_peers(&MixedFacts {
+                node,
+                path,
+                vxlan,
+                leg,
+                endpoints: &self.endpoints,
+            });
             let peer = peer(path);
             let before = self.detours.before(&peer);
             let encapsulation = double_encapsulation(&PairFacts {
@@ -198,7 +207,7 @@ impl Roads {
                 silent: &self.detours.silent,
                 user_mode: self.detours.user_mode.as_ref(),
             });
-            for found in encapsulation.into_iter().chain(detour) {
+            for found in encapsulation.into_iter().chain(mixed).chain(detour) {
                 let is_it = |known: &&mut Finding| {
                     (known.cause, &known.subject) == (found.cause, &found.subject)
                 };
@@ -212,6 +221,16 @@ impl Roads {
         findings.sort_by_key(|found| Reverse(found.cost));
         findings
     }
+}
+
+/// What the tunnel got in VXLAN, in bytes of the messages it makes.
+fn in_vxlan(live: &[&PathReport], leg: &Leg) -> u64 {
+    let wrapped = live
+        .iter()
+        .filter(|path| path.class == Some(Class::VxlanTailscale));
+    let peers: BTreeSet<_> = wrapped.filter_map(|path| path.peer).collect();
+    let crossed = peers.iter().filter_map(|peer| leg.peers.get(peer));
+    crossed.map(|crossed| crossed.bytes).sum()
 }
 
 /// Whether the round trips of a sweep are all those of one road: no change of it is under way, and of a

@@ -83,7 +83,7 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
 }
 
 /// What a round trip takes between pod and tunnel: an estimate of what each further layer costs.
-fn inside_the_node(path: &PathReport) -> u64 {
+pub(super) fn inside_the_node(path: &PathReport) -> u64 {
     let pod = [Point::Port, Point::Bridge]
         .iter()
         .find_map(|point| path.points.get(point)?.rtt);
@@ -138,12 +138,12 @@ fn endpoints(facts: &PairFacts<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod fixture {
     use crate::path::{Encapsulation, End, Layer, PointReport, RelayMode};
 
     use super::*;
 
-    fn endpoint(address: &str, on_link: bool) -> Endpoint {
+    pub(in crate::diagnosis) fn endpoint(address: &str, on_link: bool) -> Endpoint {
         let underlay = if on_link {
             UnderlayKind::Lan
         } else {
@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    fn path(class: Class, packets: u64) -> PathReport {
+    pub(in crate::diagnosis) fn path(class: Class, packets: u64) -> PathReport {
         let end = |node: &str| End {
             node: Some(node.to_owned()),
             address: None,
@@ -192,6 +192,12 @@ mod tests {
             proxy: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{endpoint, path};
+    use super::*;
 
     fn find(class: Class, endpoints: &[Endpoint]) -> Option<Finding> {
         let path = path(class, 12);
