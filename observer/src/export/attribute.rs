@@ -11,6 +11,8 @@ pub enum Value {
     Integer(i64),
     /// A real number.
     Real(f64),
+    /// True or false.
+    Flag(bool),
 }
 
 /// A name from [`super::names`] and its value.
@@ -47,6 +49,12 @@ impl From<String> for Value {
 impl From<u32> for Value {
     fn from(number: u32) -> Self {
         Self::Integer(number.into())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn attribute(attribute: &Attribute) -> KeyValue {
         Value::Text(text) => any_value::Value::StringValue(text.clone().into_owned()),
         Value::Integer(number) => any_value::Value::IntValue(*number),
         Value::Real(number) => any_value::Value::DoubleValue(*number),
+        Value::Flag(flag) => any_value::Value::BoolValue(*flag),
     };
     key_value(attribute.name, value)
 }

@@ -30,6 +30,7 @@ enum Scalar<'a> {
     Text(&'a str),
     Integer(i64),
     Real(f64),
+    Flag(bool),
 }
 
 impl<'a> Line<'a> {
@@ -39,6 +40,7 @@ impl<'a> Line<'a> {
                 Value::Text(text) => Scalar::Text(text),
                 Value::Integer(number) => Scalar::Integer(*number),
                 Value::Real(number) => Scalar::Real(*number),
+                Value::Flag(flag) => Scalar::Flag(*flag),
             };
             (attribute.name, value)
         });

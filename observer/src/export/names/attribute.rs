@@ -54,6 +54,8 @@ pub const CLASS: &str = "netpath.class";
 pub const ENCAP: &str = "netpath.encap";
 /// Layers of that stack.
 pub const ENCAP_DEPTH: &str = "netpath.encap.depth";
+/// An end is a proxy of Tailscale in a pod, whose WireGuard is the stack's innermost layer.
+pub const PROXY: &str = "netpath.proxy";
 /// `lan`, `vmnet` or `wan`, where decided.
 pub const UNDERLAY: &str = "netpath.underlay";
 /// How Tailscale carries it: `direct`, `derp`, `peer_relay`, `unknown`; `none` if it does not.
@@ -224,6 +226,12 @@ const TABLE: &[Attribute] = &[
         "Encapsulation stack, outer layer first, such as `wireguard>vxlan`; `none` without any",
     ),
     row(ENCAP_DEPTH, "int", Place::Span, "Layers of that stack"),
+    row(
+        PROXY,
+        "bool",
+        Place::Span,
+        "An end is a proxy of Tailscale in a pod, whose WireGuard is the innermost layer",
+    ),
     row(
         UNDERLAY,
         "string",

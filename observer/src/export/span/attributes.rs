@@ -161,6 +161,7 @@ fn road(list: &mut List, path: &PathReport) {
             list.add(name::ENCAP_DEPTH, depth);
         }
     }
+    list.some(name::PROXY, path.proxy);
     list.some(name::UNDERLAY, path.underlay.map(|kind| kind.to_string()));
     if let Some((mtu, device)) = &path.mtu {
         list.add(name::MTU_EFFECTIVE, *mtu);

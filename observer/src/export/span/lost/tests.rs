@@ -38,6 +38,7 @@ fn text<'a>(span: &'a Span, name: &str) -> Option<&'a str> {
     match &attributes.find(|one| one.name == name)?.value {
         Value::Text(text) => Some(text),
         Value::Integer(_) | Value::Real(_) => Some("number"),
+        Value::Flag(flag) => Some(if *flag { "true" } else { "false" }),
     }
 }
 

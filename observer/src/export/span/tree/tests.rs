@@ -49,6 +49,7 @@ fn text<'a>(span: &'a Span, name: &str) -> Option<&'a str> {
     match &attribute.value {
         Value::Text(text) => Some(text),
         Value::Integer(_) | Value::Real(_) => Some("number"),
+        Value::Flag(flag) => Some(if *flag { "true" } else { "false" }),
     }
 }
 
@@ -194,6 +195,7 @@ fn a_root_says_who_which_road_and_what_was_found() {
         (name::CLASS, "vxlan-lan"),
         (name::ENCAP, "vxlan"),
         (name::ENCAP_DEPTH, "number"),
+        (name::PROXY, "false"),
         (name::UNDERLAY, "lan"),
         (name::TAILSCALE_MODE, "none"),
         (name::MTU_BOTTLENECK, "flannel.1"),
