@@ -57,6 +57,11 @@ impl PeerModes {
             .retain(|peer, _| sweeps.iter().any(|leg| leg.peers.contains_key(peer)));
     }
 
+    /// True if a peer's mode is this one.
+    pub(super) fn has(&self, mode: RelayMode) -> bool {
+        self.said.values().any(|said| said.mode == Some(mode))
+    }
+
     /// What stands out over so many sweeps, if enough moved in them.
     fn dealt(&self, length: usize, round: u64) -> BTreeMap<IpAddr, RelayMode> {
         let sweeps: Vec<_> = self.sweeps.iter().take(length).collect();
