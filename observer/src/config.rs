@@ -118,12 +118,9 @@ pub enum ConfigError {
         /// As given.
         value: String,
         /// What it must be.
-        reason: &'static str,
+        reason: String,
     },
 }
-
-/// The least ring the kernel takes: one page.
-const RING_MIN: u32 = 4096;
 
 impl Config {
     /// Reads the file, if one is given, lays the command line over it and checks every value.
@@ -177,14 +174,7 @@ impl Config {
             1024..=4_194_304,
             "1,024 to 4,194,304",
         )?;
-        let ring = u128::from(file.ring_bytes);
-        in_range(
-            "ring_bytes",
-            ring,
-            RING_MIN.into()..=1 << 30,
-            "at least a page, 4,096",
-        )?;
-        power_of_two("ring_bytes", file.ring_bytes)?;
+        ring(file.ring_bytes, rustix::param::page_size())?;
         power_of_two("sample_one_in", file.sample_one_in)?;
         in_range(
             "interfaces.ports",
@@ -224,7 +214,7 @@ fn in_range(
     key: &'static str,
     value: u128,
     range: std::ops::RangeInclusive<u128>,
-    reason: &'static str,
+    reason: &str,
 ) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
@@ -232,8 +222,15 @@ fn in_range(
     Err(ConfigError::Range {
         key,
         value: value.to_string(),
-        reason,
+        reason: reason.to_owned(),
     })
+}
+
+/// The kernel takes a power of two of whole pages, which are larger on some machines than on others.
+fn ring(bytes: u32, page: usize) -> Result<(), ConfigError> {
+    let least = format!("at least a page of this machine, {page}, and at most 1 GiB");
+    in_range("ring_bytes", bytes.into(), page as u128..=1 << 30, &least)?;
+    power_of_two("ring_bytes", bytes)
 }
 
 fn power_of_two(key: &'static str, value: u32) -> Result<(), ConfigError> {
@@ -243,7 +240,7 @@ fn power_of_two(key: &'static str, value: u32) -> Result<(), ConfigError> {
     Err(ConfigError::Range {
         key,
         value: value.to_string(),
-        reason: "must be a power of two",
+        reason: "must be a power of two".to_owned(),
     })
 }
 
@@ -314,6 +311,25 @@ mod tests {
             let error = check(text).expect_err(text);
             assert!(error.contains(&format!("`{key} = ")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_ring_is_whole_pages_of_the_machine_that_it_is_on() {
+        for (bytes, page, fits) in [
+            (4_096, 4_096, true),
+            (2_048, 4_096, false),
+            (65_536, 65_536, true),
+            (32_768, 65_536, false),
+            (3 * 65_536, 65_536, false),
+        ] {
+            let checked = ring(bytes, page).map_err(|error| error.to_string());
+            assert_eq!(checked.is_ok(), fits, "{bytes} of {page}: {checked:?}");
+        }
+        let error = ring(32_768, 65_536).expect_err("half a page").to_string();
+        assert!(error.contains("65536"), "{error}");
+        let page = rustix::param::page_size();
+        assert!(check(&format!("ring_bytes = {page}")).is_ok());
+        assert!(check(&format!("ring_bytes = {}", page / 2)).is_err());
     }
 
     #[test]

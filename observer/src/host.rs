@@ -154,7 +154,7 @@ impl HostObserver {
             }
             Err(reason) => {
                 let unread = Unread {
-                    cell: refuse(self, reason),
+                    cell: refuse(self, reason.into()),
                     ifindex: 0,
                     length: seen.length,
                     site: seen.site,

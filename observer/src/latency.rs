@@ -11,5 +11,5 @@ mod round_trip;
 pub use identity::Identity;
 pub use join::{Joiner, JoinerCounts};
 pub use lost::{Half, Lost, Silence, Unanswered};
-pub use pace::Pace;
+pub use pace::{BUDGET, Pace, lost_records};
 pub use round_trip::{RoundTrip, Side, Sighting};

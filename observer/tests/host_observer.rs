@@ -6,6 +6,8 @@ use observer_ebpf::abi::counter::{Counter, Loss};
 use observer_ebpf::abi::key::{Address, NetworkKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::fixtures::{self, Expected, Fixture, Place, layers};
+use observer_ebpf::parse::{Malformed, NotOurs};
+use observer_ebpf::step::{Unread, refuse, tell_unread};
 use observer_ebpf::units::Monotonic;
 
 /// Every address may be a pod's, budgets that no test spends.
@@ -150,4 +152,34 @@ fn datagrams_beyond_the_bound_count_on_the_first_ones_path_and_in_the_ledger() {
     let fragments: Vec<_> = observer.fragments().map(|(_, row)| row.inner).collect();
     assert_eq!(fragments, [128]);
     assert_eq!(observer.counter(Loss::DatagramsHidden.into()), 72);
+}
+
+#[test]
+fn a_frame_whose_headers_cannot_be_read_is_counted_for_that_alone_and_told() {
+    let observer = observer(Sizes::default());
+    let cell = refuse(&observer, Loss::HeadersUnreadable.into());
+    let site = Site {
+        point: Point::Bridge,
+        hook: Hook::Ingress,
+    };
+    let unread = Unread {
+        cell,
+        ifindex: 7,
+        length: 900,
+        site,
+    };
+    tell_unread(&observer, &unread);
+    let losses = Loss::ALL.map(|(loss, _)| Counter::Loss(loss));
+    let lies = Malformed::ALL.map(|(reason, _)| Counter::Malformed(reason));
+    let others = NotOurs::ALL.map(|(reason, _)| Counter::NotOurs(reason));
+    let all = losses.into_iter().chain(lies).chain(others);
+    let counted: Vec<_> = all.filter(|&cell| observer.counter(cell) > 0).collect();
+    let wanted = [Loss::Frames, Loss::HeadersUnreadable].map(Counter::Loss);
+    assert_eq!(counted, wanted);
+    let told: Vec<_> = observer
+        .take_events()
+        .iter()
+        .map(|event| event.probe)
+        .collect();
+    assert_eq!(told, [Loss::HeadersUnreadable as u32]);
 }

@@ -244,12 +244,12 @@ fn the_reader_counts_by_the_names_that_the_agent_writes() {
 #[tokio::test]
 async fn a_file_that_is_full_ends_the_sink_with_its_name() {
     let folder = Folder::new("full");
-    let mut sink = Sink::start(Path::new("/dev/full"), &folder.file("metrics"));
+    let sink = Sink::start(Path::new("/dev/full"), &folder.file("metrics"));
     let run = Run::start(&sink.endpoint, "n1");
     run.handle
         .send(vec![span(0, Kind::Client, None)], 0, Duration::ZERO);
     assert_eq!(run.finish().await, [0, 1]);
-    let (well, words) = sink.ended();
+    let (well, words) = sink.terminate();
     assert!(!well);
     assert!(
         words.contains("0 spans, 0 points, 1 requests, 1 refused"),

@@ -28,7 +28,7 @@ mod scenario;
 mod sockets;
 mod status;
 mod steering;
-mod steps;
+pub(crate) mod steps;
 pub mod tcp_delay;
 pub mod topology;
 pub mod wireguard;

@@ -5,6 +5,8 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod components;
+#[path = "../../observer/src/config/duration.rs"]
+pub mod duration;
 pub mod lab;
 pub mod oracle;
 pub mod real;

@@ -6,6 +6,7 @@
 //! way, removes everything. See `docs/real-lab.md`.
 
 mod await_true;
+mod barriers;
 mod control;
 pub mod counters;
 mod error;
@@ -16,17 +17,22 @@ mod judge;
 pub mod layout;
 mod load;
 mod machine;
+mod mesh;
+pub mod needs;
 pub mod observe;
 pub mod plan;
 mod pods;
 pub mod relays;
+mod renumbering;
 pub mod scenario;
 pub mod state;
 pub mod status;
 mod steering;
 mod summary;
 pub mod tailscaled;
+mod telemetry;
 pub mod verify;
+mod vpn;
 pub mod watch;
 mod wires;
 
@@ -60,7 +66,7 @@ impl RealLab {
     ///
     /// What a killed run left is removed first; a lab that is up is refused.
     pub fn up(scenario: &'static Scenario, seed: u64) -> Result<Self, LabError> {
-        let programs = Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))?;
+        let programs = needs::programs()?;
         let plan = Plan::new(scenario.layout, seed);
         let claimed = removal::claim_record(NAME, State::new(scenario.id, &plan));
         let ledger = claimed.map_err(one_at_a_time)?;
@@ -94,7 +100,7 @@ impl RealLab {
         let ledger = Ledger::<State>::open(NAME)?;
         let state = ledger.record();
         let scenario = scenario::find(&state.scenario).map_err(LabError::Options)?;
-        let programs = Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))?;
+        let programs = needs::programs()?;
         Ok(Self {
             scenario,
             plan: Plan::new(scenario.layout, state.seed),

@@ -1,7 +1,7 @@
 //! The JSON lines of one agent, collected: the latest object of every path, every finding once.
 //! What it does not know it keeps as text or leaves out; it never refuses a line. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -120,6 +120,8 @@ pub(crate) struct Fix {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Reports {
     paths: BTreeMap<(String, String), Path>,
+    /// Classes of traffic that is counted together.
+    collected: BTreeSet<String>,
     findings: Vec<Finding>,
     sweeps: u64,
     words: String,
@@ -157,6 +159,9 @@ impl Reports {
             path.source.address.clone(),
             path.destination.address.clone(),
         ) else {
+            if path.packets > 0 {
+                self.collected.extend(path.class);
+            }
             return;
         };
         if path.present == Some(false) {
@@ -184,6 +189,11 @@ impl Reports {
     /// The latest object of an ordered pair of addresses.
     pub(crate) fn path(&self, source: &str, destination: &str) -> Option<&Path> {
         self.paths.get(&(source.to_owned(), destination.to_owned()))
+    }
+
+    /// Whether traffic of this class was counted that has no addresses.
+    pub(crate) fn has_class(&self, class: &str) -> bool {
+        self.collected.contains(class)
     }
 
     /// Every path that packets take, the collected traffic without addresses left out.

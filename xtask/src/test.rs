@@ -3,6 +3,7 @@
 
 mod execution;
 mod libtest;
+mod real;
 mod score;
 mod skips;
 mod suites;
@@ -16,6 +17,7 @@ use clap::Args;
 use crate::check::{CHECKS, Check};
 use crate::cli::exit::Exit;
 use crate::command::CommandError;
+use crate::real::RealError;
 use crate::report;
 use crate::setup::{self, SetupError};
 use score::Score;
@@ -30,7 +32,7 @@ pub struct TestArgs {
     /// Also run on other kernels
     #[arg(long)]
     pub kernels: bool,
-    /// Also run against the real components
+    /// Also run every scenario with real components under observers
     #[arg(long)]
     pub real: bool,
     /// Only tests whose name contains this; the checks are left out then
@@ -46,6 +48,9 @@ pub enum TestError {
     /// A program could not be started.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// The real lab's observers could not be built.
+    #[error(transparent)]
+    Real(#[from] RealError),
     /// The list of allowed skips cannot be read.
     #[error("read {path}: {cause}; a line is `test-name: reason`")]
     AllowedSkips {
@@ -78,6 +83,9 @@ pub fn run(options: &TestArgs) -> Result<Exit, TestError> {
         scores.extend(CHECKS.map(Check::run).iter().map(Score::of_check));
     }
     scores.extend(execution::run_all(filter)?);
+    if options.real {
+        scores.extend(real::run_all(filter)?);
+    }
     if filter.is_some() && scores.is_empty() {
         scores.push(Score::broken("filter", "no test's name contains it"));
     }

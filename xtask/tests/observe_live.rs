@@ -45,6 +45,8 @@ mod load_paths;
 mod load_scan;
 #[path = "observe/no_reply.rs"]
 mod no_reply;
+#[path = "observe/node_addresses.rs"]
+mod node_addresses;
 #[path = "observe/output.rs"]
 mod output;
 #[path = "observe/paths.rs"]

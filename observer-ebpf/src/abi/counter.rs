@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use crate::parse::{Malformed, NotOurs, Packet};
+use crate::parse::{Malformed, NotOurs, Packet, Rejected};
 
 /// Ways to lose something that are not the parser's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Loss {
     AnnounceBudget = 4,
     /// Selected round trips that found their budget spent.
     RoundTripBudget = 5,
-    /// Events that found the ring full.
+    /// Announcements and refusals that found the ring full.
     RingFull = 6,
     /// Packets whose outer flow got no entry: `outer_flows` was full or the insert budget spent.
     OuterFlowsFull = 7,
@@ -31,7 +31,7 @@ pub enum Loss {
     DatagramsHidden = 9,
     /// Frames whose headers had to be copied because they lay outside the linear part.
     HeadersCopied = 10,
-    /// Frames whose headers could not be copied either.
+    /// Frames whose headers could not be copied either: no more is known of them.
     HeadersUnreadable = 11,
     /// Armed packets that nobody answered within 4 s and that a later one replaced.
     ProbesStale = 12,
@@ -39,10 +39,12 @@ pub enum Loss {
     Samples = 13,
     /// Refusals that were counted and not told, because the messages of the window were spent.
     MessageBudget = 14,
+    /// Records of round trips that found the ring full.
+    RoundTripRingFull = 15,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 15;
+pub const LOSSES: u32 = 16;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -116,6 +118,7 @@ impl Loss {
         (Self::ProbesStale, "probes_stale"),
         (Self::Samples, "samples"),
         (Self::MessageBudget, "message_budget"),
+        (Self::RoundTripRingFull, "round_trip_ring_full"),
     ];
 }
 
@@ -139,6 +142,16 @@ impl Counter {
             Self::Loss(loss) => loss as u32,
             Self::NotOurs(reason) => LOSSES + reason as u32,
             Self::Malformed(reason) => LOSSES + NotOurs::COUNT + reason as u32,
+        }
+    }
+}
+
+impl From<Rejected> for Counter {
+    #[inline(always)]
+    fn from(reason: Rejected) -> Self {
+        match reason {
+            Rejected::NotOurs(reason) => Self::NotOurs(reason),
+            Rejected::Malformed(reason) => Self::Malformed(reason),
         }
     }
 }

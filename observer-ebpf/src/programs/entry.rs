@@ -12,7 +12,7 @@ use aya_ebpf::programs::TcContext;
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::row::Row;
-use observer_ebpf::parse::{Bytes, Expand, Framing, Malformed, Packet, Window, parse_into};
+use observer_ebpf::parse::{Bytes, Expand, Framing, Packet, Window, parse_into};
 use observer_ebpf::step::{
     Frame, MOST, Tables, Unread, further, observe, refuse, rest, tell_unread,
 };
@@ -200,15 +200,12 @@ fn unusual(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
         kernel.count(Loss::HeadersCopied.into(), 1);
         parsed = match Head::copy(ctx, room, length as usize) {
             Some(head) => parse_into(&head, framing, expand, length, packet),
-            None => {
-                kernel.count(Loss::HeadersUnreadable.into(), 1);
-                Err(Malformed::Empty.into())
-            }
+            None => return refuse(&kernel, Loss::HeadersUnreadable.into()),
         };
     }
     match parsed {
         Ok(()) => PACKET,
-        Err(reason) => refuse(&kernel, reason),
+        Err(reason) => refuse(&kernel, reason.into()),
     }
 }
 

@@ -71,7 +71,7 @@ fn first_packet<T: Tables>(
     };
     // A pair without a path counts as unknown until user space has named it: worth a wake-up.
     let wake = path == PATH_UNKNOWN && budget::take(*scene, Budget::Wakeups);
-    emit(*scene, &event, wake);
+    emit(*scene, &event, wake, Loss::RingFull);
 }
 
 /// An event about the packet, without time.
@@ -99,10 +99,10 @@ pub(super) fn event<T: Tables>(
     }
 }
 
-/// Submits an event; a full ring is counted.
+/// Submits an event; a full ring is counted as `loss`.
 #[inline(always)]
-pub(super) fn emit<T: Tables>(scene: Scene<'_, T>, event: &Event, wake: bool) {
+pub(super) fn emit<T: Tables>(scene: Scene<'_, T>, event: &Event, wake: bool, loss: Loss) {
     if !scene.tables.emit(event, wake) {
-        scene.tables.count(Loss::RingFull.into(), 1);
+        scene.tables.count(loss.into(), 1);
     }
 }

@@ -6,7 +6,7 @@ use crate::abi::point::{Point, Site};
 use crate::abi::row::Row;
 use crate::abi::{PATH_HOST, PATH_UNKNOWN};
 use crate::cell::{Cell32, Cell64, Tally};
-use crate::parse::{Fragment, Opaque, Packet, Rejected};
+use crate::parse::{Fragment, Opaque, Packet};
 
 use super::scene::Scene;
 use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory, tunnel};
@@ -22,16 +22,12 @@ pub struct Frame {
     pub mark: u32,
 }
 
-/// Counts a frame that is no packet; answers with the cell that counted it.
+/// Counts a frame that is no packet, for its one reason; answers with the cell that counted it.
 #[inline(always)]
-pub fn refuse<T: Tables>(tables: &T, reason: Rejected) -> u32 {
-    let counter = match reason {
-        Rejected::NotOurs(reason) => Counter::NotOurs(reason),
-        Rejected::Malformed(reason) => Counter::Malformed(reason),
-    };
+pub fn refuse<T: Tables>(tables: &T, reason: Counter) -> u32 {
     tables.count(Loss::Frames.into(), 1);
-    tables.count(counter, 1);
-    counter.index()
+    tables.count(reason, 1);
+    reason.index()
 }
 
 /// Counts, marks, times and announces one packet. If its buffer holds further datagrams, answers with

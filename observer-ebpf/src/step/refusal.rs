@@ -23,7 +23,7 @@ pub struct Unread {
     pub site: Site,
 }
 
-/// Tells of a frame that lies; one that is not ours is no news.
+/// Tells of a frame that lies or cannot be read; one that is not ours is no news.
 #[inline(never)]
 pub fn tell_unread<T: Tables>(tables: &T, unread: &Unread) {
     let Unread {
@@ -35,7 +35,8 @@ pub fn tell_unread<T: Tables>(tables: &T, unread: &Unread) {
     let Some(control) = tables.control() else {
         return;
     };
-    if cell < LOSSES + NotOurs::COUNT || !may_tell(tables, control) {
+    let is_news = cell == Loss::HeadersUnreadable as u32 || cell >= LOSSES + NotOurs::COUNT;
+    if !is_news || !may_tell(tables, control) {
         return;
     }
     let mut event = event(tables, site, cell, length);

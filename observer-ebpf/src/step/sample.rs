@@ -45,7 +45,7 @@ pub(super) fn take_sample<T: Tables>(scene: &Scene<'_, T>, site: Site, armed: Ar
     let mut record = event(*scene, site, EventKind::RoundTrip, assignment.path);
     record.time = time;
     record.rtt = rtt;
-    emit(*scene, &record, false);
+    emit(*scene, &record, false, Loss::RoundTripRingFull);
 }
 
 /// Counts a probe that nobody answered in time.

@@ -12,7 +12,7 @@ use observer_ebpf::units::Monotonic;
 
 use crate::config::Config;
 use crate::kernel::{Object, TableError};
-use crate::latency::{Joiner, Pace, RoundTrip};
+use crate::latency::{Joiner, Pace, RoundTrip, lost_records};
 use crate::path::PathTable;
 use crate::sweep::{Remembered, Seen, Snapshot, Standing};
 use crate::translation::{Known, Translated};
@@ -201,9 +201,7 @@ impl Intake {
         ledger: &BTreeMap<String, u64>,
         now: Monotonic,
     ) -> Result<Option<u8>, TableError> {
-        let losses = ["round_trip_budget", "ring_full"].into_iter();
-        let lost = losses.filter_map(|name| ledger.get(name)).sum();
-        if !self.pace.update(lost, now) {
+        if !self.pace.update(lost_records(ledger), now) {
             return Ok(None);
         }
         let rate = self.pace.rate();

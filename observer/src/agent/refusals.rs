@@ -47,6 +47,8 @@ fn words(cell: u32) -> (&'static str, &'static str) {
             "flow refused",
             "the flow table took no more: counted without a flow",
         )
+    } else if is_loss(Loss::HeadersUnreadable) {
+        ("frame refused", "its headers could not be read")
     } else if let Some((reason, _)) = Malformed::ALL.iter().find(|entry| is_lie(entry)) {
         ("frame refused", lie(*reason))
     } else {
@@ -91,7 +93,12 @@ mod tests {
 
     #[test]
     fn every_lie_and_every_refused_flow_has_words_of_its_own() {
-        let losses = [Loss::InsertBudget, Loss::InsertRefused].map(Counter::Loss);
+        let losses = [
+            Loss::InsertBudget,
+            Loss::InsertRefused,
+            Loss::HeadersUnreadable,
+        ];
+        let losses = losses.map(Counter::Loss);
         let lies = Malformed::ALL.map(|(reason, _)| Counter::Malformed(reason));
         let all = losses.into_iter().chain(lies);
         let mut said: Vec<_> = all.map(|counter| words(counter.index()).1).collect();

@@ -3,6 +3,7 @@
 use observer_ebpf::abi::control::{Control, Cover};
 
 use super::{Config, LogLevel, Network};
+use crate::latency;
 
 /// An accounting window is the largest power of two of jiffies within this, nanoseconds.
 const WINDOW: u64 = 250_000_000;
@@ -11,8 +12,6 @@ const INSERTS: u64 = 4_000;
 /// Announcements per second: 500 flows, each at four points in two directions. A burst of connections
 /// to a Service shows its backends by them alone.
 const ANNOUNCEMENTS: u64 = 4_000;
-/// Records of selected round trips per second, all points together.
-const ROUND_TRIPS: u64 = 1_000;
 /// Events per second that wake the agent.
 const WAKEUPS: u64 = 20;
 /// Refusals per second that are told, if any are.
@@ -48,7 +47,7 @@ impl Config {
             limits: [
                 limit(INSERTS),
                 limit(ANNOUNCEMENTS),
-                limit(ROUND_TRIPS),
+                limit(latency::BUDGET),
                 limit(WAKEUPS),
                 match self.log {
                     LogLevel::Info => 0,

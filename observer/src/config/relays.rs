@@ -23,10 +23,10 @@ pub(super) fn check(given: &[String]) -> Result<BTreeSet<SocketAddr>, ConfigErro
 }
 
 fn relay(text: &str) -> Result<SocketAddr, ConfigError> {
-    let wrong = |reason| ConfigError::Range {
+    let wrong = |reason: &str| ConfigError::Range {
         key: "relays",
         value: text.to_owned(),
-        reason,
+        reason: reason.to_owned(),
     };
     let relay: SocketAddr = text.parse().map_err(|_| {
         wrong("write an address and a port, as in 192.0.2.1:443 or [2001:db8::1]:443")

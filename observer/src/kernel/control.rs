@@ -10,8 +10,8 @@ use aya::maps::MapData;
 use observer_ebpf::abi::control::Control;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// One page, the least that can be mapped.
-const LENGTH: usize = 4096;
+/// What is mapped; the kernel makes whole pages of it.
+const LENGTH: usize = size_of::<Control>();
 
 /// The mapped entry of `CONTROL`.
 #[derive(Debug)]

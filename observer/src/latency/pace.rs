@@ -2,10 +2,13 @@
 //! lost. What the kernel's budget and the ring refuse is each node's own choice, and leaves traces
 //! with one side; a lower share is the same choice at both ends. Time is an argument.
 
+use std::collections::BTreeMap;
+
+use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::units::Monotonic;
 
-/// Records per second that the kernel lets through at most.
-const BUDGET: u64 = 1_000;
+/// Records of selected round trips per second that the kernel lets through at most, all points together.
+pub const BUDGET: u64 = 1_000;
 /// After so long without a loss the share is doubled again, nanoseconds.
 const QUIET: u64 = 60_000_000_000;
 /// The share is lowered by two to the power of this at most.
@@ -14,6 +17,17 @@ const LOWEST: u8 = 12;
 /// the budget of the window in which they do is spent.
 const SETTLING: u8 = 2;
 const SECOND: u64 = 1_000_000_000;
+/// What becomes of records of round trips: a lower share is a cure of nothing else.
+const LOST: [Loss; 2] = [Loss::RoundTripBudget, Loss::RoundTripRingFull];
+
+/// Lost records so far, by the kernel's ledger.
+#[must_use]
+pub fn lost_records(ledger: &BTreeMap<String, u64>) -> u64 {
+    let named = Loss::ALL
+        .into_iter()
+        .filter(|(loss, _)| LOST.contains(loss));
+    named.filter_map(|(_, name)| ledger.get(name)).sum()
+}
 
 /// The share of packets that are selected, 1 in 2^rate.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +99,18 @@ mod tests {
 
     const fn at(seconds: u64) -> Monotonic {
         Monotonic(seconds * SECOND)
+    }
+
+    #[test]
+    fn lost_announcements_are_no_lost_records() {
+        let of = |loss: Loss| 1_u64 << loss as u32;
+        let ledger = Loss::ALL.map(|(loss, name)| (name.to_owned(), of(loss)));
+        let lost = lost_records(&ledger.into());
+        assert_eq!(
+            lost,
+            of(Loss::RoundTripBudget) + of(Loss::RoundTripRingFull)
+        );
+        assert_eq!(lost_records(&BTreeMap::new()), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::RowValue;
 use super::classes::Values;
 
 /// Fragments by layer, each from the one point that saw most of them: every point that fragments pass
-/// counts them again, so that sums would count one several times. No point is right always: br_netfilter
+/// counts them again, so that sums would count one several times. No point is right always: `br_netfilter`
 /// joins a pod's fragments before the bridge device's ingress and cuts them again behind it, a device that
 /// is too narrow cuts behind the pod's point, and a merged buffer hides some where it cannot be looked at.
 pub(super) fn fragments(values: &Values) -> Fragments {

@@ -181,3 +181,30 @@ fn headers_behind_the_linear_part_of_a_real_tunnel_are_copied() {
         },
     );
 }
+
+/// The last two datagrams of a batch in pages are a pod's fragments.
+#[test]
+fn fragments_behind_the_linear_part_of_a_real_tunnel_are_counted() {
+    with_device(
+        "fragments_behind_the_linear_part_of_a_real_tunnel_are_counted",
+        |pair, device| {
+            let two = fixtures::named("udp_gso_of_two_vxlan_datagrams_counts_both");
+            let two = two.expect("a fixture").bytes;
+            let cut = |fragmentation, length: usize| {
+                let header = layers::Ipv4 {
+                    fragmentation,
+                    ..layers::Ipv4::new(POD_A, POD_B, UDP)
+                };
+                let packet = header.around(&vec![0x62; length - 20]);
+                layers::vxlan(0x08, &layers::ethernet(layers::IPV4, &packet))
+            };
+            let batch = [two[28..].repeat(2), cut(0x2000, 1_230), cut(0x0097, 132)].concat();
+            let packet = layers::Ipv4::new(TAIL_A, TAIL_B, UDP).around(&udp(51_000, 8_472, &batch));
+            send(pair, device, virtio(GSO_UDP, 1_252, 6), &packet, 1_252);
+            let (state, copied) = agree(pair, "a batch that ends with two fragments");
+            let index = row(0, Point::Tunnel, LOW_TO_HIGH);
+            assert_eq!(state.traffic[&index], [1, 5 * 1_230 + 132, 6, 0]);
+            assert_eq!((copied, state.fragments[&index]), (1, [2, 0]));
+        },
+    );
+}

@@ -221,6 +221,16 @@ async fn every_kind_of_metric_has_its_value_or_its_count_and_sum() {
     );
 }
 
+#[tokio::test]
+async fn what_a_file_has_already_stays_in_it() {
+    let folder = Folder::new("append");
+    std::fs::write(folder.file("spans"), "{\"name\":\"earlier\"}\n").expect("write");
+    let sink = Sink::start(&folder.file("spans"), &folder.file("metrics"));
+    assert_eq!(send(&sink, span()).await, Ok(()));
+    let read = read::<arrived::Span>(&folder.text("spans")).read;
+    assert_eq!((read.len(), read[0].name.as_str()), (3, "earlier"));
+}
+
 fn span() -> Span {
     Span {
         trace_id: vec![1; 16],

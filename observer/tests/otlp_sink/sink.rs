@@ -4,10 +4,16 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+/// A sink that is asked to end and has not ended after this time is killed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A folder for the files of one test.
 pub(crate) struct Folder(PathBuf);
@@ -59,17 +65,21 @@ impl Sink {
         }
     }
 
-    /// Sends SIGTERM; whether it ended well, and its last words.
+    /// Sends SIGTERM, which one that has ended by itself does not see; whether it ended well, and
+    /// its last words.
     pub(crate) fn terminate(mut self) -> (bool, String) {
         let id = Pid::from_child(&self.child);
         kill_process(id, Signal::TERM).expect("signal");
-        self.ended()
-    }
-
-    /// Waits for its end; whether it ended well, and its last words.
-    pub(crate) fn ended(&mut self) -> (bool, String) {
+        let (ended, end) = mpsc::channel::<()>();
+        let watch = thread::spawn(move || {
+            if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                kill_process(id, Signal::KILL).expect("kill");
+            }
+        });
         let mut words = String::new();
         self.words.read_to_string(&mut words).expect("last words");
+        drop(ended);
+        watch.join().expect("the watch ends well");
         let status = self.child.wait().expect("its end");
         (status.success(), words)
     }
@@ -82,11 +92,19 @@ impl Drop for Sink {
     }
 }
 
-/// What a sink says that cannot start.
+/// What a sink says that cannot start; it says nothing else.
 pub(crate) fn refusal(listen: &str, spans: &Path, metrics: &Path) -> String {
-    let Output { status, stderr, .. } = command(listen, spans, metrics).output().expect("start");
-    assert_eq!(status.code(), Some(1));
-    String::from_utf8(stderr).expect("text")
+    let mut command = command(listen, spans, metrics);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("start");
+    let mut line = String::new();
+    let words = child.stderr.take().expect("its standard error");
+    BufReader::new(words).read_line(&mut line).expect("a line");
+    if !line.starts_with("error: ") {
+        child.kill().expect("kill");
+    }
+    let status = child.wait().expect("its end");
+    assert_eq!(status.code(), Some(1), "{line}");
+    line
 }
 
 fn command(listen: &str, spans: &Path, metrics: &Path) -> Command {

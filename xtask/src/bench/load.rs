@@ -52,7 +52,8 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let exports = watched.last.iter().zip(watched.last.iter().skip(1));
     let (mut events, mut packets) = (Vec::new(), Vec::new());
     for (before, after) in exports {
-        events.push(after.rate(before, "ring_events") + after.rate(before, "ring_full"));
+        let kinds = ["ring_events", "ring_full", "round_trip_ring_full"];
+        events.push(kinds.iter().map(|kind| after.rate(before, kind)).sum());
         packets.push(after.rate(before, "frames") / HOOKS);
     }
     let slice = SLICE.as_secs_f64();

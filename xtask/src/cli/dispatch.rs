@@ -24,7 +24,7 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
                 return Err(not_yet("test --kernels", "part 4"));
             }
             if options.real {
-                return Err(not_yet("test --real", "part 3"));
+                needs_root("test", arguments)?;
             }
             Ok(test::run(options)?)
         }

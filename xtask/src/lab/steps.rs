@@ -6,7 +6,7 @@ mod nodes;
 mod pods;
 pub(crate) mod relay;
 mod router;
-mod services;
+pub(crate) mod services;
 mod tailnet;
 
 use std::net::Ipv4Addr;

@@ -21,8 +21,12 @@ const DEVICES: [&str; 5] = ["cni0", "flannel.1", "tailscale0", "eth0", "lima0"];
 pub enum Kind {
     /// Plain packets between pods.
     Pods,
+    /// Plain packets of pods to other addresses.
+    PodsOut,
     /// VXLAN of flannel, whatever carries it.
     Vxlan,
+    /// VXLAN of flannel from an address of the tailnet.
+    TailnetVxlan,
     /// VXLAN with tailscaled's mark: its own packets, wrapped.
     MarkedVxlan,
     /// Other UDP with tailscaled's mark: `WireGuard`, discovery, STUN.
@@ -33,23 +37,25 @@ pub enum Kind {
     Fragments,
     /// First fragments of VXLAN: one per packet that was cut.
     CutVxlan,
-    /// First fragments of packets between pods.
-    CutPods,
+    /// Fragments of packets between pods.
+    PodFragments,
     /// Data packets of `WireGuard`, whoever sends them.
     WireGuard,
 }
 
 impl Kind {
     /// All kinds.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Pods,
+        Self::PodsOut,
         Self::Vxlan,
+        Self::TailnetVxlan,
         Self::MarkedVxlan,
         Self::MarkedUdp,
         Self::MarkedTcp,
         Self::Fragments,
         Self::CutVxlan,
-        Self::CutPods,
+        Self::PodFragments,
         Self::WireGuard,
     ];
 
@@ -59,14 +65,18 @@ impl Kind {
             Self::Pods => {
                 "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 meta mark & 0xff0000 != 0x80000"
             }
+            Self::PodsOut => "ip saddr 10.42.0.0/16 ip daddr != 10.42.0.0/16",
             Self::Vxlan => "udp dport 8472",
+            Self::TailnetVxlan => {
+                "ip saddr 100.64.0.0/10 udp dport 8472 meta mark & 0xff0000 != 0x80000"
+            }
             Self::MarkedVxlan => "meta mark & 0xff0000 == 0x80000 udp dport 8472",
             Self::MarkedUdp => "meta mark & 0xff0000 == 0x80000 udp dport != 8472",
             Self::MarkedTcp => "meta mark & 0xff0000 == 0x80000 meta l4proto tcp",
             Self::Fragments => "meta protocol ip ip frag-off & 0x3fff != 0",
             Self::CutVxlan => "udp dport 8472 ip frag-off & 0x3fff == 0x2000",
-            Self::CutPods => {
-                "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 ip frag-off & 0x3fff == 0x2000"
+            Self::PodFragments => {
+                "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16 ip frag-off & 0x3fff != 0"
             }
             // Type 4 and three reserved bytes open the payload.
             Self::WireGuard => "udp length >= 40 @th,64,32 0x04000000",

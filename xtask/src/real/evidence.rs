@@ -66,7 +66,7 @@ impl<'a> Evidence<'a> {
             .map(|node| Counters::install(&node.name))
             .collect::<Result<_, _>>()?;
         let before = read(lab, &places)?;
-        let carried = load::drive(lab, &paths, duration)?;
+        let carried = load::drive(&paths, duration)?;
         let after = read(lab, &places)?;
         let mut nodes: BTreeMap<String, Seen> = before
             .into_iter()

@@ -73,8 +73,21 @@ pub(super) fn configure(backend: Backend) -> Result<(), LabError> {
         base64("/coreos.com/network/config"),
         base64(&settings)
     );
+    tell_store("put", &body)
+}
+
+/// Removes what the store knows of a node. It ties a subnet to the address that flanneld had: with
+/// another one the node would get another subnet. A cluster's store ties both to the node.
+pub(super) fn forget(node: &Node) -> Result<(), LabError> {
+    let key = format!("/coreos.com/network/subnets/{}-24", node.pod_network);
+    tell_store("deleterange", &format!("{{\"key\":\"{}\"}}", base64(&key)))
+}
+
+/// A call to the store, once it answers.
+fn tell_store(call: &str, body: &str) -> Result<(), LabError> {
     await_true("etcd", PATIENCE, || {
-        Ok(post(INET, CONTROL, 2379, "/v3/kv/put", &body)? == Some(200))
+        let path = format!("/v3/kv/{call}");
+        Ok(post(INET, CONTROL, 2379, &path, body)? == Some(200))
     })
 }
 

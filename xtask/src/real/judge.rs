@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::scenario::{Cut, Expected, Finding};
 use crate::reports::{Path, Reports};
 
+/// The class of what leaves the cluster.
+const OUTSIDE: &str = "external";
 /// Packets by which two counters may differ that are not read at the same moment.
 const CUT_SLACK: u64 = 3;
 /// Causes that the observer can name; others wait for what it does not look at yet.
@@ -23,8 +25,26 @@ pub struct Judged {
     pub expected: String,
     /// What was given.
     pub given: String,
-    /// Whether they are the same.
-    pub is_right: bool,
+    /// How the two compare.
+    pub verdict: Verdict,
+}
+
+/// How what was given compares with what was to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The same.
+    Right,
+    /// Something else.
+    Wrong,
+    /// What was to be seen, the observer does not look for: shown, not judged.
+    Open,
+}
+
+impl Verdict {
+    fn of(is_right: bool) -> Self {
+        if is_right { Self::Right } else { Self::Wrong }
+    }
 }
 
 impl fmt::Display for Judged {
@@ -34,10 +54,14 @@ impl fmt::Display for Judged {
             about,
             expected,
             given,
-            is_right,
+            verdict,
         } = self;
-        let right = if *is_right { "  " } else { "! " };
-        write!(out, "{right}{by:<4} {about:<16} {expected:<44} {given}")
+        let mark = match verdict {
+            Verdict::Right => ' ',
+            Verdict::Wrong => '!',
+            Verdict::Open => '?',
+        };
+        write!(out, "{mark} {by:<4} {about:<16} {expected:<44} {given}")
     }
 }
 
@@ -45,22 +69,28 @@ impl fmt::Display for Judged {
 pub(super) fn path(by: &str, reports: &Reports, expected: &Expected) -> Judged {
     let (source, target) = (expected.source.to_string(), expected.target.to_string());
     let known = reports.path(&source, &target);
-    let given = known.filter(|path| path.packets > 0);
-    let (wanted, given) = (in_words(expected), given.map_or("-".to_owned(), seen));
+    let given = known.filter(|path| path.packets > 0).map(seen);
+    // What leaves the cluster is counted together, whatever its addresses.
+    let outside = reports
+        .has_class(OUTSIDE)
+        .then(|| format!("{OUTSIDE}, none"));
+    let outside = outside.filter(|_| expected.observed == Some(OUTSIDE));
+    let (wanted, given) = (
+        in_words(expected),
+        given.or(outside).unwrap_or("-".to_owned()),
+    );
     Judged {
         by: by.to_owned(),
         about: format!("{} > {}", expected.from, expected.to),
-        is_right: wanted == given,
+        verdict: Verdict::of(wanted == given),
         expected: wanted,
         given,
     }
 }
 
-/// What one observer has found; an expectation that it cannot have yet is left out.
+/// What one observer has found.
 pub(super) fn findings(by: &str, reports: &Reports, expected: Option<Finding>) -> Judged {
-    let wanted = expected
-        .filter(|finding| CAUSES.contains(&finding.cause))
-        .map_or("-".to_owned(), |finding| name(finding.cause, finding.fix));
+    let wanted = expected.map_or("-".to_owned(), |finding| name(finding.cause, finding.fix));
     let mut given: Vec<String> = reports
         .findings()
         .iter()
@@ -73,12 +103,16 @@ pub(super) fn findings(by: &str, reports: &Reports, expected: Option<Finding>) -
     } else {
         given.join(", ")
     };
+    let verdict = match expected {
+        Some(finding) if !CAUSES.contains(&finding.cause) => Verdict::Open,
+        Some(_) | None => Verdict::of(wanted == given),
+    };
     Judged {
         by: by.to_owned(),
         about: "finding".to_owned(),
-        is_right: wanted == given,
         expected: wanted,
         given,
+        verdict,
     }
 }
 
@@ -100,7 +134,7 @@ pub(super) fn cut(by: &str, reports: &Reports, pods: &[String], cut: Cut, counte
         expected: format!("{counted} packets"),
         given: format!("{given} packets"),
         // The counters are read while the last packets pass.
-        is_right: given.abs_diff(counted) <= CUT_SLACK.max(counted / 50),
+        verdict: Verdict::of(given.abs_diff(counted) <= CUT_SLACK.max(counted / 50)),
     }
 }
 
@@ -137,3 +171,6 @@ fn seen(path: &Path) -> String {
     };
     format!("{class}, {encap}{inner}{vxlan}")
 }
+
+#[cfg(test)]
+mod tests;

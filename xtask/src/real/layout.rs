@@ -49,6 +49,18 @@ pub struct WireSketch {
     pub metric: u32,
     /// One-way delay in milliseconds, held by a delay box.
     pub delay_ms: Option<u64>,
+    /// Whether it is there from the start.
+    pub plugged: Plugged,
+}
+
+/// When a wire is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plugged {
+    /// With the node.
+    AtOnce,
+    /// When a scenario asks for it.
+    Later,
 }
 
 /// Names of the routed or user-mode segments of up to four nodes.
@@ -64,6 +76,7 @@ impl NodeSketch {
                 segment,
                 metric: 100,
                 delay_ms: None,
+                plugged: Plugged::AtOnce,
             }],
             pods: 1,
         }
@@ -103,6 +116,7 @@ impl Layout {
                 segment: "vmnet",
                 metric: 100,
                 delay_ms: None,
+                plugged: Plugged::AtOnce,
             });
         }
         layout
@@ -132,6 +146,16 @@ impl Layout {
             for wire in &mut node.wires {
                 wire.delay_ms = Some(milliseconds);
             }
+        }
+        self
+    }
+
+    /// The same with all wires of this device left to be plugged in later.
+    #[must_use]
+    pub fn unplugged(mut self, device: &str) -> Self {
+        let wires = self.nodes.iter_mut().flat_map(|node| &mut node.wires);
+        for wire in wires.filter(|wire| wire.device == device) {
+            wire.plugged = Plugged::Later;
         }
         self
     }

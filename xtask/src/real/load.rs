@@ -1,16 +1,18 @@
 //! Traffic between the ends of a scenario, with what it measured of itself. It looks at no device and
 //! no table.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::RealError;
-use super::RealLab;
 use super::scenario::{Expected, Outcome};
-use crate::traffic::{Ping, PingReport, Place, Stop};
+use crate::traffic::probe::{Echoes, Measured, Probe, ProbeServer, Requests, Transfer};
+use crate::traffic::{Ping, PingReport, Place, Stop, TrafficError};
 
 /// What the traffic from one end to another measured.
 #[derive(Debug, Clone, Serialize)]
@@ -19,45 +21,88 @@ pub struct Carried {
     pub from: String,
     /// Who was asked.
     pub target: Ipv4Addr,
-    /// Echo requests.
-    pub echoes: PingReport,
+    /// Echo requests of 56 bytes.
+    pub echoes: Echoes,
+    /// Such as fill a packet of 1228 bytes, which fits every road here when none is at fault.
+    pub long: PingReport,
+    /// Small requests over TCP.
+    pub requests: Requests,
+    /// 100 kB towards the sending pod.
+    pub down: Transfer,
+    /// 40 kB from it.
+    pub up: Transfer,
 }
 
+/// Where receivers listen.
+pub(super) const PORT: u16 = 8080;
+/// ICMP payload of a long request.
+const LONG: usize = 1200;
+/// From one long request to the next.
+const GAP: Duration = Duration::from_millis(200);
+
 /// Drives all pairs at the same time, except those that are to stay idle.
-pub(super) fn drive(
-    lab: &RealLab,
-    paths: &[Expected],
-    duration: Duration,
-) -> Result<Vec<Carried>, RealError> {
-    let gap = Duration::from_millis(200);
-    let _ = lab;
+pub(super) fn drive(paths: &[Expected], duration: Duration) -> Result<Vec<Carried>, RealError> {
+    let busy = paths.iter().filter(|path| path.outcome != Outcome::Idle);
+    let busy: Vec<&Expected> = busy.collect();
+    let mut servers = BTreeMap::new();
+    for path in &busy {
+        if let Entry::Vacant(entry) = servers.entry(path.sends_to()) {
+            let place = Place::new(&path.to, path.sends_to());
+            entry.insert(ProbeServer::serve(&place, PORT)?);
+        }
+    }
     thread::scope(|scope| {
-        let busy = paths.iter().filter(|path| path.outcome != Outcome::Idle);
-        let threads: Vec<_> = busy
-            .map(|path| {
-                scope.spawn(move || {
-                    let count = (duration.as_millis() / gap.as_millis()) as u32;
-                    let ping = Ping {
-                        gap,
-                        ..Ping::new(Place::new(&path.from, path.source), path.target, count)
-                    };
-                    ping.drive(&Stop::default())
-                        .map(|echoes| Carried {
-                            from: path.from.clone(),
-                            target: path.target,
-                            echoes,
-                        })
-                        .map_err(RealError::from)
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
+        let carrying = busy.iter().filter_map(|path| {
+            let server = servers.get(&path.sends_to())?;
+            Some(scope.spawn(move || carry(path, server, duration)))
+        });
+        // All of them run before one is waited for.
+        let carrying: Vec<_> = carrying.collect();
+        carrying.into_iter().map(|one| Ok(join(one)?)).collect()
     })
+}
+
+/// Drives one pair.
+fn carry(
+    path: &Expected,
+    server: &ProbeServer,
+    duration: Duration,
+) -> Result<Carried, TrafficError> {
+    let own = SocketAddrV4::new(path.sends_to(), PORT);
+    let from = Place::new(&path.from, path.sends_from());
+    let count = u32::try_from(duration.as_millis() / GAP.as_millis()).unwrap_or(u32::MAX);
+    let long = Ping {
+        gap: GAP,
+        payload: LONG,
+        ..Ping::new(from.clone(), path.sends_to(), count)
+    };
+    let probe = Probe::new(from, path.via.unwrap_or(own), duration);
+    let stop = Stop::default();
+    let (measured, long) = thread::scope(|scope| {
+        let long = scope.spawn(|| long.drive(&stop));
+        (probe.drive(server, &stop), join(long))
+    });
+    let Measured {
+        ping,
+        requests,
+        down,
+        up,
+        ..
+    } = measured?;
+    Ok(Carried {
+        from: path.from.clone(),
+        target: path.target,
+        echoes: ping,
+        long: long?,
+        requests,
+        down,
+        up,
+    })
+}
+
+/// The result of a thread; its panic is passed on.
+fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

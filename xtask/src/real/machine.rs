@@ -261,16 +261,20 @@ impl RealLab {
             if !path.answers() {
                 continue;
             }
-            let target = path.target;
-            let what = format!("an answer of {target} to {}", path.from);
-            let mut echo = netns::within(&path.from, Echo::open)?
-                .map_err(|cause| LabError::io(format!("send an echo from {}", path.from), cause))?;
-            await_true(&what, TALK_PATIENCE, || {
-                let asked = echo.exchange(target, 56, BUSY);
-                // A route that is not there yet is an error of the socket.
-                Ok(asked.is_ok_and(|answer| answer.is_some()))
-            })?;
+            await_answer(&path.from, path.sends_to())?;
         }
         Ok(())
     }
+}
+
+/// Waits until an address answers echo requests of a pod.
+pub(super) fn await_answer(from: &str, target: Ipv4Addr) -> Result<(), LabError> {
+    let mut echo = netns::within(from, Echo::open)?
+        .map_err(|cause| LabError::io(format!("send an echo from {from}"), cause))?;
+    let what = format!("an answer of {target} to {from}");
+    await_true(&what, TALK_PATIENCE, || {
+        let asked = echo.exchange(target, 56, BUSY);
+        // A route that is not there yet is an error of the socket.
+        Ok(asked.is_ok_and(|answer| answer.is_some()))
+    })
 }

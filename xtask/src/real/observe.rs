@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::counters::Kind;
 use super::evidence::{Evidence, Sign};
-use super::judge::{self, Judged};
-use super::scenario::{Cut, Scenario};
+use super::judge::{self, Judged, Verdict};
+use super::scenario::{Cut, Expected, Outcome, Scenario};
 use super::watch::{Given, Watch};
-use super::{RealError, RealLab};
+use super::{RealError, RealLab, telemetry};
 use crate::lab::LabError;
 use crate::run::Programs;
 use crate::workspace_root;
@@ -48,8 +48,17 @@ impl Observed {
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.trouble.is_empty()
-            && self.judged.iter().all(|judged| judged.is_right)
+            && self.count(Verdict::Wrong) == 0
             && self.signs.iter().all(|sign| sign.holds)
+    }
+}
+
+impl Observed {
+    /// How many expectations compare so.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        let judged = self.judged.iter();
+        judged.filter(|judged| judged.verdict == verdict).count()
     }
 }
 
@@ -75,6 +84,7 @@ pub fn observe(
         .collect::<Result<_, _>>()?;
     let watched = watches.iter().try_for_each(Watch::await_report);
     let looked = watched
+        .and_then(|()| introduce(&lab))
         .map_err(RealError::from)
         .and_then(|()| Evidence::gather(&lab, duration));
     thread::sleep(SETTLE);
@@ -104,6 +114,14 @@ pub fn observe(
     Ok(observed)
 }
 
+/// Lets all pairs that talk meet once, so that observers know them: what two strangers send in their
+/// first milliseconds counts for nobody in particular.
+fn introduce(lab: &RealLab) -> Result<(), LabError> {
+    lab.await_talking()?;
+    thread::sleep(SETTLE);
+    Ok(())
+}
+
 /// Every expectation beside what the observers at both ends gave.
 fn judge(lab: &RealLab, given: &[Given]) -> Result<Vec<Judged>, LabError> {
     let expected = (lab.scenario().paths)(lab)?;
@@ -114,7 +132,11 @@ fn judge(lab: &RealLab, given: &[Given]) -> Result<Vec<Judged>, LabError> {
             node.is_some_and(|node| node.pods.iter().any(|name| name == pod))
         };
         let paths = expected.iter();
-        for path in paths.filter(|path| ends_here(&path.from) || ends_here(&path.to)) {
+        // What is never answered may be lost before it comes to the other end.
+        let comes_here = |path: &&Expected| {
+            ends_here(&path.from) || (ends_here(&path.to) && path.outcome != Outcome::NoReply)
+        };
+        for path in paths.filter(comes_here) {
             judged.push(judge::path(&own.node, &own.reports, path));
         }
         judged.push(judge::findings(
@@ -122,6 +144,7 @@ fn judge(lab: &RealLab, given: &[Given]) -> Result<Vec<Judged>, LabError> {
             &own.reports,
             lab.scenario().finding,
         ));
+        judged.extend(telemetry::judge(own, &expected));
     }
     Ok(judged)
 }
@@ -138,7 +161,7 @@ fn cuts(evidence: &Evidence<'_>, given: &[Given]) -> Result<Vec<Judged>, LabErro
         };
         let counted = match cut {
             Cut::Vxlan => evidence.left(&own.node, &CARRIERS, Kind::CutVxlan),
-            Cut::Inner => evidence.left(&own.node, &["flannel.1"], Kind::CutPods),
+            Cut::Inner => evidence.left(&own.node, &["flannel.1"], Kind::PodFragments),
         };
         let pods: Vec<String> = paths().map(|path| path.source.to_string()).collect();
         judged.push(judge::cut(&own.node, &own.reports, &pods, cut, counted));
@@ -171,11 +194,12 @@ impl fmt::Display for Observed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (id, seed, up) = (self.scenario, self.seed, self.up_seconds);
         let right = if self.is_right() { "right" } else { "WRONG" };
-        let count = self.judged.iter().filter(|judged| judged.is_right).count();
-        let all = self.judged.len();
+        let (count, open) = (self.count(Verdict::Right), self.count(Verdict::Open));
+        let all = self.judged.len() - open;
         write!(
             out,
-            "{id:<5} {right}  {count} of {all} as expected, up {up:.1} s, seed {seed}"
+            "{id:<5} {right}  {count} of {all} as expected, {open} not looked for, \
+             up {up:.1} s, seed {seed}"
         )?;
         for judged in &self.judged {
             write!(out, "\n    {judged}")?;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::layout::{Layout, Medium};
+use super::layout::{Layout, Medium, Plugged};
 use crate::lab::deal::Deal;
 
 /// Namespace of the router, the control server and the relays.
@@ -71,6 +71,8 @@ pub struct Wire {
     pub outside: Option<Ipv4Addr>,
     /// One-way delay of the wire in milliseconds, where it has a delay box.
     pub delay_ms: Option<u64>,
+    /// Whether it is there from the start.
+    pub plugged: Plugged,
 }
 
 impl Plan {
@@ -135,6 +137,23 @@ impl Plan {
         self.nodes.iter().filter(move |node| node.role == role)
     }
 
+    /// An address of a segment that nobody has.
+    #[must_use]
+    pub fn free_address(&self, segment: &Segment) -> Option<Ipv4Addr> {
+        let wires = self.nodes.iter().flat_map(|node| &node.wires);
+        let taken: Vec<Ipv4Addr> = wires
+            .map(|wire| wire.outside.unwrap_or(wire.address))
+            .collect();
+        let network = segment.gateway.to_bits() & !0xff;
+        // Where the search begins differs from seed to seed.
+        let first = u32::try_from(self.seed % 240).unwrap_or_default();
+        let mut hosts = (0..240).map(|step| network | (10 + (first + step) % 240));
+        hosts.find_map(|host| {
+            let address = Ipv4Addr::from_bits(host);
+            (!taken.contains(&address)).then_some(address)
+        })
+    }
+
     /// The segment of this name.
     #[must_use]
     pub fn segment(&self, name: &str) -> Option<&Segment> {
@@ -155,6 +174,13 @@ impl Node {
         Ipv4Addr::from_bits(self.pod_network.to_bits() | u32::from(host))
     }
 
+    /// The /24 of a device.
+    #[must_use]
+    pub fn network_of(&self, device: &str) -> Option<String> {
+        let [a, b, c, _] = self.address_of(device)?.octets();
+        Some(format!("{a}.{b}.{c}.0/24"))
+    }
+
     /// The address of a device.
     #[must_use]
     pub fn address_of(&self, device: &str) -> Option<Ipv4Addr> {
@@ -162,10 +188,24 @@ impl Node {
         Some(wire.address)
     }
 
+    /// The other nodes of a plan.
+    pub fn others<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a Self> {
+        let nodes = plan.nodes.iter();
+        nodes.filter(move |other| other.name != self.name)
+    }
+
     /// Namespace of the gateway that hides its user-mode network.
     #[must_use]
     pub fn user_mode_netns(&self) -> String {
         format!("{}-user", self.name)
+    }
+}
+
+impl Wire {
+    /// The address that the router and all behind it see.
+    #[must_use]
+    pub fn seen_as(&self) -> Ipv4Addr {
+        self.outside.unwrap_or(self.address)
     }
 }
 
@@ -201,7 +241,55 @@ fn wires(sketch: &super::layout::NodeSketch, segments: &[Segment], deal: &mut De
             metric: wire.metric,
             outside: hidden.then_some(dealt),
             delay_ms: wire.delay_ms,
+            plugged: wire.plugged,
         })
     });
     wires.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Plan, USER_MODE};
+    use crate::real::layout::{Layout, Plugged};
+
+    #[test]
+    fn machines_behind_gateways_share_an_address_that_nobody_else_sees() {
+        let plan = Plan::new(|| Layout::user_mode(&["peer", "peer"]), 3);
+        let wires: Vec<_> = plan.nodes.iter().flat_map(|node| &node.wires).collect();
+        let own: Vec<_> = wires.iter().map(|wire| wire.address).collect();
+        assert_eq!(own, [USER_MODE, USER_MODE]);
+        assert_ne!(wires[0].seen_as(), wires[1].seen_as());
+        assert_ne!(wires[0].seen_as(), USER_MODE);
+    }
+
+    #[test]
+    fn a_wire_that_is_left_for_later_has_its_address() {
+        let plan = Plan::new(|| Layout::vmnet(&["peer"]).unplugged("lima0"), 3);
+        let plugged = plan.nodes[0].wires.iter();
+        let plugged: Vec<_> = plugged.map(|wire| (wire.device, wire.plugged)).collect();
+        assert_eq!(
+            plugged,
+            [("eth0", Plugged::AtOnce), ("lima0", Plugged::Later)]
+        );
+        let network = plan.nodes[0].network_of("lima0");
+        assert_eq!(network.as_deref(), Some("192.168.105.0/24"));
+    }
+
+    #[test]
+    fn a_free_address_is_of_the_segment_and_nobodys() {
+        let mut found = BTreeSet::new();
+        for seed in 0..300 {
+            let plan = Plan::new(|| Layout::lan(&["a", "b", "c", "d"]), seed);
+            let lan = plan.segment("lan").expect("a LAN");
+            let free = plan.free_address(lan).expect("room");
+            let taken = plan.nodes.iter().filter_map(|node| node.address_of("eth0"));
+            let mut taken = taken.chain([lan.gateway]);
+            assert!(taken.all(|own| own != free), "{free} of seed {seed}");
+            assert_eq!(free.octets()[..3], lan.gateway.octets()[..3]);
+            found.insert(free.octets()[3]);
+        }
+        assert!(found.len() > 100, "it differs from seed to seed");
+    }
 }

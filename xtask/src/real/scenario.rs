@@ -1,10 +1,33 @@
 //! The scenarios of the real lab: topology, fault, how to undo it, and what is to be seen. Each is one
 //! file; nothing here runs by itself.
 
+mod h1;
+mod h10;
 mod h2;
+mod h2c;
+mod h4;
+mod h6;
+mod h7;
+mod h8;
+mod h9;
 mod paths;
 mod s1;
+mod s10;
+mod s12;
+mod s1b;
+mod s1c;
+mod s1d;
+mod s2;
+mod s3;
+mod s4a;
+mod s4b;
+mod s5;
+mod s6;
+mod s6b;
+mod s6c;
+mod s9;
 mod signs;
+mod tunnel_signs;
 
 use serde::Serialize;
 
@@ -45,7 +68,32 @@ pub struct Finding {
 }
 
 /// All scenarios.
-pub const ALL: [&Scenario; 2] = [&s1::S1, &h2::H2];
+pub const ALL: [&Scenario; 24] = [
+    &s1::S1,
+    &s1b::S1B,
+    &s1c::S1C,
+    &s1d::S1D,
+    &s2::S2,
+    &s3::S3,
+    &s4a::S4A,
+    &s4b::S4B,
+    &s5::S5,
+    &s6::S6,
+    &s6b::S6B,
+    &s6c::S6C,
+    &s9::S9,
+    &s10::S10,
+    &s12::S12,
+    &h1::H1,
+    &h2::H2,
+    &h2c::H2C,
+    &h4::H4,
+    &h6::H6,
+    &h7::H7,
+    &h8::H8,
+    &h9::H9,
+    &h10::H10,
+];
 
 /// The scenario of this id, in any case.
 pub fn find(id: &str) -> Result<&'static Scenario, String> {

@@ -3,18 +3,13 @@
 
 use std::net::Ipv4Addr;
 use std::thread;
-use std::time::Duration;
 
-use super::await_true::await_true;
 use super::flannel::{self, Backend};
 use super::plan::Node;
 use super::tailscaled::Reach;
 use super::{RealLab, control, pods, tailscaled};
 use crate::lab::LabError;
 use crate::lab::netns::{Tool, batch};
-
-/// Patience with routes: they travel from machine to server to machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How routes of the tailnet reach a machine's pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,25 +63,21 @@ impl RealLab {
         })
     }
 
-    /// Takes flanneld, its device, the bridge and the pods' ports away again.
+    /// Takes flanneld, its lease and device, the bridge and the pods' ports away again.
     pub fn remove_pod_network(&self) -> Result<(), LabError> {
         self.on_every_node(|node| {
             for pod in &node.pods {
                 pods::remove(self, node, pod)?;
             }
             flannel::stop(self, node)?;
+            flannel::forget(node)?;
             for device in ["flannel.1", "cni0"] {
                 if self.has_device(&node.name, device)? {
                     self.ip(&node.name, &[&format!("link del {device}")])?;
                 }
             }
             // host-gw leaves its routes.
-            for other in self
-                .plan()
-                .nodes
-                .iter()
-                .filter(|other| other.name != node.name)
-            {
+            for other in node.others(self.plan()) {
                 let line = format!("route flush {}", other.pod_cidr());
                 self.ip(&node.name, &[&line])?;
             }
@@ -94,22 +85,16 @@ impl RealLab {
         })
     }
 
-    /// Waits until every node reaches every other this way over the tailnet.
-    pub fn await_mesh(&self, reach: Reach) -> Result<(), LabError> {
-        self.on_every_node(|node| {
-            let mut others = self
-                .plan()
-                .nodes
-                .iter()
-                .filter(|other| other.name != node.name);
-            others
-                .try_for_each(|other| tailscaled::await_reach(self, &node.name, &other.name, reach))
-        })
-    }
-
-    /// Starts flanneld of a node again, on the device it had or another; pods stay as they are.
+    /// Starts flanneld of a node again, on the device and address it had; pods stay as they are.
     pub fn restart_flannel(&self, node: &Node, device: &str) -> Result<(), LabError> {
         flannel::stop(self, node)?;
+        flannel::start(self, node, device)
+    }
+
+    /// Starts flanneld of a node again, on another device or address; pods stay as they are.
+    pub fn move_flannel(&self, node: &Node, device: &str) -> Result<(), LabError> {
+        flannel::stop(self, node)?;
+        flannel::forget(node)?;
         flannel::start(self, node, device)
     }
 
@@ -121,10 +106,26 @@ impl RealLab {
 
     /// Attaches the pods of a node anew: they get the MTU that flanneld says by now.
     pub fn recreate_pods(&self, node: &Node) -> Result<(), LabError> {
-        for pod in &node.pods {
+        self.recreate(node, &node.pods)
+    }
+
+    /// Attaches some pods of a node anew.
+    pub fn recreate(&self, node: &Node, pods: &[String]) -> Result<(), LabError> {
+        for pod in pods {
             pods::remove(self, node, pod)?;
         }
-        self.attach_pods(node)
+        pods.iter().try_for_each(|pod| pods::add(self, node, pod))
+    }
+
+    /// Makes the pods of a node cut what they send by themselves, and its flannel.1 put nothing
+    /// together: no segmentation-offload packet is on the pods' way.
+    pub fn send_single_packets(&self, node: &Node) -> Result<(), LabError> {
+        for pod in &node.pods {
+            self.ip(pod, &["link set eth0 gso_max_segs 1"])?;
+        }
+        // Nothing that is put together is shorter than one header.
+        let line = "link set flannel.1 gro_max_size 1";
+        self.ip(&node.name, &[line])
     }
 
     /// Makes a node offer routes to the tailnet, approved.
@@ -144,12 +145,14 @@ impl RealLab {
         let masquerade = sources == Sources::Masqueraded;
         let sources = format!("--snat-subnet-routes={masquerade}");
         tailscaled::tell(self, &node.name, &["set", "--accept-routes", &sources])?;
-        await_true(&format!("table 52 of {}", node.name), PATIENCE, || {
-            let argv = ["ip", "-4", "route", "show", "table", "52"];
-            let table = self.output(&node.name, &argv)?;
-            let has = |route: &String| table.lines().any(|line| line.starts_with(route.as_str()));
-            Ok(await_.iter().all(has))
-        })
+        self.await_routes(node, &["table", "52"], await_)
+    }
+
+    /// Lets a node look for a network in its main table before it asks table 52: the rules of
+    /// tailscaled begin at 5210.
+    pub fn prefer_main(&self, node: &Node, network: &str) -> Result<(), LabError> {
+        let line = format!("rule add to {network} lookup main priority 5200");
+        self.ip(&node.name, &[&line])
     }
 
     /// Makes a node take no more routes of others.
@@ -161,12 +164,7 @@ impl RealLab {
     pub fn share_pods(&self, sources: Sources) -> Result<(), LabError> {
         self.on_every_node(|node| self.advertise(node, &[node.pod_cidr()]))?;
         self.on_every_node(|node| {
-            let others = self
-                .plan()
-                .nodes
-                .iter()
-                .filter(|other| other.name != node.name);
-            let routes: Vec<String> = others.map(Node::pod_cidr).collect();
+            let routes: Vec<String> = node.others(self.plan()).map(Node::pod_cidr).collect();
             self.accept(node, sources, &routes)
         })
     }
@@ -188,6 +186,15 @@ impl RealLab {
     /// Lets it choose again.
     pub fn free_tunnel(&self, node: &Node) -> Result<(), LabError> {
         self.nft(&node.name, "add table ip lab; delete table ip lab")
+    }
+
+    /// Ends tailscaled of a node and starts it again; its device goes and comes back.
+    pub fn restart_tailscaled(&self, node: &Node) -> Result<(), LabError> {
+        let place = &node.name;
+        tailscaled::stop(self, place)?;
+        tailscaled::start(self, place, tailscaled::PORT, &[])?;
+        node.others(self.plan())
+            .try_for_each(|other| tailscaled::await_reach(self, place, &other.name, Reach::Direct))
     }
 
     /// Changes the MTU of a device.

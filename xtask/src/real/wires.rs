@@ -1,8 +1,10 @@
 //! Namespaces, segments and wires of the real lab, with addresses and default routes. Nothing of the
 //! caller's namespace is touched: every veth is made inside `inet`.
 
+use std::time::Duration;
+
 use super::RealLab;
-use super::layout::Medium;
+use super::layout::{Medium, Plugged};
 use super::plan::{CONTROL, INET, Node, Segment, Wire};
 use super::relays::REGIONS;
 use crate::lab::LabError;
@@ -24,7 +26,9 @@ pub(super) fn build(lab: &RealLab) -> Result<(), LabError> {
     router(lab)?;
     for node in &lab.plan().nodes {
         for wire in &node.wires {
-            connect(lab, node, wire)?;
+            if wire.plugged == Plugged::AtOnce {
+                connect(lab, node, wire)?;
+            }
         }
     }
     Ok(())
@@ -67,12 +71,41 @@ fn absent(cause: LabError) -> Result<(), LabError> {
     }
 }
 
+impl RealLab {
+    /// Connects a wire that was left for later.
+    pub(super) fn plug_in(&self, node: &Node, device: &str) -> Result<(), LabError> {
+        let mut wires = node.wires.iter();
+        let left = wires.find(|wire| wire.device == device && wire.plugged == Plugged::Later);
+        left.map_or(Ok(()), |wire| connect(self, node, wire))
+    }
+
+    /// Sets what the delay box of a wire holds each way; the wire needs to have one.
+    pub(super) fn hold_wire(
+        &self,
+        node: &Node,
+        device: &str,
+        delay: Duration,
+    ) -> Result<(), LabError> {
+        self.set_delay(&knob(&port(node, device)), delay)
+    }
+}
+
+/// The router's end of a wire.
+fn port(node: &Node, device: &str) -> String {
+    format!("{}-{device}", node.name)
+}
+
+/// The file with a delay box's delay.
+fn knob(port: &str) -> String {
+    format!("{port}.ms")
+}
+
 /// One device of a node: a veth to the router, or to the gateway of its user-mode network.
 fn connect(lab: &RealLab, node: &Node, wire: &Wire) -> Result<(), LabError> {
     let Some(segment) = lab.plan().segment(&wire.segment) else {
         return Ok(());
     };
-    let port = format!("{}-{}", node.name, wire.device);
+    let port = port(node, wire.device);
     match wire.outside {
         None => {
             let far = format!("netns {}", node.name);
@@ -144,19 +177,21 @@ fn hold(lab: &RealLab, port: &str, gateway: &str, milliseconds: u64) -> Result<(
     let [inside, outside, bridge] = ["in", "out", "box"].map(|part| format!("{port}-{part}"));
     let config = delay::Config {
         devices: [inside.clone(), outside.clone()],
-        delay_file: lab.file(&format!("{port}.ms")),
+        delay_file: lab.file(&knob(port)),
     };
-    lab.set_delay(
-        &format!("{port}.ms"),
-        std::time::Duration::from_millis(milliseconds),
-    )?;
+    lab.set_delay(&knob(port), Duration::from_millis(milliseconds))?;
     lab.start_own(INET, "delay", &format!("delay-{port}"), &config)?;
     lab.await_device(INET, &outside)?;
     run(
         Some(INET),
+        &[format!("link add {bridge} type bridge forward_delay 0")],
+    )?;
+    // Else the bridge answers for the gateway's address, and what the node sends ends there.
+    netns::write_sysctl(INET, &format!("net.ipv4.conf.{bridge}.arp_ignore"), "1")?;
+    run(
+        Some(INET),
         &[
             format!("addr del {gateway}/24 dev {port}"),
-            format!("link add {bridge} type bridge forward_delay 0"),
             format!("link set {port} master {bridge}"),
             format!("link set {inside} master {bridge}"),
             format!("link set {inside} up"),

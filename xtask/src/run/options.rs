@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+pub(crate) use crate::duration::parse_duration as duration;
 use crate::lab::Scenario;
 
 /// Options of `cargo xtask run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Watch this machine, or drive a lab's traffic, for so long, such as 20s or 2m; without it
+    /// Watch this machine, or drive a lab's traffic, for so long, such as 20s or 2min; without it
     /// until Ctrl-C, in a lab 15s
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,
@@ -66,34 +67,9 @@ impl RunArgs {
     }
 }
 
-/// A duration with its unit: `500ms`, `20s`, `2m`. A bare number is refused.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "not a whole number with a unit; write 20s".to_owned())?;
-    match &text[digits.len()..] {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
-        "" => Err(format!("without a unit; write {number}s")),
-        unit => Err(format!("unknown unit {unit}; use ms, s or m")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
-        for text in ["20", "", "s", "-1s", "1.5s", "3h", "2 s"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn the_callers_own_argument_displaces_a_default() {

@@ -44,7 +44,7 @@ fn wrong_arguments_and_settings_end_in_one_line_and_code_2() {
         (&["--cluster-cidr", "10.42.0.0/33"], &["10.42.0.0/33"]),
         (&["--config", &key], &[&key, "intervall", "line 2"]),
         (&["--config", &duration], &[&duration, "unit"]),
-        (&["--config", &ring], &["ring_bytes", "2048", "4,096"]),
+        (&["--config", &ring], &["ring_bytes", "2048", "a page"]),
         (&["--config", &text], &[&text, "line 1"]),
         (&["--config", missing], &[missing, "No such file"]),
         (&["--config", folder], &[folder, "directory"]),

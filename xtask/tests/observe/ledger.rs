@@ -159,6 +159,7 @@ fn assert_lines(agent: Agent, watched: &Watched, [one, other]: [&Place; 2]) {
         "flow_refused_map",
         "unattributed",
         "ring_full",
+        "round_trip_ring_full",
     ] {
         assert_eq!(ledger.get(loss), 0, "{loss}: {ledger:?}");
     }

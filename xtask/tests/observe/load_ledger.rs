@@ -48,7 +48,7 @@ fn rows_add_up_with_a_ring_that_nobody_reads() {
         return;
     };
     let lab = quiet_lab("ring");
-    // The smallest ring: 46 records.
+    // The smallest ring where a page has 4,096 bytes: 46 records.
     let agents = start(&lab, "ring_bytes = 4096\n");
     for agent in &agents {
         agent.signal(Signal::SIGSTOP);

@@ -94,6 +94,20 @@ fn a_full_ring_is_counted_and_costs_no_traffic() {
 }
 
 #[test]
+fn a_record_of_a_round_trip_that_finds_the_ring_full_is_counted_apart() {
+    let test = "a_record_of_a_round_trip_that_finds_the_ring_full_is_counted_apart";
+    with_pair(test, |pair| {
+        flows(pair, 3_000);
+        pair.travel(OURS.data(10).stamped(100, 0));
+        pair.travel(THEIRS.stamped(900, 100));
+        let state = pair.agree("a round trip through four points behind 3,000 announcements");
+        assert_eq!(state.counter("samples"), 4);
+        assert_eq!(state.counter("round_trip_ring_full"), 4);
+        assert!(state.counter("ring_full") > 22, "its announcements");
+    });
+}
+
+#[test]
 fn refusals_are_told_within_their_budget_and_the_rest_is_counted() {
     let test = "refusals_are_told_within_their_budget_and_the_rest_is_counted";
     with_pair(test, |pair| {

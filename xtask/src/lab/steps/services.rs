@@ -10,8 +10,17 @@ pub(super) fn rules(node: &Node, services: &[Service]) -> Option<Step> {
     if services.is_empty() {
         return None;
     }
+    let pods: Vec<&str> = node.pods.iter().map(|pod| pod.name.as_str()).collect();
+    Some(Step::Nft {
+        netns: node.netns.clone(),
+        ruleset: ruleset(services, &node.pod_cidr(), &pods),
+    })
+}
+
+/// The rules of a node whose pods have this network and these names. Each counts connections.
+pub(crate) fn ruleset(services: &[Service], network: &str, pods: &[&str]) -> String {
     let translations: String = services.iter().map(translation).collect();
-    let ruleset = format!(
+    format!(
         "table ip kube-proxy {{
   chain services {{
     type nat hook prerouting priority dstnat; policy accept;
@@ -20,12 +29,8 @@ pub(super) fn rules(node: &Node, services: &[Service]) -> Option<Step> {
     type nat hook postrouting priority srcnat - 1; policy accept;
 {}  }}
 }}",
-        masquerades(node, services)
-    );
-    Some(Step::Nft {
-        netns: node.netns.clone(),
-        ruleset,
-    })
+        masquerades(services, network, pods)
+    )
 }
 
 /// The rule of one Service.
@@ -38,14 +43,13 @@ fn translation(service: &Service) -> String {
         .collect();
     let (count, map) = (map.len(), map.join(", "));
     format!(
-        "    ip daddr {address} {protocol} dport {port} \
+        "    ip daddr {address} {protocol} dport {port} counter \
          dnat ip to numgen inc mod {count} map {{ {map} }}\n"
     )
 }
 
 /// One rule per own backend of a Service that hides the caller.
-fn masquerades(node: &Node, services: &[Service]) -> String {
-    let own = node.pod_cidr();
+fn masquerades(services: &[Service], network: &str, pods: &[&str]) -> String {
     let hidden = services
         .iter()
         .filter(|service| service.source == Source::Masqueraded)
@@ -55,12 +59,12 @@ fn masquerades(node: &Node, services: &[Service]) -> String {
                 .iter()
                 .map(|backend| (service.protocol, backend))
         })
-        .filter(|(_, backend)| node.pods.iter().any(|pod| pod.name == backend.pod));
+        .filter(|(_, backend)| pods.contains(&backend.pod.as_str()));
     let rules = hidden.map(|(protocol, backend)| {
         let (address, port, protocol) = (backend.address, backend.port, protocol.name());
         format!(
-            "    ip saddr {CLUSTER} ip saddr != {own} \
-             ip daddr {address} {protocol} dport {port} masquerade\n"
+            "    ip saddr {CLUSTER} ip saddr != {network} \
+             ip daddr {address} {protocol} dport {port} counter masquerade\n"
         )
     });
     rules.collect()

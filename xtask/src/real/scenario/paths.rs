@@ -1,6 +1,6 @@
 //! What is to be seen of a pair of ends: the three views, what becomes of packets, what is cut.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::Serialize;
 
@@ -39,6 +39,8 @@ pub enum Outcome {
     NoReply,
     /// Small packets are answered, large ones are lost.
     SmallOnly,
+    /// All is answered, but what is large takes seconds.
+    Slow,
     /// Nothing is sent.
     Idle,
 }
@@ -56,6 +58,10 @@ pub struct Expected {
     pub source: Ipv4Addr,
     /// The receiver's.
     pub target: Ipv4Addr,
+    /// The ends of a tunnel that the two have between them, if it is that which is used.
+    pub tunnel: Option<Tunnel>,
+    /// The Service by which it reaches the receiver; none where it has the receiver's own address.
+    pub via: Option<SocketAddrV4>,
     /// Class that the control plane means.
     pub intended: &'static str,
     /// Class that the kernel's tables lead to.
@@ -70,6 +76,15 @@ pub struct Expected {
     pub cut: Option<Cut>,
     /// Whether an end is a tunnel's proxy.
     pub is_proxy: bool,
+}
+
+/// Addresses inside a tunnel that begins and ends in pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Tunnel {
+    /// The sender's.
+    pub source: Ipv4Addr,
+    /// The receiver's.
+    pub target: Ipv4Addr,
 }
 
 /// What all pairs of a scenario have in common.
@@ -98,15 +113,38 @@ impl Views {
 }
 
 impl Expected {
-    /// What a pod sends to another one, answered whole.
+    /// What the first pod of a node sends to that of another, answered whole.
     pub fn between(lab: &RealLab, from: &Node, to: &Node, views: Views) -> Result<Self, LabError> {
         let (source, target) = (lab.pod_of(from)?, lab.pod_of(to)?);
+        Self::of(lab, (from, &source.0), target, views)
+    }
+
+    /// What a pod of a node sends to another one, answered whole.
+    pub fn of_pods(
+        lab: &RealLab,
+        from: (&Node, &str),
+        to: &str,
+        views: Views,
+    ) -> Result<Self, LabError> {
+        let target = (to.to_owned(), lab.pod(to)?.address);
+        Self::of(lab, from, target, views)
+    }
+
+    /// What a pod of a node sends to an end with this name and address, answered whole.
+    pub fn of(
+        lab: &RealLab,
+        (node, pod): (&Node, &str),
+        (to, target): (String, Ipv4Addr),
+        views: Views,
+    ) -> Result<Self, LabError> {
         Ok(Self {
-            from: source.0,
-            node: from.name.clone(),
-            to: target.0,
-            source: source.1,
-            target: target.1,
+            from: pod.to_owned(),
+            node: node.name.clone(),
+            to,
+            source: lab.pod(pod)?.address,
+            target,
+            tunnel: None,
+            via: None,
             intended: views.intended,
             configured: views.configured,
             observed: Some(views.observed),
@@ -129,6 +167,45 @@ impl Expected {
         Ok(paths)
     }
 
+    /// The same, sent through a tunnel of the pods' own.
+    #[must_use]
+    pub fn within(self, source: Ipv4Addr, target: Ipv4Addr) -> Self {
+        Self {
+            tunnel: Some(Tunnel { source, target }),
+            ..self
+        }
+    }
+
+    /// The address that the sender's programs have.
+    #[must_use]
+    pub fn sends_from(&self) -> Ipv4Addr {
+        self.tunnel.map_or(self.source, |tunnel| tunnel.source)
+    }
+
+    /// The address that they send to.
+    #[must_use]
+    pub fn sends_to(&self) -> Ipv4Addr {
+        self.tunnel.map_or(self.target, |tunnel| tunnel.target)
+    }
+
+    /// The same between tunnel proxies.
+    #[must_use]
+    pub fn as_proxy(self) -> Self {
+        Self {
+            is_proxy: true,
+            ..self
+        }
+    }
+
+    /// The same, by a Service.
+    #[must_use]
+    pub fn through(self, service: SocketAddrV4) -> Self {
+        Self {
+            via: Some(service),
+            ..self
+        }
+    }
+
     /// The same with another outcome.
     #[must_use]
     pub fn with_outcome(self, outcome: Outcome) -> Self {
@@ -147,6 +224,6 @@ impl Expected {
     /// Whether an echo request is answered.
     #[must_use]
     pub fn answers(&self) -> bool {
-        matches!(self.outcome, Outcome::Reply | Outcome::SmallOnly)
+        !matches!(self.outcome, Outcome::NoReply | Outcome::Idle)
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 
 use super::paths::Views;
-use super::signs::{all_answered, leaves, neighbour, road};
+use super::signs::{as_expected, leaves, neighbour, road};
 use super::{Expected, Finding, Scenario};
 use crate::lab::LabError;
 use crate::real::counters::Kind;
@@ -25,18 +25,18 @@ pub(super) const S1: Scenario = Scenario {
     layout: || Layout::lan(&["peer", "peer", "peer"]),
     build,
     undo: Some(undo),
-    paths: |lab| {
-        let views = Views {
-            observed: "vxlan-tailscale-direct",
-            ..Views::agreed("vxlan-tailscale", "wireguard>vxlan")
-        };
-        Expected::everywhere(lab, views)
-    },
+    paths: |lab| Expected::everywhere(lab, VIEWS),
     signs,
     finding: Some(Finding {
         cause: "double_encapsulation",
         fix: "flannel-iface-lan",
     }),
+};
+
+/// VXLAN over the tunnel, straight.
+pub(super) const VIEWS: Views = Views {
+    observed: "vxlan-tailscale-direct",
+    ..Views::agreed("vxlan-tailscale", "wireguard>vxlan")
 };
 
 /// Pods by VXLAN over the tunnel, which goes straight.
@@ -49,27 +49,31 @@ pub(super) fn build(lab: &RealLab) -> Result<(), LabError> {
 pub(super) fn undo(lab: &RealLab) -> Result<(), LabError> {
     lab.remove_pod_network()?;
     lab.pod_network(Backend::Vxlan, |_| "eth0")?;
-    lab.await_talking()
+    lab.await_everyone()
 }
 
 /// VXLAN enters the tunnel, and tailscaled's packets leave by the LAN that would do alone.
 pub(super) fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     let lab = evidence.lab();
-    let mut signs = all_answered(evidence);
+    let mut signs = in_tunnel(evidence)?;
+    for node in &lab.plan().nodes {
+        for other in node.others(lab.plan()) {
+            signs.push(neighbour(evidence, node, other, "eth0")?);
+        }
+    }
+    Ok(signs)
+}
+
+/// VXLAN enters the tunnel, and tailscaled's packets leave by eth0.
+pub(super) fn in_tunnel(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
+    let lab = evidence.lab();
+    let mut signs = as_expected(evidence)?;
     for path in (lab.scenario().paths)(lab)? {
         signs.push(road(evidence, &path, "flannel.1")?);
     }
     for node in &lab.plan().nodes {
         signs.push(leaves(evidence, node, "tailscale0", Kind::Vxlan));
         signs.push(leaves(evidence, node, "eth0", Kind::WireGuard));
-        for other in lab
-            .plan()
-            .nodes
-            .iter()
-            .filter(|other| other.name != node.name)
-        {
-            signs.push(neighbour(evidence, node, other, "eth0")?);
-        }
     }
     Ok(signs)
 }

@@ -1,11 +1,12 @@
 //! Signs that several scenarios have in common. Each looks at one thing and says what it saw.
 
-use super::Expected;
-use crate::oracle::Hook;
+use super::{Expected, Outcome};
+use crate::oracle::{self, Hook};
 use crate::real::RealError;
 use crate::real::counters::Kind;
 use crate::real::evidence::{Evidence, Sign};
 use crate::real::plan::Node;
+use crate::traffic::probe::Transfer;
 
 /// Least packets of a kind that are no coincidence, in the shortest run.
 const SOME: u64 = 10;
@@ -49,6 +50,68 @@ pub(super) fn never_leaves(evidence: &Evidence<'_>, node: &Node, device: &str, k
         packets == 0,
         format!("{packets} packets"),
     )
+}
+
+/// Every pair is answered, or is not, as its outcome says.
+pub(super) fn as_expected(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
+    let lab = evidence.lab();
+    let paths = (lab.scenario().paths)(lab)?;
+    let busy = paths.iter().filter(|path| path.outcome != Outcome::Idle);
+    busy.map(|path| answered(evidence, path)).collect()
+}
+
+/// A pair is answered, or is not, as its outcome says.
+pub(super) fn answered(evidence: &Evidence<'_>, path: &Expected) -> Result<Sign, RealError> {
+    let carried = evidence.carried(path)?;
+    // A Service answers no echo request.
+    let (sent, received) = if path.via.is_none() {
+        (carried.echoes.sent, carried.echoes.received)
+    } else {
+        let answered = carried.requests.answered;
+        (answered + carried.requests.failures.total(), answered)
+    };
+    let whole = [&carried.down, &carried.up].map(|transfer| transfer.completed);
+    let all = received * 10 >= sent * 9;
+    let (word, is_so) = match path.outcome {
+        // Proxies may take longer for a transfer than a run lasts.
+        Outcome::Reply => ("answers", all && (path.is_proxy || whole == [true; 2])),
+        Outcome::SmallOnly => ("answers only what is small to", all && whole == [false; 2]),
+        Outcome::Slow => ("answers slowly", all && is_slow(&carried.down)),
+        Outcome::NoReply | Outcome::Idle => ("never answers", received == 0),
+    };
+    let [down, up] = [&carried.down, &carried.up].map(|transfer| transfer.bytes);
+    Ok(Sign::new(
+        format!("{} {word} {}", path.to, path.from),
+        is_so && sent > 0,
+        format!("{received} of {sent} requests, {down} bytes down and {up} up"),
+    ))
+}
+
+/// Whether a transfer took more than a healthy path takes by far, or is under way still.
+fn is_slow(transfer: &Transfer) -> bool {
+    !transfer.completed || transfer.seconds > 1.0
+}
+
+/// A counter of the protocols grows in a node or a pod.
+pub(super) fn grows(evidence: &Evidence<'_>, place: &str, counter: &str) -> Sign {
+    let growth = evidence.grown(place, counter);
+    Sign::new(format!("{counter} of {place} grows"), growth > 0, growth)
+}
+
+/// A counter of the protocols does not.
+pub(super) fn rests(evidence: &Evidence<'_>, place: &str, counter: &str) -> Sign {
+    let growth = evidence.grown(place, counter);
+    Sign::new(format!("{counter} of {place} rests"), growth == 0, growth)
+}
+
+/// A device has this MTU.
+pub(super) fn has_mtu(place: &str, device: &str, mtu: u32) -> Result<Sign, RealError> {
+    let found = oracle::link::find(place, device)?.map(|link| link.mtu);
+    Ok(Sign::new(
+        format!("{device} of {place} has MTU {mtu}"),
+        found == Some(mtu),
+        format!("{found:?}"),
+    ))
 }
 
 /// Every pair is answered.

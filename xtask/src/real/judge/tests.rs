@@ -1,0 +1,120 @@
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::real::scenario::Outcome;
+
+#[test]
+fn class_stack_and_cut_layer_have_to_agree() {
+    let path = r#"{"type":"path","source":{"address":"10.42.1.2"},"destination":{"address":"10.42.2.2"},
+        "class":"vxlan-lan","encap":"vxlan","packets":9,"fragments":{"inner":0,"vxlan":4}}"#;
+    let reports = said(path);
+    let expected = expected("vxlan-lan", Some(Cut::Vxlan));
+    assert_eq!(
+        super::path("n1", &reports, &expected).verdict,
+        Verdict::Right
+    );
+    for wrong in [
+        Expected {
+            cut: None,
+            ..expected.clone()
+        },
+        Expected {
+            observed: Some("vxlan-vmnet"),
+            ..expected.clone()
+        },
+        Expected {
+            encap: "none",
+            ..expected.clone()
+        },
+        Expected {
+            observed: None,
+            ..expected.clone()
+        },
+    ] {
+        assert_eq!(super::path("n1", &reports, &wrong).verdict, Verdict::Wrong);
+    }
+}
+
+#[test]
+fn a_path_without_packets_was_not_given() {
+    let path = r#"{"type":"path","source":{"address":"10.42.1.2"},"destination":{"address":"10.42.2.2"},
+        "class":"vxlan-lan","encap":"vxlan","packets":0}"#;
+    let judged = super::path("n1", &said(path), &expected("vxlan-lan", None));
+    assert_eq!(
+        (judged.given.as_str(), judged.verdict),
+        ("-", Verdict::Wrong)
+    );
+}
+
+#[test]
+fn what_leaves_the_cluster_has_no_addresses() {
+    let path = r#"{"type":"path","source":{"address":null},"destination":{"address":null},
+        "class":"external","encap":"none","packets":9}"#;
+    let expected = Expected {
+        encap: "none",
+        ..expected("external", None)
+    };
+    assert_eq!(
+        super::path("n1", &said(path), &expected).verdict,
+        Verdict::Right
+    );
+    assert_eq!(
+        super::path("n1", &Reports::default(), &expected).verdict,
+        Verdict::Wrong
+    );
+}
+
+#[test]
+fn a_cause_that_nothing_looks_for_is_open_and_a_false_alarm_is_wrong() {
+    let found = r#"{"type":"finding","cause":"relay_detour","fix":{"id":"x"}}"#;
+    let finding = |cause| Some(Finding { cause, fix: "x" });
+    let verdict = |expected| findings("n1", &said(found), expected).verdict;
+    assert_eq!(verdict(finding("stale_fdb")), Verdict::Open);
+    assert_eq!(verdict(finding("relay_detour")), Verdict::Right);
+    assert_eq!(verdict(finding("double_encapsulation")), Verdict::Wrong);
+    assert_eq!(verdict(None), Verdict::Wrong);
+}
+
+#[test]
+fn cut_packets_are_those_that_the_nodes_own_pods_sent() {
+    let line = |source: &str, cut: u64| {
+        format!(
+            r#"{{"type":"path","source":{{"address":"{source}"}},"destination":{{"address":"10.42.9.9"}},
+            "class":"c","packets":1,"fragments":{{"inner":0,"vxlan":{cut}}}}}"#
+        )
+    };
+    let mut reports = Reports::default();
+    reports.take(&line("10.42.1.2", 40));
+    reports.take(&line("10.42.2.2", 9));
+    let verdict = |counted| {
+        let pods = ["10.42.1.2".to_owned()];
+        cut("n1", &reports, &pods, Cut::Vxlan, counted).verdict
+    };
+    assert_eq!(verdict(41), Verdict::Right);
+    assert_eq!(verdict(49), Verdict::Wrong);
+}
+
+fn said(line: &str) -> Reports {
+    let mut reports = Reports::default();
+    reports.take(line);
+    reports
+}
+
+fn expected(class: &'static str, cut: Option<Cut>) -> Expected {
+    Expected {
+        from: "n1-a".into(),
+        node: "n1".into(),
+        to: "n2-a".into(),
+        source: Ipv4Addr::new(10, 42, 1, 2),
+        target: Ipv4Addr::new(10, 42, 2, 2),
+        tunnel: None,
+        via: None,
+        intended: class,
+        configured: class,
+        observed: Some(class),
+        encap: "vxlan",
+        outcome: Outcome::Reply,
+        cut,
+        is_proxy: false,
+    }
+}
