@@ -214,6 +214,20 @@ fn a_peer_relay_is_named_and_healthy() {
 }
 
 #[test]
+fn a_peer_behind_a_relay_and_one_that_is_direct_have_modes_of_their_own() {
+    let test = "relay::a_peer_behind_a_relay_and_one_that_is_direct_have_modes_of_their_own";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::H8c, "several"));
+    let agents = agents(&lab, &[]);
+    with_load(&pairs(&lab), || {
+        await_right(&lab, &agents);
+    });
+    for sweep in agents.iter().flat_map(Agent::sweeps) {
+        assert!(sweep.findings.is_empty(), "{:?}", sweep.findings);
+    }
+}
+
+#[test]
 fn a_far_peer_that_is_reached_directly_is_no_detour() {
     let test = "relay::a_far_peer_that_is_reached_directly_is_no_detour";
     let Some(_turn) = turn(test) else { return };
