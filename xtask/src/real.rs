@@ -215,13 +215,13 @@ impl RealLab {
 
 /// A second lab is refused in words that fit.
 fn one_at_a_time(cause: LabError) -> LabError {
-    match cause {
-        LabError::NameTaken { held, .. } => LabError::Options(format!(
-            "a real lab is up{held}; its namespaces have fixed names, so there is one at a time: \
-             `cargo xtask lab down {NAME}` removes it"
-        )),
-        other => other,
-    }
+    let LabError::NameTaken { held, .. } = &cause else {
+        return cause;
+    };
+    LabError::Options(format!(
+        "a real lab is up{held}; its namespaces have fixed names, so there is one at a time: \
+         `cargo xtask lab down {NAME}` removes it"
+    ))
 }
 
 impl Drop for RealLab {

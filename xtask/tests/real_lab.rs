@@ -106,7 +106,7 @@ fn alive(processes: &[u64]) -> Vec<u64> {
 
 /// Waits until the state of the lab names a process.
 fn await_process(name: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !state().to_string().contains(name) {
         assert!(Instant::now() < deadline, "no {name} in {}", state());
         thread::sleep(Duration::from_millis(20));

@@ -1,7 +1,6 @@
 //! The control server of the tailnet, real headscale: start, users and keys, approval of routes,
 //! policy. It is reached through its own socket and never over the network of the caller.
 
-use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -126,24 +125,4 @@ policy: {{mode: file, path: {policy}}}
 log: {{level: info, format: text}}
 "
     )
-}
-
-/// Removes a machine that has gone for good, so that the others forget it.
-pub(super) fn forget(lab: &RealLab, machine: &str) -> Result<(), LabError> {
-    let text = ask(lab, &["nodes", "list", "-o", "json"])?;
-    let machines: Vec<Machine> = serde_json::from_str(&text).unwrap_or_default();
-    for own in machines.iter().filter(|own| own.given_name == machine) {
-        let id = own.id.to_string();
-        ask(lab, &["nodes", "delete", "--force", "-i", &id])?;
-    }
-    fs::remove_dir_all(lab.file(machine)).or_else(|cause| {
-        if cause.kind() == std::io::ErrorKind::NotFound {
-            Ok(())
-        } else {
-            Err(LabError::io(
-                format!("remove the state of {machine}"),
-                cause,
-            ))
-        }
-    })
 }

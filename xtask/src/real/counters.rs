@@ -101,7 +101,9 @@ impl Counters {
         })?;
         let devices = DEVICES.iter().zip(there).filter(|(_, there)| *there);
         let mut ruleset = format!("add table netdev {TABLE}; delete table netdev {TABLE}\n");
-        ruleset.push_str(&format!("table netdev {TABLE} {{"));
+        ruleset.push_str("table netdev ");
+        ruleset.push_str(TABLE);
+        ruleset.push_str(" {");
         for (device, _) in devices {
             for hook in [Hook::Ingress, Hook::Egress] {
                 ruleset.push_str(&chain(device, hook));

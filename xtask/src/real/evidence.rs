@@ -47,11 +47,11 @@ pub struct Sign {
 
 impl Sign {
     /// A claim with what was seen of it.
-    pub fn new(claim: impl Into<String>, holds: bool, seen: impl ToString) -> Self {
+    pub fn new(claim: impl Into<String>, holds: bool, seen: impl Into<String>) -> Self {
         Self {
             claim: claim.into(),
             holds,
-            seen: seen.to_string(),
+            seen: seen.into(),
         }
     }
 }

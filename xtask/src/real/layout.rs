@@ -85,6 +85,7 @@ impl NodeSketch {
 
 impl Layout {
     /// Nodes of these roles as neighbours on one LAN, by eth0.
+    #[must_use]
     pub fn lan(roles: &[&'static str]) -> Self {
         let nodes = roles.iter().map(|role| NodeSketch::on(role, "lan"));
         Self {
@@ -94,16 +95,19 @@ impl Layout {
     }
 
     /// Nodes of these roles (at most four), each behind the router, by eth0.
+    #[must_use]
     pub fn sites(roles: &[&'static str]) -> Self {
         Self::apart(roles, Medium::Routed)
     }
 
     /// Lima machines that share nothing: each with eth0 in a user-mode network of its own.
+    #[must_use]
     pub fn user_mode(roles: &[&'static str]) -> Self {
         Self::apart(roles, Medium::UserMode)
     }
 
     /// Lima machines on one host: eth0 in a user-mode network, lima0 on the shared one, preferred.
+    #[must_use]
     pub fn vmnet(roles: &[&'static str]) -> Self {
         let mut layout = Self::user_mode(roles);
         layout.segments.push(("vmnet", Medium::Vmnet));

@@ -37,6 +37,9 @@ use super::layout::Layout;
 use super::{RealError, RealLab};
 use crate::lab::LabError;
 
+/// Something that is done to a lab.
+pub type Act = fn(&RealLab) -> Result<(), LabError>;
+
 /// One scenario.
 #[derive(Debug)]
 pub struct Scenario {
@@ -47,9 +50,9 @@ pub struct Scenario {
     /// Its network.
     pub layout: fn() -> Layout,
     /// Makes pod network and fault, once every node is in the tailnet; it returns when all is settled.
-    pub build: fn(&RealLab) -> Result<(), LabError>,
+    pub build: Act,
     /// Takes the fault away and waits until that has settled; none for a healthy one.
-    pub undo: Option<fn(&RealLab) -> Result<(), LabError>>,
+    pub undo: Option<Act>,
     /// What is to be seen of which pairs.
     pub paths: fn(&RealLab) -> Result<Vec<Expected>, LabError>,
     /// Whether it is what it is said to be, by oracles.

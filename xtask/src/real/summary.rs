@@ -74,7 +74,7 @@ impl fmt::Display for Summary {
             for pod in &node.pods {
                 match pods.get(pod) {
                     Some(own) => {
-                        writeln!(out, "    {pod}: {} behind {}", own.address, own.host_veth)?
+                        writeln!(out, "    {pod}: {} behind {}", own.address, own.host_veth)?;
                     }
                     None => writeln!(out, "    {pod}: not attached")?,
                 }

@@ -1,5 +1,5 @@
 //! Real tailscaled on nodes and inside pods: started, joined, steered by its own command line.
-//! What the lab wants to know of it, it asks its LocalAPI; it never reads its state files.
+//! What the lab wants to know of it, it asks its `LocalAPI`; it never reads its state files.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::oracle::tailscale::Status;
 /// Patience with a daemon; its socket is there within a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Patience with a path: discovery repeats every few seconds.
-const PATH_PATIENCE: Duration = Duration::from_secs(60);
+const PATH_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a peer is reached, as its daemon says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ pub(super) fn await_status(
     )
 }
 
-/// The socket of a machine's LocalAPI.
+/// The socket of a machine's `LocalAPI`.
 pub(super) fn socket(lab: &RealLab, place: &str) -> PathBuf {
     lab.file(place).join("tailscaled.sock")
 }

@@ -29,13 +29,13 @@ pub(super) fn judge(given: &Given, expected: &[Expected]) -> [Judged; 2] {
             given,
             "spans",
             &carried(given, expected),
-            tally(spans.map(class)),
+            &tally(spans.map(class)),
         ),
         compare(
             given,
             "metrics",
             &all(given, expected),
-            tally(points.map(class)),
+            &tally(points.map(class)),
         ),
     ]
 }
@@ -67,7 +67,7 @@ fn compare(
     given: &Given,
     about: &str,
     expected: &BTreeSet<&'static str>,
-    tally: BTreeMap<String, usize>,
+    tally: &BTreeMap<String, usize>,
 ) -> Judged {
     let has = |class: &&str| tally.contains_key(*class);
     let verdict = if expected.iter().all(has) {

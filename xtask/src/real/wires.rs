@@ -65,10 +65,9 @@ fn router(lab: &RealLab) -> Result<(), LabError> {
 
 /// A kernel without `br_netfilter` has nothing to turn off.
 fn absent(cause: LabError) -> Result<(), LabError> {
-    match cause {
-        LabError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => Err(other),
-    }
+    let is_absent = matches!(&cause, LabError::Io { source, .. }
+        if source.kind() == std::io::ErrorKind::NotFound);
+    if is_absent { Ok(()) } else { Err(cause) }
 }
 
 impl RealLab {

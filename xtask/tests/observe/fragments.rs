@@ -1,11 +1,10 @@
-//! Fragments that a pod makes count once for its path, on both nodes, whatever br_netfilter joins and
+//! Fragments that a pod makes count once for its path, on both nodes, whatever `br_netfilter` joins and
 //! cuts again on the bridge.
 
 use xtask::lab::{BridgeNetfilter, Options, Pod, Scenario};
 use xtask::oracle::Counters;
 use xtask::traffic::{Ping, Place, Stop};
 
-use super::agent::Agent;
 use super::bench::{agents_on, lab, options, silence, turn};
 use super::output::Sweep;
 
@@ -57,7 +56,9 @@ fn check(test: &str, bridge_netfilter: BridgeNetfilter) {
         let found = fragments(&sweep, pods);
         assert_eq!(found, Some(wanted), "{}", agent.node());
     }
-    agents.into_iter().for_each(|agent| drop(Agent::end(agent)));
+    for agent in agents {
+        agent.end();
+    }
 }
 
 /// More than the first requests, fewer than all.

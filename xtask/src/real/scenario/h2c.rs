@@ -113,7 +113,11 @@ fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     }
     let client = &lab.role(CLIENT)?.name;
     let called = evidence.packets(client, "cni0", Hook::Ingress, Kind::PodsOut);
-    signs.push(Sign::new("pods send to Services", called > 0, called));
+    signs.push(Sign::new(
+        "pods send to Services",
+        called > 0,
+        called.to_string(),
+    ));
     for (place, rule) in [(client, "dnat"), (&lab.role(MASKING)?.name, "masquerade")] {
         signs.push(applied(lab, place, rule)?);
     }

@@ -95,13 +95,21 @@ fn is_slow(transfer: &Transfer) -> bool {
 /// A counter of the protocols grows in a node or a pod.
 pub(super) fn grows(evidence: &Evidence<'_>, place: &str, counter: &str) -> Sign {
     let growth = evidence.grown(place, counter);
-    Sign::new(format!("{counter} of {place} grows"), growth > 0, growth)
+    Sign::new(
+        format!("{counter} of {place} grows"),
+        growth > 0,
+        growth.to_string(),
+    )
 }
 
 /// A counter of the protocols does not.
 pub(super) fn rests(evidence: &Evidence<'_>, place: &str, counter: &str) -> Sign {
     let growth = evidence.grown(place, counter);
-    Sign::new(format!("{counter} of {place} rests"), growth == 0, growth)
+    Sign::new(
+        format!("{counter} of {place} rests"),
+        growth == 0,
+        growth.to_string(),
+    )
 }
 
 /// A device has this MTU.
