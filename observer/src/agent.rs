@@ -13,6 +13,7 @@ mod printer;
 mod provisional;
 mod pulse;
 mod refusals;
+mod relays;
 mod roads;
 mod signals;
 mod supervisor;
@@ -64,6 +65,7 @@ struct Agent {
     intake: Intake,
     roads: Roads,
     nodes: nodes::Nodes,
+    relays: relays::Relays,
     snapshot: Snapshot,
     output: Output,
     remembered: Remembered,
@@ -87,15 +89,14 @@ impl Agent {
         for network in &config.networks {
             object.networks.put(&network.key(), &1)?;
         }
-        for key in config.relay_keys() {
-            object.relays.put(&key, &1)?;
-        }
         object.control.set(config.control(jiffy_nanos()));
+        let relays = relays::Relays::named(&config.relays, &mut object)?;
         Ok(Self {
             attachments: Attachments::new(config.interfaces.clone(), tie),
             intake: Intake::new(&config, Monotonic(monotonic_nanos())),
             roads: Roads::open(config.underlay.clone())?,
             nodes: nodes::Nodes::default(),
+            relays,
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
             remembered: Remembered::new(),
@@ -184,6 +185,8 @@ impl Agent {
         }
         self.relay
             .advance(&self.snapshot.legs, |path| numbers.pair(path).is_some());
+        self.relays
+            .follow(&mut self.object, self.relay.awaited(), Instant::now())?;
         self.roads
             .refresh(&self.snapshot, &self.relay, &points, &devices)?;
         let mut context = Context {

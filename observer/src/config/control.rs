@@ -1,7 +1,6 @@
 //! From the settings to what the kernel programs are told first.
 
 use observer_ebpf::abi::control::{Control, Cover};
-use observer_ebpf::abi::relay::RelayKey;
 
 use super::{Config, LogLevel, Network};
 use crate::latency;
@@ -27,13 +26,6 @@ impl Config {
     pub fn expiry_windows(&self, jiffy: u64) -> u32 {
         let window = jiffy << self.control(jiffy).window_shift;
         u32::try_from(EXPIRY / window.max(1)).unwrap_or(u32::MAX)
-    }
-
-    /// Keys of the relays.
-    pub fn relay_keys(&self) -> impl Iterator<Item = RelayKey> {
-        self.relays
-            .iter()
-            .map(|relay| RelayKey::new(relay.ip().into(), relay.port()))
     }
 
     /// The first control entry on a kernel whose jiffy takes `jiffy` nanoseconds.

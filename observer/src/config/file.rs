@@ -122,7 +122,7 @@ impl File {
             (
                 "relays",
                 list(&self.relays),
-                "Where DERP relays listen, as \"192.0.2.1:443\": their traffic is known both ways.",
+                "Where DERP relays listen, as \"192.0.2.1:443\"; needed where tailscaled marks no packets.",
             ),
             (
                 "interval",

@@ -22,11 +22,13 @@ pub(super) struct PeerModes {
     said: BTreeMap<IpAddr, Said>,
 }
 
+type Dealt = BTreeMap<IpAddr, Vec<RelayMode>>;
+
 /// What is said of a peer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
     mode: Option<RelayMode>,
-    /// Sweeps that it moved something in since a mode stood out.
+    /// Sweeps that it moved something in since the mode stood out, or was one of several that may be.
     age: usize,
 }
 
@@ -35,21 +37,30 @@ impl PeerModes {
     pub(super) fn advance(&mut self, leg: &Leg, round: u64) {
         self.sweeps.push_front(leg.clone());
         self.sweeps.truncate(LONG);
-        let dealt = self.dealt(SHORT, round);
-        let is_open = |peer: &IpAddr| !dealt.contains_key(peer);
-        let earlier = if leg.peers.keys().any(is_open) {
-            self.dealt(LONG, round)
-        } else {
-            BTreeMap::new()
+        let Some(short) = self.dealt(SHORT, round) else {
+            return;
         };
-        for &peer in leg.peers.keys() {
-            let said = self.said.entry(peer).or_default();
-            said.age += 1;
-            if let Some(&mode) = dealt.get(&peer).or_else(|| earlier.get(&peer)) {
+        let is_open = |peer| single(&short, peer).is_none();
+        let long = leg
+            .peers
+            .keys()
+            .any(is_open)
+            .then(|| self.dealt(LONG, round));
+        let long = long.flatten().unwrap_or_default();
+        for peer in leg.peers.keys() {
+            let may_be = |mode| short.get(peer).is_some_and(|modes| modes.contains(&mode));
+            let earlier = || single(&long, peer).filter(|&mode| may_be(mode));
+            let said = self.said.entry(*peer).or_default();
+            if let Some(mode) = single(&short, peer).or_else(earlier) {
                 let mode = Some(mode);
                 *said = Said { mode, age: 0 };
-            } else if said.age >= SHORT {
-                said.mode = Some(RelayMode::Unknown);
+            } else if said.mode.is_some_and(may_be) {
+                said.age = 0;
+            } else {
+                said.age += 1;
+                if said.age >= SHORT {
+                    said.mode = Some(RelayMode::Unknown);
+                }
             }
         }
         let sweeps = &self.sweeps;
@@ -57,19 +68,30 @@ impl PeerModes {
             .retain(|peer, _| sweeps.iter().any(|leg| leg.peers.contains_key(peer)));
     }
 
-    /// What stands out over so many sweeps, if enough moved in them.
-    fn dealt(&self, length: usize, round: u64) -> BTreeMap<IpAddr, RelayMode> {
+    /// True if a peer's mode is this one.
+    pub(super) fn has(&self, mode: RelayMode) -> bool {
+        self.said.values().any(|said| said.mode == Some(mode))
+    }
+
+    /// What the peers may have over so many sweeps, if enough moved in them.
+    fn dealt(&self, length: usize, round: u64) -> Option<Dealt> {
         let sweeps: Vec<_> = self.sweeps.iter().take(length).collect();
         let bytes: u64 = sweeps.iter().map(|leg| leg.tunnel).sum();
-        if sweeps.len() < LEAST || bytes < round * LEAST as u64 {
-            return BTreeMap::new();
-        }
-        deal(&sweeps)
+        let is_enough = sweeps.len() >= LEAST && bytes >= round * LEAST as u64;
+        is_enough.then(|| deal(&sweeps))
     }
 
     /// The mode of a peer; `None` while it is too early to say.
     pub(super) fn of(&self, peer: IpAddr) -> Option<RelayMode> {
         self.said.get(&peer)?.mode
+    }
+}
+
+/// The only mode that a peer may have.
+fn single(dealt: &Dealt, peer: &IpAddr) -> Option<RelayMode> {
+    match dealt.get(peer)?.as_slice() {
+        &[mode] => Some(mode),
+        _ => None,
     }
 }
 
@@ -143,6 +165,25 @@ mod tests {
         let found: Vec<_> = (0..LONG).map(|_| after(&lost)).collect();
         assert!(found.starts_with(&[relay]), "{found:?}");
         assert!(found.ends_with(&[Some(RelayMode::Unknown)]), "{found:?}");
+    }
+
+    #[test]
+    fn a_mode_that_may_still_be_stays_while_two_peers_send_the_same() {
+        let mut modes = PeerModes::default();
+        for _ in 0..2 {
+            modes.advance(&leg((ONE, 100), (OTHER, 50)), 4_096);
+        }
+        for _ in 0..2 * LONG {
+            modes.advance(&leg((ONE, 75), (OTHER, 75)), 4_096);
+            let found = [ONE, OTHER].map(|peer| modes.of(peer));
+            let wanted = [RelayMode::Direct, RelayMode::PeerRelay];
+            assert_eq!(found, wanted.map(Some));
+        }
+        let mut late = PeerModes::default();
+        for _ in 0..LONG {
+            late.advance(&leg((ONE, 75), (OTHER, 75)), 4_096);
+        }
+        assert_eq!(late.of(ONE), Some(RelayMode::Unknown), "nothing was said");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! How Tailscale carries each path: the mode of this node's opaque leg, said once it held over enough
 //! bytes and sweeps, and kept by the paths that it was said of. Pure; a sweep is the only clock.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::point::{FlowDirection, Hook};
 
@@ -105,6 +105,22 @@ impl RelayModes {
             self.paths.insert(path, mode);
         }
         self.paths.get(&path).copied().unwrap_or(RelayMode::Unknown)
+    }
+
+    /// The far ends of tailscaled's TCP whose other direction is to be counted: all that it has sent to,
+    /// while a relay is in use or may be what brings the packets that nothing else accounts for. Which
+    /// of them is a relay the bytes that come say: a node may send through its peer's home relay alone
+    /// and hear from its own.
+    #[must_use]
+    pub fn awaited(&self) -> BTreeSet<SocketAddr> {
+        let [came, went] = &self.sides;
+        let may_come = matches!(came.said, RelayMode::Unknown | RelayMode::Derp);
+        let is_used = went.said == RelayMode::Derp || went.peers.has(RelayMode::Derp);
+        if may_come || is_used {
+            went.recent.tcp.keys().copied().collect()
+        } else {
+            BTreeSet::new()
+        }
     }
 
     /// What the mode of a direction was said of, and the mode.

@@ -23,8 +23,9 @@ const PADDING: u64 = 15;
 /// this at most (a TLS record of its own, and TCP options).
 const IN_TCP: [u64; 2] = [37, 37 + 29];
 
-/// The modes of the peers, as far as only one way to deal them fits.
-pub(super) fn deal(sweeps: &[&Leg]) -> BTreeMap<IpAddr, RelayMode> {
+/// The modes that each peer may have, the likeliest first: one where only one way to deal them fits, none
+/// where no way does.
+pub(super) fn deal(sweeps: &[&Leg]) -> BTreeMap<IpAddr, Vec<RelayMode>> {
     let mut total = Leg::default();
     for leg in sweeps {
         total.add(leg);
@@ -177,21 +178,23 @@ impl Search {
         }
     }
 
-    /// The modes that stand out; `all` is the weight of everything.
-    fn modes(&self, peers: Vec<IpAddr>, all: u64) -> BTreeMap<IpAddr, RelayMode> {
-        let mode = |least: &Vec<u64>| {
+    /// The modes that do not leave much more than the best way; `all` is the weight of everything.
+    fn modes(&self, peers: Vec<IpAddr>, all: u64) -> BTreeMap<IpAddr, Vec<RelayMode>> {
+        let modes = |least: &Vec<u64>| {
             let mut ranked: Vec<_> = least.iter().zip(&self.choices).collect();
             ranked.sort_by_key(|(misfit, _)| **misfit);
-            let &[(&best, carrier), (&next, _), ..] = ranked.as_slice() else {
-                return None;
-            };
-            let fits = best * 100 <= all * MISFIT;
-            let stands_out = next >= best * WORSE + BOUNDARY;
-            (fits && stands_out).then_some(carrier.mode)
+            let best = ranked.first().map_or(0, |(misfit, _)| **misfit);
+            if best * 100 > all * MISFIT {
+                return Vec::new();
+            }
+            let may_be = ranked
+                .into_iter()
+                .take_while(|(misfit, _)| **misfit < best * WORSE + BOUNDARY);
+            may_be.map(|(_, carrier)| carrier.mode).collect()
         };
-        let dealt = peers.into_iter().zip(&self.least);
-        dealt
-            .filter_map(|(peer, least)| Some((peer, mode(least)?)))
+        peers
+            .into_iter()
+            .zip(self.least.iter().map(modes))
             .collect()
     }
 }

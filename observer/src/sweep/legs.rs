@@ -49,6 +49,8 @@ struct Known {
     /// Receivers of what this node passes on, being a peer relay itself: what came from the one end goes
     /// to another under the same index, which is the receiver's own.
     passed_on: HashSet<u32>,
+    /// Relays that its marked connections go to.
+    relays: HashSet<(IpAddr, u32)>,
 }
 
 impl Known {
@@ -78,7 +80,16 @@ impl Known {
         let indices: HashSet<u32> = came.iter().map(|&(session, _)| session).collect();
         let went = relayed(Hook::Egress).map(|key| (key.session, key.destination));
         let passed_on = went.filter(|end| indices.contains(&end.0) && !came.contains(end));
+        let is_tcp = |key: &&OuterKey| {
+            [OuterKind::MarkedTcp, OuterKind::RelayTcp]
+                .iter()
+                .any(|&kind| key.kind == kind as u8)
+        };
+        let relays = outer.keys().filter(is_marked).filter(is_tcp);
         Self {
+            relays: relays
+                .map(|key| (key.destination.into(), key.session))
+                .collect(),
             endpoints: endpoints.map(|key| key.destination.into()).collect(),
             passed_on: passed_on.map(|(session, _)| session).collect(),
         }
@@ -109,7 +120,11 @@ impl Known {
         {
             *leg.peer_relay.entry(far).or_default() += without(UDP_HEADER + GENEVE_HEADER);
             *leg.messages.entry(RelayMode::PeerRelay).or_default() += packets;
-        } else if is(OuterKind::MarkedTcp) || is(OuterKind::RelayTcp) {
+        } else if is(OuterKind::MarkedTcp)
+            || is(OuterKind::RelayTcp)
+                && (is_made_here || !self.relays.contains(&(far, key.session)))
+        {
+            // To a relay that is reached without the mark, all that leaves counts.
             let port = u16::try_from(key.session).unwrap_or(0);
             let end = SocketAddr::new(far, port);
             *leg.tcp.entry(end).or_default() += without(TCP_HEADER);

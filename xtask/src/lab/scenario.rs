@@ -43,13 +43,15 @@ pub enum Scenario {
     S5,
     /// Healthy: tunnels through a peer relay.
     H8,
+    /// As H8, with a third node that both reach directly.
+    H8c,
     /// One node with three paths at once.
     Mixed,
 }
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::H2,
         Self::H2c,
         Self::H6,
@@ -58,6 +60,7 @@ impl Scenario {
         Self::S3,
         Self::S5,
         Self::H8,
+        Self::H8c,
         Self::Mixed,
     ];
 
@@ -73,6 +76,7 @@ impl Scenario {
             Self::S3 => "s3",
             Self::S5 => "s5",
             Self::H8 => "h8",
+            Self::H8c => "h8c",
             Self::Mixed => "mixed",
         }
     }
@@ -81,7 +85,14 @@ impl Scenario {
     #[must_use]
     pub fn least_pods(self) -> usize {
         match self {
-            Self::H2 | Self::S1 | Self::S1d | Self::S3 | Self::S5 | Self::H8 | Self::Mixed => 1,
+            Self::H2
+            | Self::S1
+            | Self::S1d
+            | Self::S3
+            | Self::S5
+            | Self::H8
+            | Self::H8c
+            | Self::Mixed => 1,
             Self::H2c => 2,
             Self::H6 => 3,
         }
@@ -109,8 +120,10 @@ struct Sketch {
     nodes: Vec<NodeSketch>,
     /// Devices between two roles: where VXLAN leaves, where WireGuard leaves.
     roads: fn(Role, Role) -> (&'static str, &'static str),
-    /// How WireGuard goes between any two nodes.
+    /// How WireGuard goes between nodes that are parted.
     mode: Mode,
+    /// Roles of nodes that do not reach each other by UDP, if there is a relay.
+    parted: fn(Role, Role) -> bool,
     /// Services over the finished nodes.
     services: fn(&[Node], &mut Deal) -> Vec<Service>,
 }
@@ -127,6 +140,7 @@ impl Sketch {
             nodes,
             roads,
             mode: Mode::Direct,
+            parted: |_, _| true,
             services: |_, _| Vec::new(),
         }
     }

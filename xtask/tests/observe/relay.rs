@@ -52,19 +52,15 @@ fn a_derp_relay_that_is_known_is_seen_in_both_directions_and_is_no_fault_by_itse
 }
 
 #[test]
-fn a_derp_relay_that_nobody_named_is_seen_by_the_mark_on_what_leaves() {
-    let test = "relay::a_derp_relay_that_nobody_named_is_seen_by_the_mark_on_what_leaves";
+fn a_derp_relay_that_nobody_named_is_seen_in_both_directions() {
+    let test = "relay::a_derp_relay_that_nobody_named_is_seen_in_both_directions";
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(Scenario::S5, "unnamed"));
     let agents = agents(&lab, &[]);
     with_load(&pairs(&lab), || {
-        for (agent, node) in agents.iter().zip(lab.nodes()) {
-            let own = &node.name;
-            agent.await_sweep("derp out, unknown in", |sweep| {
-                let outward = modes(sweep, |path| path.source.node.as_ref() == Some(own));
-                let inward = modes(sweep, |path| path.destination.node.as_ref() == Some(own));
-                outward == ["vxlan-tailscale-derp derp"] && inward == ["vxlan-tailscale unknown"]
-            });
+        await_right(&lab, &agents);
+        for agent in &agents {
+            assert_modes(&agent.next_sweep(), "derp");
         }
     });
 }
@@ -211,6 +207,20 @@ fn a_peer_relay_is_named_and_healthy() {
         for agent in &agents {
             assert_modes(&agent.next_sweep(), "peer_relay");
         }
+    });
+    for sweep in agents.iter().flat_map(Agent::sweeps) {
+        assert!(sweep.findings.is_empty(), "{:?}", sweep.findings);
+    }
+}
+
+#[test]
+fn a_peer_behind_a_relay_and_one_that_is_direct_have_modes_of_their_own() {
+    let test = "relay::a_peer_behind_a_relay_and_one_that_is_direct_have_modes_of_their_own";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::H8c, "several"));
+    let agents = agents(&lab, &[]);
+    with_load(&pairs(&lab), || {
+        await_right(&lab, &agents);
     });
     for sweep in agents.iter().flat_map(Agent::sweeps) {
         assert!(sweep.findings.is_empty(), "{:?}", sweep.findings);

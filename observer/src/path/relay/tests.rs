@@ -1,5 +1,3 @@
-use std::net::SocketAddr;
-
 use super::super::Crossed;
 use super::*;
 
@@ -213,4 +211,29 @@ fn a_path_has_its_peers_mode_where_the_nodes_is_none() {
     assert_eq!(modes.of(other, moved(2, 9_600)), Derp);
     let third = (9, FlowDirection::LowToHigh);
     assert_eq!(modes.of(third, moved(3, 9_600)), Unknown, "nobody's peer");
+}
+
+#[test]
+fn answers_are_awaited_from_all_of_tailscaleds_connections_while_a_relay_may_bring_packets() {
+    let awaits = |modes: &mut RelayModes, came: &Leg, went: &Leg| {
+        let mut went = went.clone();
+        // The home relay hears of keepalives alone.
+        went.tcp.insert(([192, 0, 2, 8], 443).into(), 0);
+        modes.advance(&[came.clone(), went], |_| true);
+        let ends = modes.awaited();
+        ends.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let mut came = RelayModes::default();
+    let home = "192.0.2.8:443".to_owned();
+    let both = vec![home.clone(), "192.0.2.9:443".to_owned()];
+    let nothing = Leg {
+        tunnel: 9_000,
+        ..Leg::default()
+    };
+    assert_eq!(awaits(&mut came, &nothing, &derp(9_000)), both);
+    assert_eq!(awaits(&mut came, &direct(9_000), &direct(9_000)), [home]);
+    assert!(awaits(&mut came, &direct(9_000), &direct(9_000)).is_empty());
+    let mut went = RelayModes::default();
+    awaits(&mut went, &direct(9_000), &derp(9_000));
+    assert_eq!(awaits(&mut went, &direct(9_000), &derp(9_000)), both);
 }

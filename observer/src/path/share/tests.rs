@@ -37,10 +37,12 @@ fn address(peer: u8) -> IpAddr {
 fn dealt(sweeps: &[Leg]) -> Vec<(u8, RelayMode)> {
     let sweeps: Vec<_> = sweeps.iter().collect();
     let modes = deal(&sweeps);
-    let named = modes.into_iter().filter_map(|(peer, mode)| match peer {
-        IpAddr::V4(peer) => Some((peer.octets()[3], mode)),
-        IpAddr::V6(_) => None,
-    });
+    let named = modes
+        .into_iter()
+        .filter_map(|(peer, modes)| match (peer, &*modes) {
+            (IpAddr::V4(peer), &[mode]) => Some((peer.octets()[3], mode)),
+            _ => None,
+        });
     named.collect()
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::{NodeSketch, Scenario, Sketch, Wire, h2, h2c, h6, h8, mixed, relay, s1, s1d, s3, s5};
 use crate::lab::deal::Deal;
-use crate::lab::topology::{Device, Node, Pod, Road, Role, Segment, Tailnet, Topology};
+use crate::lab::topology::{Device, Mode, Node, Pod, Road, Role, Segment, Tailnet, Topology};
 use crate::lab::{Options, WireId};
 
 /// WireGuard port of every node, tailscaled's default.
@@ -23,6 +23,7 @@ pub(crate) fn topology(options: &Options) -> Topology {
         Scenario::S3 => s3::sketch(&mut deal),
         Scenario::S5 => s5::sketch(&mut deal),
         Scenario::H8 => h8::sketch(&mut deal),
+        Scenario::H8c => h8::with_a_third(&mut deal),
         Scenario::Mixed => mixed::sketch(&mut deal),
     };
     deal.shuffle(&mut sketch.nodes);
@@ -161,7 +162,11 @@ fn build_roads(node: &Node, nodes: &[Node], sketch: &Sketch) -> Vec<Road> {
                 vtep_device: vtep_device.to_owned(),
                 endpoint: SocketAddrV4::new(endpoint, other.tailnet.port),
                 endpoint_device: endpoint_device.to_owned(),
-                mode: sketch.mode,
+                mode: if (sketch.parted)(node.role, other.role) {
+                    sketch.mode
+                } else {
+                    Mode::Direct
+                },
                 endpoint_on_link: segment_of(node) == segment_of(other),
             })
         })

@@ -105,6 +105,13 @@ fn every_pair_has_the_class_of_its_scenario() {
     };
     assert_eq!(classes(Scenario::S5), relayed("vxlan-tailscale-derp"));
     assert_eq!(classes(Scenario::H8), relayed("vxlan-tailscale-peer-relay"));
+    let relay = (
+        "vxlan-tailscale-peer-relay",
+        "wireguard>vxlan",
+        Some(false),
+        8,
+    );
+    assert_eq!(classes(Scenario::H8c), [same, over(false, 16), relay]);
     let mixed = [same, over(false, 16), ("vxlan-vmnet", "vxlan", None, 8)];
     assert_eq!(classes(Scenario::Mixed), mixed);
 }

@@ -48,16 +48,28 @@ pub(super) fn process(relay: &Relay, directory: &Path) -> Step {
     }
 }
 
-/// The router drops UDP from one node to another.
+/// The router drops UDP from one node to another that it is parted from.
 pub(crate) fn obstacle(topology: &Topology) -> Step {
-    let addresses = topology.nodes.iter().flat_map(|node| &node.devices);
-    let addresses: Vec<String> = addresses.map(|device| device.address.to_string()).collect();
-    let nodes = addresses.join(", ");
+    let addresses = |node: &Node| {
+        let addresses = node.devices.iter();
+        let addresses: Vec<_> = addresses.map(|device| device.address.to_string()).collect();
+        addresses.join(", ")
+    };
+    let mut rules = Vec::new();
+    for node in &topology.nodes {
+        let parted = node.roads.iter().filter(|road| road.mode != Mode::Direct);
+        for peer in parted.filter_map(|road| topology.node(&road.to)) {
+            let (from, to) = (addresses(node), addresses(peer));
+            let ends = format!("ip saddr {{ {from} }} ip daddr {{ {to} }}");
+            rules.push(format!("    {ends} meta l4proto udp drop"));
+        }
+    }
+    let rules = rules.join("\n");
     let ruleset = format!(
         "table ip {OBSTACLE} {{
   chain forward {{
     type filter hook forward priority filter; policy accept;
-    ip saddr {{ {nodes} }} ip daddr {{ {nodes} }} meta l4proto udp drop
+{rules}
   }}
 }}"
     );
