@@ -139,11 +139,10 @@ fn judge(lab: &RealLab, given: &[Given]) -> Result<Vec<Judged>, LabError> {
         for path in paths.filter(comes_here) {
             judged.push(judge::path(&own.node, &own.reports, path));
         }
-        judged.push(judge::findings(
-            &own.node,
-            &own.reports,
-            lab.scenario().finding,
-        ));
+        let role = lab.plan().node(&own.node).map_or("", |node| node.role);
+        let finding = lab.scenario().finding;
+        let finding = finding.filter(|finding| finding.is_found_by(role));
+        judged.push(judge::findings(&own.node, &own.reports, finding));
         judged.extend(telemetry::judge(own, &expected));
     }
     Ok(judged)

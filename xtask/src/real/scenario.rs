@@ -68,6 +68,16 @@ pub struct Finding {
     pub cause: &'static str,
     /// The one fix.
     pub fix: &'static str,
+    /// Roles of the nodes that find it; all nodes, if none is named.
+    pub by: &'static [&'static str],
+}
+
+impl Finding {
+    /// Whether a node of this role finds it.
+    #[must_use]
+    pub fn is_found_by(&self, role: &str) -> bool {
+        self.by.is_empty() || self.by.contains(&role)
+    }
 }
 
 /// All scenarios.

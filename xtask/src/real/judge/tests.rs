@@ -67,7 +67,13 @@ fn what_leaves_the_cluster_has_no_addresses() {
 #[test]
 fn a_cause_that_nothing_looks_for_is_open_and_a_false_alarm_is_wrong() {
     let found = r#"{"type":"finding","cause":"relay_detour","fix":{"id":"x"}}"#;
-    let finding = |cause| Some(Finding { cause, fix: "x" });
+    let finding = |cause| {
+        Some(Finding {
+            cause,
+            fix: "x",
+            by: &[],
+        })
+    };
     let verdict = |expected| findings("n1", &said(found), expected).verdict;
     assert_eq!(verdict(finding("stale_fdb")), Verdict::Open);
     assert_eq!(verdict(finding("relay_detour")), Verdict::Right);

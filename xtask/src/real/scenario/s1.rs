@@ -30,6 +30,7 @@ pub(super) const S1: Scenario = Scenario {
     finding: Some(Finding {
         cause: "double_encapsulation",
         fix: "flannel-iface-lan",
+        by: &[],
     }),
 };
 

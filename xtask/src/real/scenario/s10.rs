@@ -35,6 +35,7 @@ pub(super) const S10: Scenario = Scenario {
     finding: Some(Finding {
         cause: "missing_route",
         fix: "restart-k3s",
+        by: &[],
     }),
 };
 

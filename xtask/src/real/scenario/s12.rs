@@ -31,6 +31,7 @@ pub(super) const S12: Scenario = Scenario {
     finding: Some(Finding {
         cause: "distance",
         fix: "placement-hint",
+        by: &[],
     }),
 };
 

@@ -32,6 +32,7 @@ pub(super) const S1B: Scenario = Scenario {
     finding: Some(Finding {
         cause: "outer_fragmentation",
         fix: "mtu-ladder",
+        by: &[],
     }),
 };
 

@@ -33,6 +33,7 @@ pub(super) const S1C: Scenario = Scenario {
     finding: Some(Finding {
         cause: "double_encapsulation",
         fix: "subnet-routes-remote",
+        by: &[NEIGHBOUR],
     }),
 };
 

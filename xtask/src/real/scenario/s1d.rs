@@ -30,6 +30,7 @@ pub(super) const S1D: Scenario = Scenario {
     finding: Some(Finding {
         cause: "distance",
         fix: "subnet-routes-remote",
+        by: &[],
     }),
 };
 

@@ -39,6 +39,7 @@ pub(super) const S2: Scenario = Scenario {
     finding: Some(Finding {
         cause: "triple_encapsulation",
         fix: "flannel-iface-lan",
+        by: &[],
     }),
 };
 

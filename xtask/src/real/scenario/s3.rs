@@ -38,6 +38,7 @@ pub(super) const S3: Scenario = Scenario {
     finding: Some(Finding {
         cause: "stale_fdb",
         fix: "restart-agent",
+        by: &[],
     }),
 };
 

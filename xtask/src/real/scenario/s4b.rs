@@ -34,6 +34,7 @@ pub(super) const S4B: Scenario = Scenario {
     finding: Some(Finding {
         cause: "oversize_blackhole",
         fix: "recreate-pods",
+        by: &[],
     }),
 };
 

@@ -50,6 +50,7 @@ pub(super) const S5: Scenario = Scenario {
     finding: Some(Finding {
         cause: "relay_detour",
         fix: "lima-shared-network",
+        by: &[],
     }),
 };
 

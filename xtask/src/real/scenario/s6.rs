@@ -52,6 +52,7 @@ pub(super) const S6: Scenario = Scenario {
     finding: Some(Finding {
         cause: "shadowed_by_table_52",
         fix: "rule-below-5270",
+        by: &[],
     }),
 };
 

@@ -49,6 +49,7 @@ pub(super) const S6B: Scenario = Scenario {
     finding: Some(Finding {
         cause: "tunnel_over_overlay",
         fix: "tailscaled-off-pod-network",
+        by: &[],
     }),
 };
 

@@ -36,6 +36,7 @@ pub(super) const S6C: Scenario = Scenario {
     finding: Some(Finding {
         cause: "shadowed_by_table_52",
         fix: "withdraw-prefix",
+        by: &[],
     }),
 };
 

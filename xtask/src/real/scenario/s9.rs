@@ -41,6 +41,7 @@ pub(super) const S9: Scenario = Scenario {
     finding: Some(Finding {
         cause: "asymmetric_path",
         fix: "same-interface",
+        by: &[],
     }),
 };
 
