@@ -40,6 +40,10 @@ const LONG: usize = 1200;
 /// From one long request to the next.
 const GAP: Duration = Duration::from_millis(200);
 
+/// How long echo requests run before the rest: what is sent before an observer knows a pair counts for
+/// no pair.
+const ACQUAINTED: Duration = Duration::from_secs(1);
+
 /// Drives all pairs at the same time, except those that are to stay idle.
 pub(super) fn drive(paths: &[Expected], duration: Duration) -> Result<Vec<Carried>, RealError> {
     let busy = paths.iter().filter(|path| path.outcome != Outcome::Idle);
@@ -76,10 +80,12 @@ fn carry(
         payload: LONG,
         ..Ping::new(from.clone(), path.sends_to(), count)
     };
-    let probe = Probe::new(from, path.via.unwrap_or(own), duration);
+    let rest = duration.saturating_sub(ACQUAINTED);
+    let probe = Probe::new(from, path.via.unwrap_or(own), rest);
     let stop = Stop::default();
     let (measured, long) = thread::scope(|scope| {
         let long = scope.spawn(|| long.drive(&stop));
+        thread::sleep(ACQUAINTED);
         (probe.drive(server, &stop), join(long))
     });
     let Measured {

@@ -68,7 +68,7 @@ pub struct Expected {
     pub configured: &'static str,
     /// Class of the packets; none where there are none.
     pub observed: Option<&'static str>,
-    /// Encapsulation stack of the packets, outer first.
+    /// Encapsulation stack of the packets, outer first; `-` where it is not decided.
     pub encap: &'static str,
     /// What becomes of them.
     pub outcome: Outcome,

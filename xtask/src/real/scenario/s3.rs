@@ -78,7 +78,7 @@ fn paths(lab: &RealLab) -> Result<Vec<Expected>, LabError> {
         if path.node == node.name {
             // It never becomes an outer packet.
             path.observed = Some("unknown");
-            path.encap = "none";
+            path.encap = "-";
             path.outcome = Outcome::NoReply;
         } else if node.pods.contains(&path.to) {
             path.outcome = Outcome::NoReply;
