@@ -84,7 +84,6 @@ pub fn observe(
         .collect::<Result<_, _>>()?;
     let watched = watches.iter().try_for_each(Watch::await_report);
     let looked = watched
-        .and_then(|()| introduce(&lab))
         .map_err(RealError::from)
         .and_then(|()| Evidence::gather(&lab, duration));
     thread::sleep(SETTLE);
@@ -112,14 +111,6 @@ pub fn observe(
         observed.kept = Some(save(&lab, keep)?);
     }
     Ok(observed)
-}
-
-/// Lets all pairs that talk meet once, so that observers know them: what two strangers send in their
-/// first milliseconds counts for nobody in particular.
-fn introduce(lab: &RealLab) -> Result<(), LabError> {
-    lab.await_talking()?;
-    thread::sleep(SETTLE);
-    Ok(())
 }
 
 /// Every expectation beside what the observers at both ends gave.
