@@ -13,6 +13,7 @@ mod error;
 pub mod evidence;
 pub mod flannel;
 mod http;
+pub mod interrupt;
 mod judge;
 pub mod layout;
 mod load;
@@ -115,6 +116,15 @@ impl RealLab {
     #[must_use]
     pub fn is_there() -> bool {
         !record::names::<State>().is_empty()
+    }
+
+    /// Whether the lab that is there is this process's.
+    #[must_use]
+    pub fn is_own() -> bool {
+        let owner = record::read::<State>(NAME)
+            .ok()
+            .and_then(|state| state.owner);
+        owner.is_some() && owner == Identity::own()
     }
 
     /// Lets the lab stay after this process; [`RealLab::down`] removes it.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::score::Score;
 use super::skips::Skip;
+use crate::lab::LabError;
 use crate::real::observe::{kept, observe};
 use crate::real::scenario::{self, Scenario};
-use crate::real::{RealError, needs};
+use crate::real::{RealError, interrupt, needs};
 use crate::report;
 use crate::run::{Programs, observer_and_sink};
 
@@ -28,6 +29,7 @@ pub(super) fn run_all(filter: Option<&str>) -> Result<Vec<Score>, RealError> {
             .collect());
     }
     let programs = observer_and_sink()?;
+    interrupt::remove_lab_on_signal().map_err(|cause| LabError::io("watch for signals", cause))?;
     let rows = scenarios.into_iter();
     Ok(rows.map(|scenario| row(scenario, &programs)).collect())
 }

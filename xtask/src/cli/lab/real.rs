@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::lab::LabError;
 use crate::real::scenario::Scenario;
 use crate::real::state::NAME;
-use crate::real::{RealError, RealLab, observe, scenario, verify};
+use crate::real::{RealError, RealLab, interrupt, observe, scenario, verify};
 use crate::report;
 use crate::run::{duration, observer_and_sink};
 
@@ -60,6 +60,7 @@ impl Chosen {
 /// Brings a scenario up and leaves it.
 pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
     let scenario = scenario::find(scenario).map_err(LabError::Options)?;
+    clean_on_signal()?;
     let lab = RealLab::up(scenario, seed.unwrap_or_else(scenario::any_seed))?;
     let summary = lab.summary()?;
     lab.keep()?;
@@ -70,6 +71,7 @@ pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
 
 /// Prints a row of the matrix for each scenario.
 pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
+    clean_on_signal()?;
     report::line(verify::HEADING);
     let mut all_right = true;
     for (scenario, seed) in options.chosen.runs()? {
@@ -83,6 +85,7 @@ pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
 /// Prints what observers gave beside what was to be seen.
 pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
     let programs = observer_and_sink()?;
+    clean_on_signal()?;
     let keep = observe::kept();
     let mut all_right = true;
     for (scenario, seed) in options.chosen.runs()? {
@@ -91,6 +94,10 @@ pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
         report::line(observed);
     }
     Ok(exit(all_right))
+}
+
+fn clean_on_signal() -> Result<(), LabError> {
+    interrupt::remove_lab_on_signal().map_err(|cause| LabError::io("watch for signals", cause))
 }
 
 fn exit(all_right: bool) -> Exit {
