@@ -135,12 +135,6 @@ impl<'a> Evidence<'a> {
             .ok_or_else(|| LabError::Options(format!("nothing ran from {}", path.from)).into())
     }
 
-    /// What all pairs measured.
-    #[must_use]
-    pub fn all_carried(&self) -> &[Carried] {
-        &self.carried
-    }
-
     /// The way of what a pod of a node sends to an address: the kernel's own look-up, rules included.
     pub fn route(&self, node: &str, from: Ipv4Addr, to: Ipv4Addr) -> Result<Route, RealError> {
         let question = Question {

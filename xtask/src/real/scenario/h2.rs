@@ -8,7 +8,7 @@
 //! ```
 
 use super::paths::Views;
-use super::signs::{all_answered, leaves, never_leaves, road};
+use super::signs::{as_expected, leaves, never_leaves, road};
 use super::{Expected, Scenario};
 use crate::real::RealError;
 use crate::real::counters::Kind;
@@ -31,7 +31,7 @@ pub(super) const H2: Scenario = Scenario {
 /// VXLAN leaves by the vmnet, whole, and never enters the tunnel.
 pub(super) fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     let lab = evidence.lab();
-    let mut signs = all_answered(evidence);
+    let mut signs = as_expected(evidence)?;
     for path in (lab.scenario().paths)(lab)? {
         signs.push(road(evidence, &path, "flannel.1")?);
     }

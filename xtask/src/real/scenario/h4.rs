@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use super::paths::Views;
-use super::signs::{all_answered, leaves, never_leaves};
+use super::signs::{as_expected, leaves, never_leaves};
 use super::tunnel_signs::{all_reached, behind_router, quick, taken_by_tailnet};
 use super::{Expected, Scenario};
 use crate::lab::LabError;
@@ -74,7 +74,7 @@ pub(super) const NEAR: Duration = Duration::from_millis(10);
 /// Pods' packets go into the tunnel, which goes straight to the others behind the router.
 pub(super) fn routed(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     let lab = evidence.lab();
-    let mut signs = all_answered(evidence);
+    let mut signs = as_expected(evidence)?;
     signs.extend(all_reached(evidence, "straight", |_, _, mode| {
         matches!(mode, Mode::Direct(_))
     })?);

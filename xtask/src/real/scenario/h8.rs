@@ -10,7 +10,7 @@
 //! Seen: until both ends use the relay 5 to 15 s pass, in which a DERP server helps.
 
 use super::paths::Views;
-use super::signs::{all_answered, leaves, road};
+use super::signs::{as_expected, leaves, road};
 use super::tunnel_signs::all_reached;
 use super::{Expected, Scenario, s1};
 use crate::lab::LabError;
@@ -87,7 +87,7 @@ fn paths(lab: &RealLab) -> Result<Vec<Expected>, LabError> {
 /// The ends reach each other at the relay's port, and it says that it forwards.
 fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     let lab = evidence.lab();
-    let mut signs = all_answered(evidence);
+    let mut signs = as_expected(evidence)?;
     signs.extend(all_reached(
         evidence,
         "as it should",

@@ -10,7 +10,7 @@
 use std::net::Ipv4Addr;
 
 use super::paths::Views;
-use super::signs::{all_answered, leaves, never_leaves, road};
+use super::signs::{as_expected, leaves, never_leaves, road};
 use super::{Expected, Scenario};
 use crate::lab::LabError;
 use crate::real::counters::Kind;
@@ -66,7 +66,7 @@ fn paths(lab: &RealLab) -> Result<Vec<Expected>, LabError> {
 /// WireGuard of pods, without a mark, passes flannel.1 and leaves as VXLAN; nothing enters the tunnel.
 fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     let lab = evidence.lab();
-    let mut signs = all_answered(evidence);
+    let mut signs = as_expected(evidence)?;
     for path in (lab.scenario().paths)(lab)? {
         signs.push(road(evidence, &path, "flannel.1")?);
     }

@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use super::paths::Views;
-use super::signs::{all_answered, leaves, never_leaves, road};
+use super::signs::{as_expected, leaves, never_leaves, road};
 use super::tunnel_signs::{all_reached, slow};
 use super::{Expected, Finding, Scenario, s1};
 use crate::lab::LabError;
@@ -77,7 +77,7 @@ fn undo(lab: &RealLab) -> Result<(), LabError> {
 /// VXLAN enters the tunnel, of which nothing leaves but TCP to a relay; answers come late.
 fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     let lab = evidence.lab();
-    let mut signs = all_answered(evidence);
+    let mut signs = as_expected(evidence)?;
     signs.extend(all_reached(evidence, "by a relay", |_, _, mode| {
         matches!(mode, Mode::Derp(_))
     })?);

@@ -17,7 +17,7 @@
 //! mark keeps it on lima0. What happens without it is [`super::s6b`].
 
 use super::paths::Views;
-use super::signs::{all_answered, leaves, neighbour, never_leaves};
+use super::signs::{as_expected, leaves, neighbour, never_leaves};
 use super::tunnel_signs::{all_reached, is_direct_at, taken_by_tailnet};
 use super::{Expected, Finding, Scenario};
 use crate::lab::LabError;
@@ -100,7 +100,7 @@ fn signs(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
 /// All is answered, and the tailnet takes what pods send to neighbours.
 pub(super) fn taken(evidence: &Evidence<'_>) -> Result<Vec<Sign>, RealError> {
     let lab = evidence.lab();
-    let mut signs = all_answered(evidence);
+    let mut signs = as_expected(evidence)?;
     for path in (lab.scenario().paths)(lab)? {
         signs.push(taken_by_tailnet(evidence, &path)?);
     }

@@ -73,8 +73,7 @@ pub(super) fn answered(evidence: &Evidence<'_>, path: &Expected) -> Result<Sign,
     let whole = [&carried.down, &carried.up].map(|transfer| transfer.completed);
     let all = received * 10 >= sent * 9;
     let (word, is_so) = match path.outcome {
-        // Proxies may take longer for a transfer than a run lasts.
-        Outcome::Reply => ("answers", all && (path.is_proxy || whole == [true; 2])),
+        Outcome::Reply => ("answers", all && whole == [true; 2]),
         Outcome::SmallOnly => ("answers only what is small to", all && whole == [false; 2]),
         Outcome::Slow => ("answers slowly", all && is_slow(&carried.down)),
         Outcome::NoReply | Outcome::Idle => ("never answers", received == 0),
@@ -120,21 +119,6 @@ pub(super) fn has_mtu(place: &str, device: &str, mtu: u32) -> Result<Sign, RealE
         found == Some(mtu),
         format!("{found:?}"),
     ))
-}
-
-/// Every pair is answered.
-pub(super) fn all_answered(evidence: &Evidence<'_>) -> Vec<Sign> {
-    let carried = evidence.all_carried().iter();
-    carried
-        .map(|own| {
-            let (sent, received) = (own.echoes.sent, own.echoes.received);
-            Sign::new(
-                format!("{} answers {}", own.target, own.from),
-                received * 10 >= sent * 9 && sent > 0,
-                format!("{received} of {sent} echo requests"),
-            )
-        })
-        .collect()
 }
 
 /// A node has another one on the link of a device: no router is between them.
