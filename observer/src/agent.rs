@@ -33,7 +33,7 @@ use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
 use crate::latency::Silence;
 use crate::path::RelayModes;
-use crate::sweep::{Context, Remembered, Snapshot, assemble, crossed, read};
+use crate::sweep::{Context, Remembered, Snapshot, assemble, crossed, plain_destinations, read};
 
 use attachments::Attachments;
 pub use error::AgentError;
@@ -189,10 +189,13 @@ impl Agent {
             .follow(&mut self.object, self.relay.awaited(), Instant::now())?;
         self.roads
             .refresh(&self.snapshot, &self.relay, &points, &devices)?;
+        let plain = plain_destinations(&self.snapshot, self.intake.paths());
+        self.roads.follow_plain(plain)?;
         let mut context = Context {
             node: &self.config.node,
             devices: &points,
             underlays: self.roads.underlays(),
+            strays: self.roads.strays(),
             translations: self.intake.translations(),
             remembered: &mut self.remembered,
             relay: &mut self.relay,

@@ -107,6 +107,34 @@ fn a_forwarded_packet_is_asked_for_with_its_source_and_input() {
 }
 
 #[test]
+fn the_route_that_fits_tells_a_default_one_from_one_for_the_destination() {
+    let test = "the_route_that_fits_tells_a_default_one_from_one_for_the_destination";
+    in_new_namespace(test, || {
+        build_node();
+        ip("-6 route add default via fd00:1::1 dev eth0");
+        let mut routing = Routing::open().unwrap();
+        let cases = [
+            ("203.0.113.7", Some(0)),
+            ("10.42.9.7", Some(0)),
+            ("10.42.2.7", Some(24)),
+            ("10.42.4.7", Some(24)),
+            ("10.96.0.1", Some(16)),
+            ("192.168.105.3", Some(24)),
+            ("100.64.0.3", Some(32)),
+            ("10.97.0.1", None),
+            ("192.168.1.2", None),
+            ("fd00:2::7", Some(64)),
+            ("2001:db8::1", Some(0)),
+        ];
+        for (destination, length) in cases {
+            let question = RouteQuestion::to(address(destination));
+            let found = routing.matched(question).unwrap();
+            assert_eq!(found, length, "{destination}");
+        }
+    });
+}
+
+#[test]
 fn a_refusal_is_an_answer_and_spoils_no_later_one() {
     in_new_namespace("a_refusal_is_an_answer_and_spoils_no_later_one", || {
         build_node();

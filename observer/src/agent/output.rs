@@ -285,7 +285,7 @@ fn path_of<'a>(paths: &'a [PathReport], trip: &RoundTrip) -> Option<&'a PathRepo
             return false;
         }
         if trip.path == PATH_EXTERNAL {
-            return path.class == Some(Class::External);
+            return path.class == Some(Class::External) && path.destination.address.is_none();
         }
         is(path.source.address, trip.source.0) && is(path.destination.address, trip.destination.0)
     })

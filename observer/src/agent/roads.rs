@@ -31,6 +31,7 @@ pub(super) struct Roads {
     routing: Routing,
     rules: UnderlayRules,
     underlays: HashMap<(Point, IpAddr), UnderlayKind>,
+    strays: BTreeSet<IpAddr>,
     endpoints: Vec<Endpoint>,
     active: BTreeMap<IpAddr, Instant>,
     detours: Detours,
@@ -43,6 +44,7 @@ impl Roads {
             routing: Routing::open()?,
             rules,
             underlays,
+            strays: BTreeSet::new(),
             endpoints,
             active: BTreeMap::new(),
             detours: Detours::default(),
@@ -153,6 +155,26 @@ impl Roads {
             on_link: answer.is_on_link() && is_underlay && !is_user_mode && underlay.is_some(),
             underlay: underlay.unwrap_or(UnderlayKind::Wan),
         })
+    }
+
+    /// Asks for the far pods that packets leave for as they are. A pod without a route of its own, or of
+    /// its network, is looked for outside the cluster.
+    pub(super) fn follow_plain(
+        &mut self,
+        destinations: BTreeSet<IpAddr>,
+    ) -> Result<(), NetlinkError> {
+        self.strays.clear();
+        for destination in destinations {
+            if self.routing.matched(RouteQuestion::to(destination))? == Some(0) {
+                self.strays.insert(destination);
+            }
+        }
+        Ok(())
+    }
+
+    /// Far pods that the kernel finds by a default route alone.
+    pub(super) const fn strays(&self) -> &BTreeSet<IpAddr> {
+        &self.strays
     }
 
     /// Kind of underlay per (point, peer).

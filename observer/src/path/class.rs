@@ -101,7 +101,8 @@ impl fmt::Display for RelayMode {
 pub enum Class {
     /// Both pods on this node.
     SameNode,
-    /// One end outside the cluster's networks.
+    /// One end outside the cluster's networks, or a pod that is looked for there: the kernel finds it by a
+    /// default route alone.
     External,
     /// The node's own traffic.
     Host,

@@ -17,6 +17,8 @@ pub struct Observation {
     pub underlay: Option<UnderlayKind>,
     /// How tailscaled carries it, should it be the one that does.
     pub relay: RelayMode,
+    /// Packets leave by an underlay as they are, and the kernel's only route for them is a default one.
+    pub strays: bool,
     /// The packets are WireGuard of a proxy in a pod.
     pub is_proxy: bool,
 }
@@ -54,6 +56,7 @@ pub fn classify(seen: &Observation) -> Evidence {
         _ if at(&underlays, Carriage::Vxlan) => {
             (seen.underlay.map_or(Class::Unknown, Class::Vxlan), &[Vxlan])
         }
+        _ if at(&underlays, Carriage::Plain) && seen.strays => (Class::External, &[]),
         _ if at(&underlays, Carriage::Plain) => (Class::LanDirect, &[]),
         _ if stays_on_node(seen.bits) => (Class::SameNode, &[]),
         _ => (Class::Unknown, &[]),
@@ -115,6 +118,7 @@ mod tests {
             bits: bits(seen),
             underlay,
             relay: RelayMode::Derp,
+            strays: false,
             is_proxy: false,
         });
         assert_eq!(
@@ -266,6 +270,7 @@ mod tests {
                 bits: bits(&seen),
                 underlay: None,
                 relay,
+                strays: false,
                 is_proxy: false,
             });
             let named = (
@@ -278,6 +283,26 @@ mod tests {
     }
 
     #[test]
+    fn plain_packets_that_only_a_default_route_takes_leave_the_cluster() {
+        let class = |seen: &[(Point, Carriage, Hook)], strays| {
+            let observation = Observation {
+                path: 9,
+                bits: bits(seen),
+                underlay: None,
+                relay: RelayMode::Unknown,
+                strays,
+                is_proxy: false,
+            };
+            classify(&observation).class
+        };
+        let plain = [POD[0], (Point::Underlay0, Plain, Egress)];
+        assert_eq!(class(&plain, true), Class::External);
+        assert_eq!(class(&plain, false), Class::LanDirect);
+        let tunnel = [POD[0], (Point::Tunnel, Plain, Egress)];
+        assert_eq!(class(&tunnel, true), Class::TailscaleSubnet);
+    }
+
+    #[test]
     fn a_proxys_own_wireguard_is_one_more_layer_innermost() {
         let over = (Point::Overlay, Plain, Egress);
         let stack = |seen: &[(Point, Carriage, Hook)], is_proxy| {
@@ -286,6 +311,7 @@ mod tests {
                 bits: bits(seen),
                 underlay: Some(UnderlayKind::Lan),
                 relay: RelayMode::Direct,
+                strays: false,
                 is_proxy,
             });
             let class = found.class.name_in(found.relay);
@@ -341,6 +367,7 @@ mod tests {
                 bits: seen,
                 underlay: None,
                 relay: RelayMode::Direct,
+                strays: false,
                 is_proxy: false,
             })
             .class

@@ -162,6 +162,25 @@ impl Routing {
     }
 }
 
+impl Routing {
+    /// How many bits of the destination the route was found by, with all policy rules applied: 0 for a
+    /// default route, `None` if there is none.
+    pub fn matched(&mut self, question: RouteQuestion) -> Result<Option<u8>, NetlinkError> {
+        let what = format!("the route that fits {}", question.destination);
+        let mut message = question.message();
+        message.header.flags = RouteFlags::FibMatch;
+        match self.netlink.one(&what, Question::Route(message))? {
+            Ok(RouteNetlinkMessage::NewRoute(found)) => {
+                let is_unicast = found.header.kind == RouteType::Unicast;
+                Ok(is_unicast.then_some(found.header.destination_prefix_length))
+            }
+            Ok(_) => Err(unreadable(&what, "no route in it")),
+            Err(refusal) if refusal_kind(&refusal).is_some() => Ok(None),
+            Err(cause) => Err(NetlinkError::Ask { what, cause }),
+        }
+    }
+}
+
 /// The kind that an error number stands for (`fib_props` and `fib4_rule_action`, Linux 6.12).
 fn refusal_kind(refusal: &io::Error) -> Option<RouteKind> {
     match refusal.raw_os_error()? {

@@ -1,7 +1,7 @@
 //! From a snapshot to reports: one per ordered pair that was seen and class, and the collected
 //! external and host traffic. Pure: what the kernel's routing says of a peer is an argument.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::biflow::{Carriage, trajectory_bit};
@@ -18,6 +18,7 @@ use crate::path::{
 use super::classes::{Classes, Values};
 use super::crossed::{VXLAN_OVERHEAD, moved};
 use super::fragments::fragments;
+use super::plain::leaves_plain;
 use super::proxy::Carried;
 use super::{Direction, RowStore, Snapshot};
 use crate::translation::Known;
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub devices: &'a BTreeMap<Point, Device>,
     /// Kind of underlay per (point, peer).
     pub underlays: &'a HashMap<(Point, IpAddr), UnderlayKind>,
+    /// Far pods that the kernel finds by a default route alone.
+    pub strays: &'a BTreeSet<IpAddr>,
     /// Flows with several keys, and the Services among those.
     pub translations: &'a Known,
     /// What earlier sweeps saw.
@@ -156,12 +159,15 @@ fn look_again(
     let relay = moved(snapshot, key, pair, &seen).map_or(RelayMode::Unknown, |(moved, _)| {
         context.relay.of(key, moved)
     });
+    let destination = pair.and_then(|pair| ends(pair, direction).1);
+    let is_stray = |address: IpAddr| context.strays.contains(&address);
     let judge = |seen: &Direction| {
         classify(&Observation {
             path: number,
             bits: seen.bits,
             underlay: underlay(snapshot, seen, context),
             relay,
+            strays: leaves_plain(seen.bits) && destination.is_some_and(is_stray),
             is_proxy,
         })
     };

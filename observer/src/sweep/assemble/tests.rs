@@ -22,6 +22,7 @@ struct Pair {
     remembered: Remembered,
     snapshot: Snapshot,
     packets: u64,
+    strays: BTreeSet<IpAddr>,
 }
 
 impl Pair {
@@ -35,6 +36,7 @@ impl Pair {
             remembered: Remembered::new(),
             snapshot: Snapshot::default(),
             packets: 0,
+            strays: BTreeSet::new(),
         }
     }
 
@@ -62,6 +64,7 @@ impl Pair {
             node: "n1",
             devices: &BTreeMap::new(),
             underlays: &underlays,
+            strays: &self.strays,
             translations: &Known::default(),
             remembered: &mut self.remembered,
             relay: &mut RelayModes::default(),
@@ -75,6 +78,10 @@ impl Pair {
 
     /// The flow's entry after a packet at a site in this epoch, in VXLAN with this outer flow.
     fn entry(&self, site: Site, outer: Option<OuterKey>) -> BiflowRecord {
+        self.entry_as(site, Carriage::Vxlan, outer)
+    }
+
+    fn entry_as(&self, site: Site, carriage: Carriage, outer: Option<OuterKey>) -> BiflowRecord {
         let path = self.number;
         let assignment = Assignment {
             path,
@@ -85,7 +92,7 @@ impl Pair {
             assignment: assignment.word(),
             ..BiflowRecord::default()
         };
-        let bit = 1_u64 << trajectory_bit(site, Carriage::Vxlan);
+        let bit = 1_u64 << trajectory_bit(site, carriage);
         entry.trajectory[DIRECTION as usize] = Trajectory {
             current: u64::from(EPOCH) << 32 | bit,
             previous: 0,
@@ -149,4 +156,23 @@ fn a_class_alone_is_not_settled_while_the_outer_flow_behind_vxlan_is_not_known()
     let report = pair.sweep(Some(&entry), None);
     assert_eq!(report.class, Some(Class::VxlanTailscale));
     assert!(!report.is_settled());
+}
+
+#[test]
+fn a_path_leaves_the_cluster_if_its_plain_packets_leave_for_a_pod_without_a_route() {
+    let class = |hook, strays: [[u8; 4]; 1]| {
+        let mut pair = Pair::new();
+        pair.strays = strays.map(IpAddr::from).into();
+        let entry = pair.entry_as(Site { hook, ..WIRE }, Carriage::Plain, None);
+        let class = pair.sweep(Some(&entry), None).class;
+        let left = crate::sweep::plain_destinations(&pair.snapshot, &pair.paths);
+        (class, left.into_iter().next())
+    };
+    let (source, destination) = ([10, 42, 1, 2], [10, 42, 2, 2]);
+    let (left, came) = (Hook::Egress, Hook::Ingress);
+    let (lan, external) = (Some(Class::LanDirect), Some(Class::External));
+    let asked = Some(destination.into());
+    assert_eq!(class(left, [destination]), (external, asked));
+    assert_eq!(class(left, [source]), (lan, asked));
+    assert_eq!(class(came, [destination]), (lan, None));
 }
