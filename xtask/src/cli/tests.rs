@@ -42,7 +42,6 @@ fn verbs_of_later_parts_name_the_part_and_are_usage_errors() {
         (&["fuzz"][..], "part 4"),
         (&["image"], "part 6"),
         (&["test", "--kernels"], "part 4"),
-        (&["test", "--real"], "part 3"),
     ];
     for (words, part) in cases {
         let failure = refusal(words);
