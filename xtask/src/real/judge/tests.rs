@@ -1,3 +1,5 @@
+//! What counts as the same: paths, findings, cut packets.
+
 use std::net::Ipv4Addr;
 
 use super::*;
