@@ -1,3 +1,5 @@
+//! The proof by exhaustion, and what is no proof.
+
 use std::collections::BTreeMap;
 
 use crate::diagnosis::double_encapsulation::fixture::{endpoint, path};
