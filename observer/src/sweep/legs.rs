@@ -211,6 +211,16 @@ mod tests {
     }
 
     #[test]
+    fn what_others_send_to_a_relay_counts_where_tailscaled_marks_nothing_it_sends_there() {
+        let sent = |kind, marked| (key(Hook::Egress, kind, OTHER, marked), 1, 152);
+        let bytes = |flows: &[(OuterKey, u64, u64)]| of(flows)[1].tcp.values().sum::<u64>();
+        let others = sent(OuterKind::RelayTcp, 0);
+        assert_eq!(bytes(&[others]), 100);
+        assert_eq!(bytes(&[others, sent(OuterKind::RelayTcp, 1)]), 100);
+        assert_eq!(bytes(&[others, sent(OuterKind::MarkedTcp, 1)]), 100);
+    }
+
+    #[test]
     fn wireguard_of_others_is_told_by_the_mark_and_where_that_goes() {
         let [came, went] = of(&[
             (

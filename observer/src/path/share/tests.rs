@@ -105,17 +105,13 @@ fn what_goes_both_ways_at_once_is_nobodys_mode() {
 
 #[test]
 fn what_others_send_through_the_tunnel_leaves_nobody_named() {
-    let mut leg = sweep(&[(1, Direct, 200, 160), (2, PeerRelay, 90, 320)]);
-    // As much again, by both carriers, that no path accounts for.
-    for carrier in [&mut leg.direct, &mut leg.peer_relay] {
-        for bytes in carrier.values_mut() {
-            *bytes *= 2;
-        }
-    }
-    leg.messages
-        .values_mut()
-        .for_each(|messages| *messages *= 2);
-    assert_eq!(dealt(&[leg.clone(), leg]), []);
+    let with = |others| {
+        let mut leg = sweep(&[(1, Direct, 200, 160), (2, PeerRelay, 90, 1_312)]);
+        *leg.direct.values_mut().next().expect("a far end") += others;
+        dealt(&[leg.clone(), leg])
+    };
+    assert_eq!(with(10_000), [(1, Direct), (2, PeerRelay)]);
+    assert_eq!(with(30_000), []);
 }
 
 #[test]
