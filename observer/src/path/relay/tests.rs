@@ -1,3 +1,5 @@
+//! The mode of a direction: one carrier for all, or a part for each peer.
+
 use super::super::Crossed;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Dealing what peers moved to carriers: one way, several, none.
+
 use super::*;
 
 use RelayMode::{Derp, Direct, Overlay, PeerRelay, Unknown};
