@@ -44,6 +44,11 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
     if facts.path.class != Some(Class::VxlanTailscale) || !facts.path.confirmed {
         return None;
     }
+    // A route of the tailnet has taken the VXLAN for an address outside it: flannel's interface is not
+    // what is wrong.
+    if !facts.path.peer.is_none_or(is_of_tailnet) {
+        return None;
+    }
     let entering = facts.path.points.get(&Point::Tunnel)?.packets;
     if entering < 2 {
         return None;
@@ -80,6 +85,15 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
                      off"
             .to_owned(),
     })
+}
+
+/// Whether an address is one that Tailscale gives to nodes (net/tsaddr: 100.64.0.0/10 and
+/// fd7a:115c:a1e0::/48).
+pub(super) fn is_of_tailnet(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => matches!(address.octets(), [100, 64..=127, ..]),
+        IpAddr::V6(address) => matches!(address.segments(), [0xfd7a, 0x115c, 0xa1e0, ..]),
+    }
 }
 
 /// What a round trip takes between pod and tunnel: an estimate of what each further layer costs.
@@ -227,6 +241,35 @@ mod tests {
     fn one_endpoint_behind_a_router_forbids_the_finding() {
         let endpoints = [endpoint("10.0.0.2", true), endpoint("10.9.0.3", false)];
         assert_eq!(find(Class::VxlanTailscale, &endpoints), None);
+    }
+
+    #[test]
+    fn vxlan_that_a_route_of_the_tailnet_has_taken_is_no_finding() {
+        let endpoints = [endpoint("10.0.0.2", true)];
+        let find = |vtep: &str| {
+            let peer = Some(vtep.parse().expect("address"));
+            let path = PathReport {
+                peer,
+                ..path(Class::VxlanTailscale, 12)
+            };
+            double_encapsulation(&PairFacts {
+                node: "n1",
+                path: &path,
+                peer: vtep,
+                endpoints: &endpoints,
+            })
+        };
+        for of_tailnet in ["100.64.0.1", "100.127.9.9", "fd7a:115c:a1e0::1"] {
+            assert!(find(of_tailnet).is_some(), "{of_tailnet}");
+        }
+        for other in [
+            "192.168.7.3",
+            "100.128.0.1",
+            "100.63.255.255",
+            "fd7a:115c:a1e1::1",
+        ] {
+            assert!(find(other).is_none(), "{other}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use crate::path::{Class, Leg, PathReport};
 
-use super::double_encapsulation::inside_the_node;
+use super::double_encapsulation::{inside_the_node, is_of_tailnet};
 use super::{Cause, Endpoint, Evidence, Finding, Fix, Subject};
 
 /// What the rule looks at for one node.
@@ -36,7 +36,9 @@ const ENOUGH: u64 = 20_000;
 /// Finds double encapsulation to the neighbours among a node's peers.
 #[must_use]
 pub fn mixed_peers(facts: &MixedFacts<'_>) -> Option<Finding> {
-    let is_meant = facts.path.class == Some(Class::VxlanTailscale) && facts.path.confirmed;
+    let is_meant = facts.path.class == Some(Class::VxlanTailscale)
+        && facts.path.confirmed
+        && facts.path.peer.is_none_or(is_of_tailnet);
     if !is_meant || facts.vxlan < ENOUGH {
         return None;
     }

@@ -1,5 +1,6 @@
 //! Compares what observers gave with what a scenario says is to be seen. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -88,30 +89,35 @@ pub(super) fn path(by: &str, reports: &Reports, expected: &Expected) -> Judged {
     }
 }
 
-/// What one observer has found.
+/// What one observer has found. Beside what is expected only that may be found which is true too.
 pub(super) fn findings(by: &str, reports: &Reports, expected: Option<Finding>) -> Judged {
-    let wanted = expected.map_or("-".to_owned(), |finding| name(finding.cause, finding.fix));
-    let mut given: Vec<String> = reports
+    let wanted = expected.map(|finding| name(finding.cause, finding.fix));
+    let beside = expected.map_or(&[][..], |finding| finding.beside);
+    let given: BTreeSet<String> = reports
         .findings()
         .iter()
         .map(|found| name(&found.cause, &found.fix.id))
         .collect();
-    given.sort();
-    given.dedup();
-    let given = if given.is_empty() {
-        "-".to_owned()
-    } else {
-        given.join(", ")
+    let is_true = |found: &String| {
+        let mut beside = beside.iter();
+        wanted.as_ref() == Some(found) || beside.any(|(cause, fix)| name(cause, fix) == *found)
     };
-    let verdict = match expected {
-        Some(finding) if !CAUSES.contains(&finding.cause) => Verdict::Open,
-        Some(_) | None => Verdict::of(wanted == given),
+    let verdict = match (expected, &wanted) {
+        _ if !given.iter().all(is_true) => Verdict::Wrong,
+        (Some(finding), _) if !CAUSES.contains(&finding.cause) => Verdict::Open,
+        (_, Some(wanted)) => Verdict::of(given.contains(wanted)),
+        (_, None) => Verdict::Right,
     };
+    let given: Vec<String> = given.into_iter().collect();
     Judged {
         by: by.to_owned(),
         about: "finding".to_owned(),
-        expected: wanted,
-        given,
+        expected: wanted.unwrap_or_else(|| "-".to_owned()),
+        given: if given.is_empty() {
+            "-".to_owned()
+        } else {
+            given.join(", ")
+        },
         verdict,
     }
 }

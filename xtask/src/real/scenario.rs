@@ -70,6 +70,8 @@ pub struct Finding {
     pub fix: &'static str,
     /// Roles of the nodes that find it; all nodes, if none is named.
     pub by: &'static [&'static str],
+    /// What else is true of the scenario and may be found too: cause and fix.
+    pub beside: &'static [(&'static str, &'static str)],
 }
 
 impl Finding {

@@ -69,18 +69,28 @@ fn what_leaves_the_cluster_has_no_addresses() {
 #[test]
 fn a_cause_that_nothing_looks_for_is_open_and_a_false_alarm_is_wrong() {
     let found = r#"{"type":"finding","cause":"relay_detour","fix":{"id":"x"}}"#;
-    let finding = |cause| {
-        Some(Finding {
-            cause,
-            fix: "x",
-            by: &[],
-        })
+    let finding = |cause, beside| Finding {
+        cause,
+        fix: "x",
+        by: &[],
+        beside,
     };
     let verdict = |expected| findings("n1", &said(found), expected).verdict;
-    assert_eq!(verdict(finding("stale_fdb")), Verdict::Open);
-    assert_eq!(verdict(finding("relay_detour")), Verdict::Right);
-    assert_eq!(verdict(finding("double_encapsulation")), Verdict::Wrong);
+    assert_eq!(verdict(Some(finding("relay_detour", &[]))), Verdict::Right);
+    assert_eq!(
+        verdict(Some(finding("stale_fdb", &[("relay_detour", "x")]))),
+        Verdict::Open
+    );
+    assert_eq!(verdict(Some(finding("stale_fdb", &[]))), Verdict::Wrong);
+    assert_eq!(
+        verdict(Some(finding("double_encapsulation", &[]))),
+        Verdict::Wrong
+    );
     assert_eq!(verdict(None), Verdict::Wrong);
+    let silent = |expected| findings("n1", &Reports::default(), expected).verdict;
+    assert_eq!(silent(Some(finding("stale_fdb", &[]))), Verdict::Open);
+    assert_eq!(silent(Some(finding("relay_detour", &[]))), Verdict::Wrong);
+    assert_eq!(silent(None), Verdict::Right);
 }
 
 #[test]

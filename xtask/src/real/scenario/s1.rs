@@ -28,11 +28,15 @@ pub(super) const S1: Scenario = Scenario {
     paths: |lab| Expected::everywhere(lab, VIEWS),
     signs,
     finding: Some(Finding {
-        cause: "double_encapsulation",
-        fix: "flannel-iface-lan",
+        cause: FINDING.0,
+        fix: FINDING.1,
         by: &[],
+        beside: &[],
     }),
 };
+
+/// What is found, also where more is wrong.
+pub(super) const FINDING: (&str, &str) = ("double_encapsulation", "flannel-iface-lan");
 
 /// VXLAN over the tunnel, straight.
 pub(super) const VIEWS: Views = Views {

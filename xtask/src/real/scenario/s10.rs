@@ -36,6 +36,7 @@ pub(super) const S10: Scenario = Scenario {
         cause: "missing_route",
         fix: "restart-k3s",
         by: &[],
+        beside: &[s1::FINDING],
     }),
 };
 

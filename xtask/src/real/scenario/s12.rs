@@ -32,6 +32,7 @@ pub(super) const S12: Scenario = Scenario {
         cause: "distance",
         fix: "placement-hint",
         by: &[],
+        beside: &[],
     }),
 };
 

@@ -33,6 +33,7 @@ pub(super) const S1B: Scenario = Scenario {
         cause: "outer_fragmentation",
         fix: "mtu-ladder",
         by: &[],
+        beside: &[s1::FINDING],
     }),
 };
 

@@ -34,6 +34,7 @@ pub(super) const S1C: Scenario = Scenario {
         cause: "double_encapsulation",
         fix: "subnet-routes-remote",
         by: &[NEIGHBOUR],
+        beside: &[],
     }),
 };
 

@@ -31,6 +31,7 @@ pub(super) const S1D: Scenario = Scenario {
         cause: "distance",
         fix: "subnet-routes-remote",
         by: &[],
+        beside: &[],
     }),
 };
 

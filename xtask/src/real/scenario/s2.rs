@@ -40,6 +40,7 @@ pub(super) const S2: Scenario = Scenario {
         cause: "triple_encapsulation",
         fix: "flannel-iface-lan",
         by: &[],
+        beside: &[s1::FINDING],
     }),
 };
 

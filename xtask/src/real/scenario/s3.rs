@@ -39,6 +39,7 @@ pub(super) const S3: Scenario = Scenario {
         cause: "stale_fdb",
         fix: "restart-agent",
         by: &[],
+        beside: &[],
     }),
 };
 

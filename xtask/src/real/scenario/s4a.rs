@@ -36,6 +36,7 @@ pub(super) const S4A: Scenario = Scenario {
         cause: "stale_mtu",
         fix: "cni0-mtu",
         by: &[],
+        beside: &[],
     }),
 };
 

@@ -35,6 +35,7 @@ pub(super) const S4B: Scenario = Scenario {
         cause: "oversize_blackhole",
         fix: "recreate-pods",
         by: &[],
+        beside: &[],
     }),
 };
 

@@ -51,6 +51,7 @@ pub(super) const S5: Scenario = Scenario {
         cause: "relay_detour",
         fix: "lima-shared-network",
         by: &[],
+        beside: &[],
     }),
 };
 

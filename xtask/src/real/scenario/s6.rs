@@ -53,6 +53,7 @@ pub(super) const S6: Scenario = Scenario {
         cause: "shadowed_by_table_52",
         fix: "rule-below-5270",
         by: &[],
+        beside: &[],
     }),
 };
 

@@ -50,6 +50,7 @@ pub(super) const S6B: Scenario = Scenario {
         cause: "tunnel_over_overlay",
         fix: "tailscaled-off-pod-network",
         by: &[],
+        beside: &[],
     }),
 };
 

@@ -37,6 +37,7 @@ pub(super) const S6C: Scenario = Scenario {
         cause: "shadowed_by_table_52",
         fix: "withdraw-prefix",
         by: &[],
+        beside: &[],
     }),
 };
 

@@ -42,6 +42,7 @@ pub(super) const S9: Scenario = Scenario {
         cause: "asymmetric_path",
         fix: "same-interface",
         by: &[],
+        beside: &[s1::FINDING],
     }),
 };
 
