@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Patience with a device of a process of our own.
 const DEVICE_PATIENCE: Duration = Duration::from_secs(5);
 /// Patience with the pods' first packets.
-const TALK_PATIENCE: Duration = Duration::from_secs(20);
+const TALK_PATIENCE: Duration = Duration::from_secs(40);
 /// Between two requests that keep a path busy.
 const BUSY: Duration = Duration::from_millis(200);
 
