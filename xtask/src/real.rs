@@ -87,7 +87,7 @@ impl RealLab {
             .find(|name| netns::exists(name))
         {
             lab.ledger.update(|state| state.namespaces.clear())?;
-            return Err(LabError::Options(format!(
+            return Err(LabError::Refused(format!(
                 "a namespace {taken} that is not the lab's is there; remove it with \
                  `ip netns del {taken}`"
             )));
@@ -228,7 +228,7 @@ fn one_at_a_time(cause: LabError) -> LabError {
     let LabError::NameTaken { held, .. } = &cause else {
         return cause;
     };
-    LabError::Options(format!(
+    LabError::Refused(format!(
         "a real lab is up{held}; its namespaces have fixed names, so there is one at a time: \
          `cargo xtask lab down {NAME}` removes it"
     ))

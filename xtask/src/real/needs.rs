@@ -39,13 +39,13 @@ pub fn lack() -> Option<String> {
 pub(super) fn programs() -> Result<Binaries, LabError> {
     for (tool, package, user) in TOOLS {
         if !is_on_path(tool) {
-            return Err(LabError::Options(format!(
+            return Err(LabError::Refused(format!(
                 "the real lab needs the program {tool}, for {user}; on Debian: \
                  apt-get install {package}"
             )));
         }
     }
-    Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))
+    Binaries::find().map_err(|cause| LabError::Refused(cause.to_string()))
 }
 
 /// Whether a program is in a folder of the path.

@@ -71,10 +71,11 @@ pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
 
 /// Prints a row of the matrix for each scenario.
 pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
+    let runs = options.chosen.runs()?;
     clean_on_signal()?;
     report::line(verify::HEADING);
     let mut all_right = true;
-    for (scenario, seed) in options.chosen.runs()? {
+    for (scenario, seed) in runs {
         let row = verify::verify(scenario, seed, options.duration)?;
         all_right &= row.is_right();
         report::line(row);
@@ -84,11 +85,12 @@ pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
 
 /// Prints what observers gave beside what was to be seen.
 pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
+    let runs = options.chosen.runs()?;
     let programs = observer_and_sink()?;
     clean_on_signal()?;
     let keep = observe::kept();
     let mut all_right = true;
-    for (scenario, seed) in options.chosen.runs()? {
+    for (scenario, seed) in runs {
         let observed = observe::observe(scenario, seed, options.duration, &programs, &keep)?;
         all_right &= observed.is_right();
         report::line(observed);
