@@ -92,6 +92,14 @@ impl RealLab {
                  `ip netns del {taken}`"
             )));
         }
+        if let Some(taken) = state::foreign(&state::resolvers(&lab.plan.namespaces())) {
+            lab.ledger.update(|state| state.namespaces.clear())?;
+            let taken = taken.display();
+            return Err(LabError::Refused(format!(
+                "{taken} is somebody else's, and the lab has one of this name while it is up; \
+                 move it away"
+            )));
+        }
         lab.build()?;
         Ok(lab)
     }
@@ -173,7 +181,7 @@ impl RealLab {
         self.phase("namespaces and wires", |lab| {
             for folder in state::resolvers(&lab.plan.namespaces()) {
                 fs::create_dir_all(&folder)
-                    .and_then(|()| fs::write(folder.join("resolv.conf"), ""))
+                    .and_then(|()| fs::write(folder.join(state::RESOLVER), ""))
                     .map_err(|cause| LabError::io(format!("make {}", folder.display()), cause))?;
             }
             wires::build(lab)
