@@ -61,10 +61,13 @@ impl Chosen {
 pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
     let scenario = scenario::find(scenario).map_err(LabError::Options)?;
     clean_on_signal()?;
-    let lab = RealLab::up(scenario, seed.unwrap_or_else(scenario::any_seed))?;
-    let summary = lab.summary()?;
-    lab.keep()?;
-    report::line(summary);
+    let seed = seed.unwrap_or_else(scenario::any_seed);
+    let built = || {
+        let lab = RealLab::up(scenario, seed)?;
+        let summary = lab.summary()?;
+        lab.keep().map(|()| summary)
+    };
+    report::line(interrupt::unless_interrupted(built())?);
     report::line(format_args!("remove it with: cargo xtask lab down {NAME}"));
     Ok(())
 }
@@ -76,7 +79,8 @@ pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
     report::line(verify::HEADING);
     let mut all_right = true;
     for (scenario, seed) in runs {
-        let row = verify::verify(scenario, seed, options.duration)?;
+        let row = verify::verify(scenario, seed, options.duration);
+        let row = interrupt::unless_interrupted(row)?;
         all_right &= row.is_right();
         report::line(row);
     }
@@ -91,7 +95,8 @@ pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
     let keep = observe::kept();
     let mut all_right = true;
     for (scenario, seed) in runs {
-        let observed = observe::observe(scenario, seed, options.duration, &programs, &keep)?;
+        let observed = observe::observe(scenario, seed, options.duration, &programs, &keep);
+        let observed = interrupt::unless_interrupted(observed)?;
         all_right &= observed.is_right();
         report::line(observed);
     }
