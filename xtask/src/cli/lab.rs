@@ -184,13 +184,9 @@ fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
         return Ok(real::up(&arguments.scenario, arguments.seed)?);
     }
     let scenario: Scenario = arguments.scenario.parse().map_err(|unknown: String| {
-        let is_real = scenario::find(&arguments.scenario).is_ok();
-        let hint = if is_real {
-            "; with --real there is"
-        } else {
-            ""
-        };
-        LabError::Options(format!("{unknown}{hint}"))
+        let hint = scenario::find(&arguments.scenario)
+            .map(|known| format!("; {} is one with --real", known.id));
+        LabError::Options(unknown + &hint.unwrap_or_default())
     })?;
     setup::ensure()?;
     let mut options = Options::new(scenario);

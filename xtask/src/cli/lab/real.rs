@@ -64,8 +64,8 @@ pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
     let seed = seed.unwrap_or_else(scenario::any_seed);
     let built = || {
         let lab = RealLab::up(scenario, seed)?;
-        let summary = lab.summary()?;
-        lab.keep().map(|()| summary)
+        lab.keep()?;
+        RealLab::open()?.summary()
     };
     report::line(interrupt::unless_interrupted(built())?);
     report::line(format_args!("remove it with: cargo xtask lab down {NAME}"));
