@@ -92,6 +92,7 @@ pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
     let runs = options.chosen.runs()?;
     let programs = observer_and_sink()?;
     clean_on_signal()?;
+    report::line(observe::HEADING);
     let keep = observe::kept();
     let mut all_right = true;
     for (scenario, seed) in runs {
