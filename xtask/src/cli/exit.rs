@@ -85,14 +85,14 @@ impl Failure {
                 LabVerbError::Lab(LabError::Options(_) | LabError::Refused(_))
                 | LabVerbError::Real(RealError::Lab(LabError::Options(_) | LabError::Refused(_)))
                 | LabVerbError::Which(_),
-            ) => Exit::Usage,
+            )
+            | Self::NotYet { .. } => Exit::Usage,
             Self::Lab(LabVerbError::Components(error)) if error.lacks_a_compiler() => {
                 Exit::CannotServe
             }
             Self::Test(_) | Self::Run(_) | Self::Bench(_) | Self::Lab(_) | Self::Serve(_) => {
                 Exit::Failed
             }
-            Self::NotYet { .. } => Exit::Usage,
             Self::NeedsRoot { .. } => Exit::NeedsRoot,
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn resolvers(namespaces: &[String]) -> Vec<PathBuf> {
 
 /// The first of these folders with anything that the lab does not write: it is somebody else's. An
 /// empty `resolv.conf` may be the lab's own, from before the machine was switched off.
-pub(super) fn foreign<'folders>(folders: &'folders [PathBuf]) -> Option<&'folders PathBuf> {
+pub(super) fn foreign(folders: &[PathBuf]) -> Option<&PathBuf> {
     folders.iter().find(|folder| {
         let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
         entries.any(|entry| {
