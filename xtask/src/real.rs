@@ -87,9 +87,17 @@ impl RealLab {
             .find(|name| netns::exists(name))
         {
             lab.ledger.update(|state| state.namespaces.clear())?;
-            return Err(LabError::Options(format!(
+            return Err(LabError::Refused(format!(
                 "a namespace {taken} that is not the lab's is there; remove it with \
                  `ip netns del {taken}`"
+            )));
+        }
+        if let Some(taken) = state::foreign(&state::resolvers(&lab.plan.namespaces())) {
+            lab.ledger.update(|state| state.namespaces.clear())?;
+            let taken = taken.display();
+            return Err(LabError::Refused(format!(
+                "{taken} is somebody else's, and the lab has one of this name while it is up; \
+                 move it away"
             )));
         }
         lab.build()?;
@@ -173,7 +181,7 @@ impl RealLab {
         self.phase("namespaces and wires", |lab| {
             for folder in state::resolvers(&lab.plan.namespaces()) {
                 fs::create_dir_all(&folder)
-                    .and_then(|()| fs::write(folder.join("resolv.conf"), ""))
+                    .and_then(|()| fs::write(folder.join(state::RESOLVER), ""))
                     .map_err(|cause| LabError::io(format!("make {}", folder.display()), cause))?;
             }
             wires::build(lab)
@@ -228,7 +236,7 @@ fn one_at_a_time(cause: LabError) -> LabError {
     let LabError::NameTaken { held, .. } = &cause else {
         return cause;
     };
-    LabError::Options(format!(
+    LabError::Refused(format!(
         "a real lab is up{held}; its namespaces have fixed names, so there is one at a time: \
          `cargo xtask lab down {NAME}` removes it"
     ))

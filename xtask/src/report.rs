@@ -2,16 +2,25 @@
 //! complaints to standard error. It never decides what is worth saying.
 
 use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::panic;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-/// Prints one line (or block) of result.
-#[expect(
-    clippy::print_stdout,
-    reason = "the one place that writes results for a person"
-)]
+/// Prints one line (or block) of result. Once nobody reads any more (`| head`), the thread ends as by a
+/// panic but silently, so that guards remove what they hold.
 pub fn line(text: impl Display) {
-    println!("{text}");
+    let Err(cause) = writeln!(io::stdout(), "{text}") else {
+        return;
+    };
+    if thread::panicking() {
+        return;
+    }
+    if cause.kind() != io::ErrorKind::BrokenPipe {
+        error(format_args!("print the results: {cause}"));
+    }
+    panic::resume_unwind(Box::new("the results cannot be printed"));
 }
 
 /// Prints one line about what is going on to standard error: a document on standard output stays one.

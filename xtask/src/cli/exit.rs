@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::lab::LabVerbError;
 use crate::bench::BenchError;
 use crate::lab::LabError;
+use crate::real::RealError;
 use crate::run::RunError;
 use crate::setup::SetupError;
 use crate::test::TestError;
@@ -80,16 +81,18 @@ impl Failure {
             Self::Setup(error)
             | Self::Test(TestError::Setup(error))
             | Self::Lab(LabVerbError::Setup(error)) => setup_exit(error),
-            Self::Lab(LabVerbError::Lab(LabError::Options(_)) | LabVerbError::Which(_)) => {
-                Exit::Usage
-            }
+            Self::Lab(
+                LabVerbError::Lab(LabError::Options(_) | LabError::Refused(_))
+                | LabVerbError::Real(RealError::Lab(LabError::Options(_) | LabError::Refused(_)))
+                | LabVerbError::Which(_),
+            )
+            | Self::NotYet { .. } => Exit::Usage,
             Self::Lab(LabVerbError::Components(error)) if error.lacks_a_compiler() => {
                 Exit::CannotServe
             }
             Self::Test(_) | Self::Run(_) | Self::Bench(_) | Self::Lab(_) | Self::Serve(_) => {
                 Exit::Failed
             }
-            Self::NotYet { .. } => Exit::Usage,
             Self::NeedsRoot { .. } => Exit::NeedsRoot,
         }
     }

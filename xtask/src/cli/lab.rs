@@ -47,9 +47,9 @@ pub enum LabVerb {
         #[arg(long, default_value = "text")]
         format: Format,
     },
-    /// Open a shell in a node, a pod or the router (`wan`), or run a command there
+    /// Open a shell in a node, a pod or the router (`wan`, in the real lab `inet`), or run a command there
     Shell {
-        /// Such as n1, or wan
+        /// Such as n1, n1-a, or wan
         place: String,
         /// Name of the lab; not needed when only one is up
         #[arg(long)]
@@ -183,8 +183,12 @@ fn up(arguments: &UpArgs) -> Result<(), LabVerbError> {
     if arguments.real {
         return Ok(real::up(&arguments.scenario, arguments.seed)?);
     }
+    let scenario: Scenario = arguments.scenario.parse().map_err(|unknown: String| {
+        let hint = scenario::find(&arguments.scenario)
+            .map(|known| format!("; {} is one with --real", known.id));
+        LabError::Options(unknown + &hint.unwrap_or_default())
+    })?;
     setup::ensure()?;
-    let scenario: Scenario = arguments.scenario.parse().map_err(LabError::Options)?;
     let mut options = Options::new(scenario);
     options.pods_per_node = arguments.pods.unwrap_or(options.pods_per_node);
     if arguments.no_bridge_netfilter {

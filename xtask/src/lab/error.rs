@@ -39,7 +39,7 @@ pub enum LabError {
         held: String,
     },
     /// No lab of that name has state on this machine.
-    #[error("find lab {name}: no state in {path}; `cargo xtask lab up` makes one")]
+    #[error("find lab {name}: no state in {path}; `cargo xtask lab list` names those that are up")]
     NoSuchLab {
         /// The name asked for.
         name: String,
@@ -49,6 +49,9 @@ pub enum LabError {
     /// A name, count or node in the options makes no sense.
     #[error("read the lab options: {0}")]
     Options(String),
+    /// The lab will not do this here and now; the text says why, and what to do about it.
+    #[error("{0}")]
+    Refused(String),
     /// The state file of a lab cannot be read.
     #[error("read lab state {path}: {reason}; remove {path} by hand if no lab is running")]
     State {

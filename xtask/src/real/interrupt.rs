@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -16,11 +17,15 @@ const INTERRUPTED: i32 = 130;
 /// What was being made when the signal came is made, or has failed, by then.
 const UNDER_WAY: Duration = Duration::from_millis(1500);
 
+/// Whether a signal has come that ends the process.
+static HAS_COME: AtomicBool = AtomicBool::new(false);
+
 /// From now on a signal that ends the process removes the lab first.
 pub fn remove_lab_on_signal() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
         if signals.forever().next().is_some() {
+            HAS_COME.store(true, Ordering::Relaxed);
             report::progress("interrupted: the lab is being removed");
             remove();
             thread::sleep(UNDER_WAY);
@@ -29,6 +34,15 @@ pub fn remove_lab_on_signal() -> io::Result<()> {
         }
     });
     Ok(())
+}
+
+/// What came of the work. What fails because the lab is being removed under it is no failure: then
+/// this waits for the end of the process instead.
+pub fn unless_interrupted<T, E>(outcome: Result<T, E>) -> Result<T, E> {
+    while outcome.is_err() && HAS_COME.load(Ordering::Relaxed) {
+        thread::park();
+    }
+    outcome
 }
 
 /// Removes the lab if this very process brought it up.

@@ -62,7 +62,7 @@ impl fmt::Display for Judged {
             Verdict::Wrong => '!',
             Verdict::Open => '?',
         };
-        write!(out, "{mark} {by:<4} {about:<16} {expected:<44} {given}")
+        write!(out, "{mark} {by:<4} {about:<16} {expected:<51} {given}")
     }
 }
 

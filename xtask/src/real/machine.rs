@@ -190,7 +190,7 @@ impl RealLab {
         {
             return Ok(netns::command(place, argv));
         }
-        Err(LabError::Options(format!(
+        Err(LabError::Refused(format!(
             "no {place} here; there are {}",
             self.ledger.record().namespaces.join(", ")
         )))

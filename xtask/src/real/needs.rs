@@ -17,14 +17,17 @@ const TOOLS: [(&str, &str, &str); 3] = [
     ),
 ];
 
+/// What tailscaled makes its device from.
+const TUN: &str = "/dev/net/tun";
+
 /// Why the lab cannot be built here; none if it can. The same words for the same lack.
 #[must_use]
 pub fn lack() -> Option<String> {
     if !crate::root::is_root() {
         return Some("not root".to_owned());
     }
-    if !Path::new("/dev/net/tun").exists() {
-        return Some("no /dev/net/tun".to_owned());
+    if !Path::new(TUN).exists() {
+        return Some(format!("no {TUN}"));
     }
     let mut tools = TOOLS.iter();
     if let Some((tool, ..)) = tools.find(|(tool, ..)| !is_on_path(tool)) {
@@ -39,13 +42,19 @@ pub fn lack() -> Option<String> {
 pub(super) fn programs() -> Result<Binaries, LabError> {
     for (tool, package, user) in TOOLS {
         if !is_on_path(tool) {
-            return Err(LabError::Options(format!(
+            return Err(LabError::Refused(format!(
                 "the real lab needs the program {tool}, for {user}; on Debian: \
                  apt-get install {package}"
             )));
         }
     }
-    Binaries::find().map_err(|cause| LabError::Options(cause.to_string()))
+    if !Path::new(TUN).exists() {
+        return Err(LabError::Refused(format!(
+            "the real lab needs {TUN}, for tailscaled; `modprobe tun` makes it, and a container \
+             needs it passed in"
+        )));
+    }
+    Binaries::find().map_err(|cause| LabError::Refused(cause.to_string()))
 }
 
 /// Whether a program is in a folder of the path.

@@ -19,6 +19,8 @@ use crate::lab::LabError;
 use crate::run::Programs;
 use crate::workspace_root;
 
+/// What the columns of a run's lines are.
+pub const HEADING: &str = "      node about            to be seen                                          given by the node's observer";
 /// Devices that VXLAN may leave by.
 const CARRIERS: [&str; 3] = ["tailscale0", "eth0", "lima0"];
 /// How long the last packets have to reach a report.

@@ -2,6 +2,7 @@
 //! learnt while it was built. There is one real lab at a time: its namespaces have fixed names.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::lab::record::Remains;
 
 /// The name of the one real lab.
 pub const NAME: &str = "real";
+/// The one file in the folders of [`resolvers`].
+pub(super) const RESOLVER: &str = "resolv.conf";
 
 /// Everything needed to show the lab or to remove it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,6 +76,18 @@ pub(super) fn resolvers(namespaces: &[String]) -> Vec<PathBuf> {
     namespaces.iter().map(folder).collect()
 }
 
+/// The first of these folders with anything that the lab does not write: it is somebody else's. An
+/// empty `resolv.conf` may be the lab's own, from before the machine was switched off.
+pub(super) fn foreign(folders: &[PathBuf]) -> Option<&PathBuf> {
+    folders.iter().find(|folder| {
+        let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.any(|entry| {
+            let is_empty = entry.metadata().is_ok_and(|file| file.len() == 0);
+            entry.file_name() != RESOLVER || !is_empty
+        })
+    })
+}
+
 impl Remains for State {
     const ROOT: &'static str = "/run/netpath-real";
 
@@ -98,5 +113,26 @@ impl Remains for State {
 
     fn folders(&self) -> Vec<PathBuf> {
         resolvers(&self.namespaces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_settings_is_somebody_elses() {
+        let own = std::env::temp_dir().join(format!("real-state-{}", std::process::id()));
+        fs::create_dir_all(&own).expect("a folder");
+        let folders = [own.join("not-there"), own.clone()];
+        assert_eq!(foreign(&folders), None);
+        fs::write(own.join(RESOLVER), "").expect("the lab's file");
+        assert_eq!(foreign(&folders), None);
+        fs::write(own.join(RESOLVER), "nameserver 192.0.2.1\n").expect("a setting");
+        assert_eq!(foreign(&folders), Some(&own));
+        fs::write(own.join(RESOLVER), "").expect("the lab's file");
+        fs::write(own.join("hosts"), "").expect("another file");
+        assert_eq!(foreign(&folders), Some(&own));
+        fs::remove_dir_all(own).expect("no folder");
     }
 }

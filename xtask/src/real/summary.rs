@@ -7,14 +7,15 @@ use serde::Serialize;
 use super::RealLab;
 use super::plan::Plan;
 use super::scenario::{Expected, Finding};
-use super::state::State;
+use super::state::{NAME, State};
 use crate::lab::LabError;
 use crate::lab::record::Remains;
 
 /// The state of the real lab.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// Id of its scenario.
+    /// Id of its scenario; the state below has it in the document.
+    #[serde(skip)]
     pub scenario: &'static str,
     /// What that is.
     pub title: &'static str,
@@ -51,6 +52,7 @@ impl RealLab {
 impl fmt::Display for Summary {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let State {
+            owner,
             tailnet,
             pods,
             undone,
@@ -86,6 +88,18 @@ impl fmt::Display for Summary {
             .map(|(name, took)| format!("{name} {took:.1} s"))
             .collect();
         write!(out, "  up in {total:.1} s: {}", parts.join(", "))?;
+        if let Some(owner) = owner {
+            let pid = owner.pid;
+            if owner.is_alive() {
+                write!(out, "\n  process {pid} holds it, and removes it in the end")?;
+            } else {
+                write!(
+                    out,
+                    "\n  left by process {pid}, which was killed: the next real lab, or \
+                     `cargo xtask lab down {NAME}`, removes it"
+                )?;
+            }
+        }
         for name in &self.gone {
             write!(out, "\n  {name} has ended")?;
         }

@@ -61,21 +61,26 @@ impl Chosen {
 pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
     let scenario = scenario::find(scenario).map_err(LabError::Options)?;
     clean_on_signal()?;
-    let lab = RealLab::up(scenario, seed.unwrap_or_else(scenario::any_seed))?;
-    let summary = lab.summary()?;
-    lab.keep()?;
-    report::line(summary);
+    let seed = seed.unwrap_or_else(scenario::any_seed);
+    let built = || {
+        let lab = RealLab::up(scenario, seed)?;
+        lab.keep()?;
+        RealLab::open()?.summary()
+    };
+    report::line(interrupt::unless_interrupted(built())?);
     report::line(format_args!("remove it with: cargo xtask lab down {NAME}"));
     Ok(())
 }
 
 /// Prints a row of the matrix for each scenario.
 pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
+    let runs = options.chosen.runs()?;
     clean_on_signal()?;
     report::line(verify::HEADING);
     let mut all_right = true;
-    for (scenario, seed) in options.chosen.runs()? {
-        let row = verify::verify(scenario, seed, options.duration)?;
+    for (scenario, seed) in runs {
+        let row = verify::verify(scenario, seed, options.duration);
+        let row = interrupt::unless_interrupted(row)?;
         all_right &= row.is_right();
         report::line(row);
     }
@@ -84,12 +89,15 @@ pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
 
 /// Prints what observers gave beside what was to be seen.
 pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
+    let runs = options.chosen.runs()?;
     let programs = observer_and_sink()?;
     clean_on_signal()?;
+    report::line(observe::HEADING);
     let keep = observe::kept();
     let mut all_right = true;
-    for (scenario, seed) in options.chosen.runs()? {
-        let observed = observe::observe(scenario, seed, options.duration, &programs, &keep)?;
+    for (scenario, seed) in runs {
+        let observed = observe::observe(scenario, seed, options.duration, &programs, &keep);
+        let observed = interrupt::unless_interrupted(observed)?;
         all_right &= observed.is_right();
         report::line(observed);
     }
