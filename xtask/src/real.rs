@@ -80,26 +80,9 @@ impl RealLab {
             children: Mutex::default(),
             tear_down: true,
         };
-        if let Some(taken) = lab
-            .plan
-            .namespaces()
-            .iter()
-            .find(|name| netns::exists(name))
-        {
-            lab.ledger.update(|state| state.namespaces.clear())?;
-            return Err(LabError::Refused(format!(
-                "a namespace {taken} that is not the lab's is there; remove it with \
-                 `ip netns del {taken}`"
-            )));
-        }
-        if let Some(taken) = state::foreign(&state::resolvers(&lab.plan.namespaces())) {
-            lab.ledger.update(|state| state.namespaces.clear())?;
-            let taken = taken.display();
-            return Err(LabError::Refused(format!(
-                "{taken} is somebody else's, and the lab has one of this name while it is up; \
-                 move it away"
-            )));
-        }
+        // Nothing is the lab's own, to be removed with it, before it is known to be nobody else's.
+        refuse_strangers(&lab.plan)?;
+        lab.note(|state| state.namespaces = lab.plan.namespaces())?;
         lab.build()?;
         Ok(lab)
     }
@@ -229,6 +212,25 @@ impl RealLab {
     fn children(&self) -> MutexGuard<'_, Vec<(Identity, Child)>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses a machine on which somebody else has what the lab would make.
+fn refuse_strangers(plan: &Plan) -> Result<(), LabError> {
+    let namespaces = plan.namespaces();
+    if let Some(taken) = namespaces.iter().find(|name| netns::exists(name)) {
+        return Err(LabError::Refused(format!(
+            "a namespace {taken} that is not the lab's is there; remove it with \
+             `ip netns del {taken}`"
+        )));
+    }
+    if let Some(taken) = state::foreign(&state::resolvers(&namespaces)) {
+        let taken = taken.display();
+        return Err(LabError::Refused(format!(
+            "{taken} is somebody else's, and the lab has one of this name while it is up; \
+             move it away"
+        )));
+    }
+    Ok(())
 }
 
 /// A second lab is refused in words that fit.

@@ -26,7 +26,7 @@ pub(crate) struct State {
     pub seed: u64,
     /// Who tears it down; none for a lab that is meant to stay.
     pub owner: Option<Identity>,
-    /// Every namespace, written before the first is made.
+    /// Every namespace, written before the first is made, and not before they are known to be free.
     pub namespaces: Vec<String>,
     /// Every process that was started and not seen ending.
     pub processes: Vec<Identity>,
@@ -60,7 +60,7 @@ impl State {
             scenario: scenario.to_owned(),
             seed: plan.seed,
             owner: Identity::own(),
-            namespaces: plan.namespaces(),
+            namespaces: Vec::new(),
             processes: Vec::new(),
             tailnet: BTreeMap::new(),
             pods: BTreeMap::new(),
