@@ -78,7 +78,8 @@ impl Watch {
         let endpoint = format!("http://{RECEIVER}");
         let report = ["--format", "json", "--interval", INTERVAL, "--node", node];
         let send = ["--otlp", &endpoint, "--sample-one-in", SAMPLE_ONE_IN];
-        let argv = [&[observer.as_str(), "run"][..], &report, &send].concat();
+        // Nothing of the environment reaches it: neither a name nor a setting.
+        let argv = [&["env", "-i", observer.as_str(), "run"][..], &report, &send].concat();
         let observer = lab.spawn(node, &argv, &files.said)?;
         Ok(Self {
             node: node.to_owned(),
