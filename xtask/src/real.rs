@@ -7,6 +7,7 @@
 
 mod await_true;
 mod barriers;
+mod captures;
 mod control;
 pub mod counters;
 mod error;
@@ -15,6 +16,7 @@ pub mod flannel;
 mod http;
 pub mod interrupt;
 mod judge;
+mod kept;
 pub mod layout;
 mod load;
 mod machine;
@@ -50,6 +52,7 @@ use self::state::{NAME, State};
 use crate::components::Binaries;
 use crate::lab::record::{self, Ledger};
 use crate::lab::{Identity, LabError, netns, removal};
+use crate::report;
 
 /// The real lab that is up.
 #[derive(Debug)]
@@ -83,7 +86,10 @@ impl RealLab {
         // Nothing is the lab's own, to be removed with it, before it is known to be nobody else's.
         refuse_strangers(&lab.plan)?;
         lab.note(|state| state.namespaces = lab.plan.namespaces())?;
-        lab.build()?;
+        if let Err(cause) = lab.build() {
+            lab.keep_files();
+            return Err(cause);
+        }
         Ok(lab)
     }
 
@@ -123,6 +129,16 @@ impl RealLab {
         self.ledger.update(|state| state.owner = None)?;
         self.tear_down = false;
         Ok(())
+    }
+
+    /// Keeps the files of a lab whose run ends with an error, and says where.
+    fn keep_files(&self) {
+        match kept::keep(self) {
+            Ok(folder) => {
+                report::progress(format_args!("its files are kept in {}", folder.display()));
+            }
+            Err(cause) => report::error(cause),
+        }
     }
 
     /// Removes the lab whoever brought it up, and whatever of it is left.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use xtask::lab::netns;
-use xtask::real::observe::{kept, observe};
+use xtask::real::observe::observe;
 use xtask::real::verify::verify;
 use xtask::real::{RealLab, needs, scenario};
 use xtask::run::observer_and_sink;
@@ -41,7 +41,7 @@ fn observers_see_vxlan_in_the_tunnel_and_the_tunnel_in_vxlan() {
     for id in ["S1", "S6b"] {
         let scenario = scenario::find(id).expect("a scenario");
         let seed = scenario::any_seed();
-        let seen = observe(scenario, seed, TRAFFIC, &programs, &kept()).expect("observed");
+        let seen = observe(scenario, seed, TRAFFIC, &programs).expect("observed");
         assert!(seen.is_right(), "{seen}");
     }
     assert_nothing_left(&[]);

@@ -31,6 +31,8 @@ pub struct Tap<'a> {
     pub filter: &'a str,
     /// Bytes of each packet that are kept.
     pub snap_length: u32,
+    /// After so many packets it ends by itself; none for as many as there are.
+    pub most: Option<u32>,
 }
 
 /// A tcpdump that runs; ended in order when dropped.
@@ -66,22 +68,36 @@ impl<'a> Tap<'a> {
             device,
             filter: "",
             snap_length: 262_144,
+            most: None,
         }
     }
 
     /// Captures into `file` from now on: a packet sent after this has returned is in it.
     pub fn start(&self, file: &Path) -> Result<Capture, OracleError> {
-        let snap_length = self.snap_length.to_string();
-        let file = file.to_string_lossy();
-        let mut argv = vec!["tcpdump", "-n", "-i", self.device, "-s", &snap_length];
-        argv.extend(["--immediate-mode", "--time-stamp-precision=nano"]);
-        // Debian's tcpdump would write as a user of its own, who may not write there.
-        argv.extend(["-Z", "root", "-w", &file]);
-        argv.extend(self.filter.split_whitespace());
+        let argv = self.argv(file);
+        let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         let mut command = netns::command(self.netns, &argv);
         // Ctrl-C at the terminal goes to the owner, who ends the capture in order.
         command.process_group(0);
         Capture::begin(command)
+    }
+
+    /// The tcpdump that captures into `file`, for whoever starts and ends it.
+    #[must_use]
+    pub fn argv(&self, file: &Path) -> Vec<String> {
+        let mut argv = ["tcpdump", "-n", "-i", self.device]
+            .map(str::to_owned)
+            .to_vec();
+        argv.extend(["-s".to_owned(), self.snap_length.to_string()]);
+        argv.extend(["--immediate-mode", "--time-stamp-precision=nano"].map(str::to_owned));
+        // Debian's tcpdump would write as a user of its own, who may not write there.
+        argv.extend(["-Z", "root", "-w"].map(str::to_owned));
+        argv.push(file.to_string_lossy().into_owned());
+        if let Some(most) = self.most {
+            argv.extend(["-c".to_owned(), most.to_string()]);
+        }
+        argv.extend(self.filter.split_whitespace().map(str::to_owned));
+        argv
     }
 }
 

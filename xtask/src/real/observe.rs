@@ -2,8 +2,7 @@
 //! gave, and the oracles' second opinion. What a failed run left is kept.
 
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -14,10 +13,9 @@ use super::evidence::{Evidence, Sign};
 use super::judge::{self, Judged, Verdict};
 use super::scenario::{Cut, Expected, Outcome, Scenario};
 use super::watch::{Given, Watch};
-use super::{RealError, RealLab, telemetry};
+use super::{RealError, RealLab, captures, kept, telemetry};
 use crate::lab::LabError;
 use crate::run::Programs;
-use crate::workspace_root;
 
 /// What the columns of a run's lines are.
 pub const HEADING: &str = "      node about            to be seen                                          given by the node's observer";
@@ -41,7 +39,7 @@ pub struct Observed {
     pub signs: Vec<Sign>,
     /// Trouble of observers.
     pub trouble: Vec<String>,
-    /// Where logs are, if something was wrong.
+    /// Where logs and captures are, if something was wrong.
     pub kept: Option<PathBuf>,
 }
 
@@ -64,53 +62,60 @@ impl Observed {
     }
 }
 
-/// The folder for the logs of failed runs.
-#[must_use]
-pub fn kept() -> PathBuf {
-    workspace_root().join("target/real-lab")
-}
-
-/// Builds a scenario, watches it while traffic runs, and compares. `keep` is the folder for the logs of
-/// failed runs.
+/// Builds a scenario, watches it while traffic runs, and compares. What a run that is not right has left
+/// is kept, also if it ended early.
 pub fn observe(
     scenario: &'static Scenario,
     seed: u64,
     duration: Duration,
     programs: &Programs,
-    keep: &Path,
 ) -> Result<Observed, RealError> {
     let lab = RealLab::up(scenario, seed)?;
+    match look(&lab, duration, programs) {
+        Ok(observed) if observed.is_right() => Ok(observed),
+        Ok(mut observed) => {
+            observed.kept = Some(kept::keep(&lab)?);
+            Ok(observed)
+        }
+        Err(cause) => {
+            lab.keep_files();
+            Err(cause)
+        }
+    }
+}
+
+/// Watches a lab while traffic runs, and compares.
+fn look(lab: &RealLab, duration: Duration, programs: &Programs) -> Result<Observed, RealError> {
+    let captures = captures::start(lab)?;
     let nodes = lab.plan().nodes.iter();
     let watches: Vec<Watch> = nodes
-        .map(|node| Watch::start(&lab, &node.name, programs))
+        .map(|node| Watch::start(lab, &node.name, programs))
         .collect::<Result<_, _>>()?;
     let watched = watches.iter().try_for_each(Watch::await_report);
     let looked = watched
         .map_err(RealError::from)
-        .and_then(|()| Evidence::gather(&lab, duration));
+        .and_then(|()| Evidence::gather(lab, duration));
     thread::sleep(SETTLE);
+    drop(captures);
     let given: Vec<Given> = watches
         .into_iter()
         .map(Watch::end)
         .collect::<Result<_, _>>()?;
     let mut observed = Observed {
-        scenario: scenario.id,
-        seed,
+        scenario: lab.scenario().id,
+        seed: lab.plan().seed,
         up_seconds: lab.up_seconds(),
-        judged: judge(&lab, &given)?,
+        judged: judge(lab, &given)?,
         signs: Vec::new(),
         trouble: given.iter().filter_map(trouble).collect(),
         kept: None,
     };
     match looked {
         Ok(evidence) => {
-            observed.signs = (scenario.signs)(&evidence)?;
+            observed.signs = (lab.scenario().signs)(&evidence)?;
             observed.judged.extend(cuts(&evidence, &given)?);
         }
         Err(cause) => observed.trouble.push(cause.to_string()),
-    }
-    if !observed.is_right() {
-        observed.kept = Some(save(&lab, keep)?);
     }
     Ok(observed)
 }
@@ -166,22 +171,6 @@ fn trouble(given: &Given) -> Option<String> {
     Some(format!("the observer of {}: {trouble}", given.node))
 }
 
-/// Copies the logs of a lab to a folder that outlives it.
-fn save(lab: &RealLab, keep: &Path) -> Result<PathBuf, LabError> {
-    let (id, seed) = (lab.scenario().id, lab.plan().seed);
-    let folder = keep.join(format!("{id}-{seed}"));
-    let failed = |cause| LabError::io(format!("keep logs in {}", folder.display()), cause);
-    fs::create_dir_all(&folder).map_err(failed)?;
-    let entries = fs::read_dir(lab.directory()).map_err(failed)?;
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_file() {
-            fs::copy(entry.path(), folder.join(entry.file_name())).map_err(failed)?;
-        }
-    }
-    Ok(folder)
-}
-
 impl fmt::Display for Observed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (id, seed, up) = (self.scenario, self.seed, self.up_seconds);
@@ -207,7 +196,7 @@ impl fmt::Display for Observed {
             write!(out, "\n  ! {trouble}")?;
         }
         if let Some(kept) = &self.kept {
-            write!(out, "\n  logs are kept in {}", kept.display())?;
+            write!(out, "\n  its files are kept in {}", kept.display())?;
         }
         Ok(())
     }

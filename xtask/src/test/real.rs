@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::score::Score;
 use super::skips::Skip;
 use crate::lab::LabError;
-use crate::real::observe::{kept, observe};
+use crate::real::observe::observe;
 use crate::real::scenario::{self, Scenario};
 use crate::real::{RealError, interrupt, needs};
 use crate::report;
@@ -38,7 +38,7 @@ pub(super) fn run_all(filter: Option<&str>) -> Result<Vec<Score>, RealError> {
 fn row(scenario: &'static Scenario, programs: &Programs) -> Score {
     let begun = Instant::now();
     let seed = scenario::any_seed();
-    let failed = match observe(scenario, seed, TRAFFIC, programs, &kept()) {
+    let failed = match observe(scenario, seed, TRAFFIC, programs) {
         Ok(observed) => {
             report::line(&observed);
             let wrong = (!observed.is_right()).then(|| "not as expected, see above".to_owned());

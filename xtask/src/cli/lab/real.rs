@@ -93,10 +93,9 @@ pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
     let programs = observer_and_sink()?;
     clean_on_signal()?;
     report::line(observe::HEADING);
-    let keep = observe::kept();
     let mut all_right = true;
     for (scenario, seed) in runs {
-        let observed = observe::observe(scenario, seed, options.duration, &programs, &keep);
+        let observed = observe::observe(scenario, seed, options.duration, &programs);
         let observed = interrupt::unless_interrupted(observed)?;
         all_right &= observed.is_right();
         report::line(observed);
