@@ -87,6 +87,8 @@ fn the_lab_takes_scenario_seed_and_delay_boxes() {
         &["lab"][..],
         &["lab", "up", "s1", "--real", "--pods", "2"],
         &["lab", "verify"],
+        &["lab", "verify", "S1", "--for", "0s"],
+        &["lab", "observe", "S1", "--for", "2999ms"],
         &["lab", "down", "a", "--all"],
     ] {
         assert!(parse(words).is_err(), "{words:?}");

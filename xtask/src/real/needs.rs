@@ -39,7 +39,7 @@ pub fn lack() -> Option<String> {
 }
 
 /// The programs, or an error that says what to install.
-pub(super) fn programs() -> Result<Binaries, LabError> {
+pub fn programs() -> Result<Binaries, LabError> {
     for (tool, package, user) in TOOLS {
         if !is_on_path(tool) {
             return Err(LabError::Refused(format!(

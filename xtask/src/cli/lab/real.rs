@@ -8,9 +8,12 @@ use crate::cli::exit::Exit;
 use crate::lab::LabError;
 use crate::real::scenario::Scenario;
 use crate::real::state::NAME;
-use crate::real::{RealError, RealLab, interrupt, observe, scenario, verify};
+use crate::real::{RealError, RealLab, interrupt, needs, observe, scenario, verify};
 use crate::report;
 use crate::run::{duration, observer_and_sink};
+
+/// Echo requests run for a second before the rest of the traffic.
+const LEAST: Duration = Duration::from_secs(3);
 
 /// Which scenarios, and how.
 #[derive(Debug, Clone, Args)]
@@ -33,7 +36,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub chosen: Chosen,
     /// How long traffic runs, as in 6s
-    #[arg(long = "for", value_name = "TIME", default_value = "6s", value_parser = duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "6s", value_parser = traffic_time)]
     pub duration: Duration,
 }
 
@@ -44,7 +47,7 @@ pub struct ObserveArgs {
     #[command(flatten)]
     pub chosen: Chosen,
     /// How long traffic runs, as in 20s
-    #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = traffic_time)]
     pub duration: Duration,
 }
 
@@ -75,14 +78,22 @@ pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
 /// Prints a row of the matrix for each scenario.
 pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
     let runs = options.chosen.runs()?;
+    needs::programs()?;
     clean_on_signal()?;
     report::line(verify::HEADING);
     let mut all_right = true;
     for (scenario, seed) in runs {
         let row = verify::verify(scenario, seed, options.duration);
-        let row = interrupt::unless_interrupted(row)?;
-        all_right &= row.is_right();
-        report::line(row);
+        match interrupt::unless_interrupted(row) {
+            Ok(row) => {
+                all_right &= row.is_right();
+                report::line(row);
+            }
+            Err(cause) => {
+                all_right = false;
+                report::line(broken(scenario, seed, cause)?);
+            }
+        }
     }
     Ok(exit(all_right))
 }
@@ -90,17 +101,44 @@ pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
 /// Prints what observers gave beside what was to be seen.
 pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
     let runs = options.chosen.runs()?;
+    needs::programs()?;
     let programs = observer_and_sink()?;
     clean_on_signal()?;
     report::line(observe::HEADING);
     let mut all_right = true;
     for (scenario, seed) in runs {
         let observed = observe::observe(scenario, seed, options.duration, &programs);
-        let observed = interrupt::unless_interrupted(observed)?;
-        all_right &= observed.is_right();
-        report::line(observed);
+        match interrupt::unless_interrupted(observed) {
+            Ok(observed) => {
+                all_right &= observed.is_right();
+                report::line(observed);
+            }
+            Err(cause) => {
+                all_right = false;
+                report::line(broken(scenario, seed, cause)?);
+            }
+        }
     }
     Ok(exit(all_right))
+}
+
+/// The row of a scenario that could not be judged; those after it still are, unless somebody else's lab
+/// is in the way.
+fn broken(scenario: &Scenario, seed: u64, cause: RealError) -> Result<String, RealError> {
+    if RealLab::is_there() {
+        return Err(cause);
+    }
+    Ok(format!("{:<5} BROKEN {cause}; seed {seed}", scenario.id))
+}
+
+/// How long traffic runs: long enough for every kind of it.
+fn traffic_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text).map_err(|cause| cause.to_string())?;
+    if time < LEAST {
+        let least = LEAST.as_secs();
+        return Err(format!("run traffic for {text}: {least}s is the least"));
+    }
+    Ok(time)
 }
 
 fn clean_on_signal() -> Result<(), LabError> {
