@@ -12,6 +12,11 @@ use crate::sink::arrived::{CLASS, Point, Span, read};
 /// The metric that counts packets by class.
 const PACKETS: &str = "netpath.packets";
 
+/// Classes of no pair: not decided yet, the node's own, and what pods send to the outside.
+const BESIDES: [&str; 3] = ["unknown", "host", "external"];
+/// How a class ends that says how tailscaled reaches the peer; before that is known it has no ending.
+const MODES: [&str; 3] = ["-direct", "-derp", "-peer-relay"];
+
 /// Spans and metric points of one observer.
 pub(super) fn judge(given: &Given, expected: &[Expected]) -> [Judged; 2] {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
@@ -26,15 +31,15 @@ pub(super) fn judge(given: &Given, expected: &[Expected]) -> [Judged; 2] {
     };
     [
         compare(
-            given,
-            "spans",
+            ("spans", given),
             &carried(given, expected),
+            &possible(expected),
             &tally(spans.map(class)),
         ),
         compare(
-            given,
-            "metrics",
+            ("metrics", given),
             &all(given, expected),
+            &possible(expected),
             &tally(points.map(class)),
         ),
     ]
@@ -62,15 +67,30 @@ fn tally(classes: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     tally
 }
 
-/// Every class that is expected has to be there; others may be, from before the way was known.
+/// Classes that anything in the scenario may have: those of its pairs, also before the relay mode or the
+/// second layer is known, when a pair has the class that the tables lead to.
+fn possible(expected: &[Expected]) -> BTreeSet<&'static str> {
+    let observed = || expected.iter().filter_map(|path| path.observed);
+    let without_mode = observed().filter_map(|class| {
+        let mut modes = MODES.iter();
+        modes.find_map(|mode| class.strip_suffix(mode))
+    });
+    let configured = expected.iter().map(|path| path.configured);
+    observed()
+        .chain(without_mode)
+        .chain(configured)
+        .chain(BESIDES)
+        .collect()
+}
+
+/// Every class that is expected has to be there, and none that nothing in the scenario can have.
 fn compare(
-    given: &Given,
-    about: &str,
+    (about, given): (&str, &Given),
     expected: &BTreeSet<&'static str>,
+    possible: &BTreeSet<&'static str>,
     tally: &BTreeMap<String, usize>,
 ) -> Judged {
-    let has = |class: &&str| tally.contains_key(*class);
-    let verdict = if expected.iter().all(has) {
+    let verdict = if fits(expected, possible, tally) {
         Verdict::Right
     } else {
         Verdict::Wrong
@@ -89,10 +109,80 @@ fn compare(
     }
 }
 
+fn fits(
+    expected: &BTreeSet<&'static str>,
+    possible: &BTreeSet<&'static str>,
+    tally: &BTreeMap<String, usize>,
+) -> bool {
+    let all_there = expected.iter().all(|class| tally.contains_key(*class));
+    all_there && tally.keys().all(|class| possible.contains(class.as_str()))
+}
+
 fn or_none(text: String) -> String {
     if text.is_empty() {
         "-".to_owned()
     } else {
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use super::{fits, possible};
+    use crate::real::scenario::{Expected, Outcome};
+
+    #[test]
+    fn classes_that_nothing_in_the_scenario_has_are_wrong() {
+        let direct = "vxlan-tailscale-direct";
+        let possible = possible(&[path("vxlan-tailscale", direct)]);
+        let given = |classes: &[&str]| -> BTreeMap<String, usize> {
+            let classes = classes.iter();
+            classes.map(|class| ((*class).to_owned(), 1)).collect()
+        };
+        let cases = [
+            (&[direct][..], true),
+            (&[direct, "vxlan-tailscale", "unknown", "host"], true),
+            (&["vxlan-tailscale"], false),
+            (&[direct, "vxlan-tailscale-derp"], false),
+            (&[direct, "vxlan-lan"], false),
+            (&[direct, "none"], false),
+        ];
+        for (classes, is_right) in cases {
+            let tally = given(classes);
+            assert_eq!(
+                fits(&[direct].into(), &possible, &tally),
+                is_right,
+                "{classes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn before_the_second_layer_is_known_a_pair_has_the_class_of_the_tables() {
+        let possible = possible(&[path("tailscale-subnet", "tailscale-over-overlay")]);
+        assert!(possible.contains("tailscale-subnet"));
+        assert!(!possible.contains("tailscale-subnet-direct"));
+    }
+
+    fn path(configured: &'static str, observed: &'static str) -> Expected {
+        Expected {
+            from: "n1-a".to_owned(),
+            node: "n1".to_owned(),
+            to: "n2-a".to_owned(),
+            source: Ipv4Addr::new(10, 42, 1, 2),
+            target: Ipv4Addr::new(10, 42, 2, 2),
+            tunnel: None,
+            via: None,
+            intended: "vxlan-vmnet",
+            configured,
+            observed: Some(observed),
+            encap: "-",
+            outcome: Outcome::Reply,
+            cut: None,
+            is_proxy: false,
+        }
     }
 }
