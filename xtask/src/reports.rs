@@ -67,6 +67,8 @@ pub(crate) struct Path {
     /// False for a class that the pair's packets have left.
     pub(crate) present: Option<bool>,
     pub(crate) encap: Option<String>,
+    /// An end is a proxy of Tailscale in a pod.
+    pub(crate) proxy: Option<bool>,
     /// How Tailscale carries it.
     pub(crate) tailscale_mode: Option<String>,
     pub(crate) mtu: Option<Mtu>,

@@ -148,7 +148,12 @@ fn name(cause: &str, fix: &str) -> String {
     format!("{cause} -> {fix}")
 }
 
-/// Class, stack and cut layers as they are to be.
+/// What is said of a pair with a tunnel's proxy.
+fn proxy(is_proxy: bool) -> &'static str {
+    if is_proxy { ", proxy" } else { "" }
+}
+
+/// Class, stack, proxies and cut layers as they are to be.
 fn in_words(expected: &Expected) -> String {
     let Some(class) = expected.observed else {
         return "-".to_owned();
@@ -158,7 +163,11 @@ fn in_words(expected: &Expected) -> String {
         Some(Cut::Vxlan) => ", vxlan cut",
         None => "",
     };
-    format!("{class}, {}{cut}", expected.encap)
+    format!(
+        "{class}, {}{}{cut}",
+        expected.encap,
+        proxy(expected.is_proxy)
+    )
 }
 
 /// The same as given.
@@ -175,7 +184,8 @@ fn seen(path: &Path) -> String {
     } else {
         ""
     };
-    format!("{class}, {encap}{inner}{vxlan}")
+    let proxy = proxy(path.proxy == Some(true));
+    format!("{class}, {encap}{proxy}{inner}{vxlan}")
 }
 
 #[cfg(test)]

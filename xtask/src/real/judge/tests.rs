@@ -38,6 +38,23 @@ fn class_stack_and_cut_layer_have_to_agree() {
 }
 
 #[test]
+fn a_proxy_has_to_be_said_and_nothing_else_to_be_called_one() {
+    let given = |proxy: &str| {
+        said(&format!(
+            r#"{{"type":"path","source":{{"address":"10.42.1.2"}},"destination":{{"address":"10.42.2.2"}},
+            "class":"vxlan-lan","encap":"vxlan","proxy":{proxy},"packets":9}}"#
+        ))
+    };
+    let ordinary = expected("vxlan-lan", None);
+    let proxy = ordinary.clone().as_proxy();
+    let verdict = |given: &Reports, expected| super::path("n1", given, expected).verdict;
+    assert_eq!(verdict(&given("true"), &proxy), Verdict::Right);
+    assert_eq!(verdict(&given("false"), &proxy), Verdict::Wrong);
+    assert_eq!(verdict(&given("true"), &ordinary), Verdict::Wrong);
+    assert_eq!(verdict(&given("null"), &ordinary), Verdict::Right);
+}
+
+#[test]
 fn a_path_without_packets_was_not_given() {
     let path = r#"{"type":"path","source":{"address":"10.42.1.2"},"destination":{"address":"10.42.2.2"},
         "class":"vxlan-lan","encap":"vxlan","packets":0}"#;
