@@ -91,13 +91,18 @@ impl<'a> Evidence<'a> {
         self.lab
     }
 
-    /// Packets of a kind at a hook of a node's device; none where there is no such device.
+    /// Packets of a kind at a hook of a node's device; 0 where there is no such device.
     #[must_use]
     pub fn packets(&self, node: &str, device: &str, hook: Hook, kind: Kind) -> u64 {
+        self.counted(node, device, hook, kind).unwrap_or_default()
+    }
+
+    /// The same; none where there is no such device.
+    #[must_use]
+    pub fn counted(&self, node: &str, device: &str, hook: Hook, kind: Kind) -> Option<u64> {
         let place = (device.to_owned(), hook_name(hook), kind);
-        let seen = self.nodes.get(node);
-        let count = seen.and_then(|seen| seen.counts.get(&place));
-        count.map_or(0, |count| count.packets)
+        let count = self.nodes.get(node)?.counts.get(&place)?;
+        Some(count.packets)
     }
 
     /// Packets of a kind that leave a node by any of these devices.

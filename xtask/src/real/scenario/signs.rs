@@ -41,14 +41,16 @@ pub(super) fn leaves(evidence: &Evidence<'_>, node: &Node, device: &str, kind: K
     )
 }
 
-/// No packets of a kind leave by a device of a node.
+/// No packets of a kind leave by a device of a node, which is there.
 pub(super) fn never_leaves(evidence: &Evidence<'_>, node: &Node, device: &str, kind: Kind) -> Sign {
-    let packets = evidence.packets(&node.name, device, Hook::Egress, kind);
+    let packets = evidence.counted(&node.name, device, Hook::Egress, kind);
     let name = &node.name;
     Sign::new(
         format!("no {kind:?} leaves {name} by {device}"),
-        packets == 0,
-        format!("{packets} packets"),
+        packets == Some(0),
+        packets.map_or("no such device".to_owned(), |packets| {
+            format!("{packets} packets")
+        }),
     )
 }
 
