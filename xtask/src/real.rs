@@ -133,6 +133,9 @@ impl RealLab {
 
     /// Keeps the files of a lab whose run ends with an error, and says where.
     fn keep_files(&self) {
+        if interrupt::has_come() {
+            return;
+        }
         match kept::keep(self) {
             Ok(folder) => {
                 report::progress(format_args!("its files are kept in {}", folder.display()));

@@ -78,6 +78,9 @@ impl<'a> Evidence<'a> {
                 seen.counts = counters.read()?;
             }
         }
+        // For people: what a pair measured in full, of which signs look at a part.
+        let text = serde_json::to_string_pretty(&carried).unwrap_or_default();
+        lab.write("traffic.json", &text)?;
         Ok(Self {
             lab,
             nodes,

@@ -39,10 +39,15 @@ pub fn remove_lab_on_signal() -> io::Result<()> {
 /// What came of the work. What fails because the lab is being removed under it is no failure: then
 /// this waits for the end of the process instead.
 pub fn unless_interrupted<T, E>(outcome: Result<T, E>) -> Result<T, E> {
-    while outcome.is_err() && HAS_COME.load(Ordering::Relaxed) {
+    while outcome.is_err() && has_come() {
         thread::park();
     }
     outcome
+}
+
+/// Whether the lab is being removed, so that nothing of it can be kept.
+pub(super) fn has_come() -> bool {
+    HAS_COME.load(Ordering::Relaxed)
 }
 
 /// Removes the lab if this very process brought it up.

@@ -74,6 +74,8 @@ pub fn observe(
     match look(&lab, duration, programs) {
         Ok(observed) if observed.is_right() => Ok(observed),
         Ok(mut observed) => {
+            let text = serde_json::to_string_pretty(&observed).unwrap_or_default();
+            lab.write("outcome.json", &text)?;
             observed.kept = Some(kept::keep(&lab)?);
             Ok(observed)
         }
