@@ -60,6 +60,8 @@ pub enum LabVerb {
     },
     /// List the labs that are up, and the scenarios there are
     List,
+    /// Take the fault of the real lab that is up away, as the fix would
+    Undo,
     /// Check by oracles alone that scenarios with real components are what they are said to be
     Verify(real::VerifyArgs),
     /// Run scenarios with real components under observers, and compare what they give
@@ -159,6 +161,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
             command,
         } => return shell(place, &choose(name.as_deref(), &names())?, command),
         LabVerb::List => list(&names()),
+        LabVerb::Undo => real::undo()?,
         LabVerb::Verify(options) => return Ok(real::verify(options)?),
         LabVerb::Observe(options) => return Ok(real::observe(options)?),
         LabVerb::Build(options) => components::run(options)?,

@@ -75,6 +75,18 @@ pub(super) fn up(scenario: &str, seed: Option<u64>) -> Result<(), LabError> {
     Ok(())
 }
 
+/// Takes the fault of the lab that is up away.
+pub(super) fn undo() -> Result<(), LabError> {
+    let lab = RealLab::open()?;
+    let id = lab.scenario().id;
+    report::line(if lab.undo()? {
+        format!("{id}: the fault is undone")
+    } else {
+        format!("{id} is healthy: there is no fault to undo")
+    });
+    Ok(())
+}
+
 /// Prints a row of the matrix for each scenario.
 pub(super) fn verify(options: &VerifyArgs) -> Result<Exit, RealError> {
     let runs = options.chosen.runs()?;
