@@ -8,6 +8,10 @@ use serde::Serialize;
 use super::scenario::{Cut, Expected, Finding};
 use crate::reports::{Path, Reports};
 
+/// By how much two medians may differ: a machine that runs a whole cluster is not idle, in ms...
+const TRIP_SLACK: f64 = 3.0;
+/// ...and TCP has transfers beside it, which echo requests wait for too, but not at the same moments.
+const TRIP_SHARE: f64 = 0.2;
 /// The class of what leaves the cluster.
 const OUTSIDE: &str = "external";
 /// Packets by which two counters may differ that are not read at the same moment.
@@ -119,6 +123,26 @@ pub(super) fn findings(by: &str, reports: &Reports, expected: Option<Finding>) -
             given.join(", ")
         },
         verdict,
+    }
+}
+
+/// The median round trip of a path's TCP at the sender, beside that of echo requests in milliseconds.
+pub(super) fn round_trip(
+    by: &str,
+    reports: &Reports,
+    expected: &Expected,
+    measured: f64,
+) -> Judged {
+    let (source, target) = (expected.source.to_string(), expected.target.to_string());
+    let path = reports.path(&source, &target);
+    let given = path.and_then(|path| path.rtt_ms.pod).map(|rtt| rtt.p50);
+    let is_near = |given: f64| (given - measured).abs() <= TRIP_SLACK + measured * TRIP_SHARE;
+    Judged {
+        by: by.to_owned(),
+        about: format!("rtt {} > {}", expected.from, expected.to),
+        expected: format!("{measured:.2} ms by echo requests"),
+        given: given.map_or("-".to_owned(), |given| format!("{given:.2} ms")),
+        verdict: Verdict::of(given.is_some_and(is_near)),
     }
 }
 

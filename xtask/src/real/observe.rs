@@ -116,6 +116,7 @@ fn look(lab: &RealLab, duration: Duration, programs: &Programs) -> Result<Observ
         Ok(evidence) => {
             observed.signs = (lab.scenario().signs)(&evidence)?;
             observed.judged.extend(cuts(&evidence, &given)?);
+            observed.judged.extend(round_trips(&evidence, &given)?);
         }
         Err(cause) => observed.trouble.push(cause.to_string()),
     }
@@ -164,6 +165,26 @@ fn cuts(evidence: &Evidence<'_>, given: &[Given]) -> Result<Vec<Judged>, LabErro
         };
         let pods: Vec<String> = paths().map(|path| path.source.to_string()).collect();
         judged.push(judge::cut(&own.node, &own.reports, &pods, cut, counted));
+    }
+    Ok(judged)
+}
+
+/// What every observer timed of what its own pods send, beside what the traffic measured of itself.
+fn round_trips(evidence: &Evidence<'_>, given: &[Given]) -> Result<Vec<Judged>, RealError> {
+    let lab = evidence.lab();
+    let expected = (lab.scenario().paths)(lab)?;
+    let mut judged = Vec::new();
+    for own in given {
+        let is_timed = |path: &&Expected| {
+            let is_plain = path.via.is_none() && path.tunnel.is_none();
+            path.node == own.node && path.outcome == Outcome::Reply && is_plain
+        };
+        // What leaves the cluster is counted together and timed for nobody.
+        let is_pair = |path: &&Expected| lab.pod(&path.to).is_ok();
+        for path in expected.iter().filter(is_timed).filter(is_pair) {
+            let measured = evidence.carried(path)?.echoes.round_trip.p50_us / 1e3;
+            judged.push(judge::round_trip(&own.node, &own.reports, path, measured));
+        }
     }
     Ok(judged)
 }

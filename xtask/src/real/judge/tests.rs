@@ -111,6 +111,19 @@ fn a_cause_that_nothing_looks_for_is_open_and_a_false_alarm_is_wrong() {
 }
 
 #[test]
+fn round_trips_have_to_be_near_what_the_traffic_measured() {
+    let path = r#"{"type":"path","source":{"address":"10.42.1.2"},"destination":{"address":"10.42.2.2"},
+        "class":"vxlan-lan","encap":"vxlan","packets":9,"rtt_ms":{"pod":{"count":9,"p50":160.0,"p99":170.0}}}"#;
+    let expected = expected("vxlan-lan", None);
+    let verdict = |measured| round_trip("n1", &said(path), &expected, measured).verdict;
+    assert_eq!(verdict(162.0), Verdict::Right);
+    assert_eq!(verdict(1.0), Verdict::Wrong);
+    assert_eq!(verdict(210.0), Verdict::Wrong);
+    let untimed = round_trip("n1", &Reports::default(), &expected, 1.0);
+    assert_eq!(untimed.verdict, Verdict::Wrong);
+}
+
+#[test]
 fn cut_packets_are_those_that_the_nodes_own_pods_sent() {
     let line = |source: &str, cut: u64| {
         format!(
