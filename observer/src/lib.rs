@@ -11,6 +11,7 @@ pub mod interfaces;
 pub mod kernel;
 pub mod latency;
 pub mod path;
+pub mod record;
 pub mod routing;
 pub mod sweep;
 pub mod translation;
