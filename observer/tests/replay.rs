@@ -50,6 +50,10 @@ fn two_nodes_on_a_lan_say_one_path_each_way_with_its_round_trips() {
         (&back["source"]["node"], &back["destination"]["node"]),
         (&"n2".into(), &"n1".into())
     );
+    // As the pod that sends sees it: from an answer to the next question, ninety milliseconds.
+    let rtt = &back["rtt_ms"]["pod"];
+    let median = rtt["p50"].as_f64().expect("a median");
+    assert!((87.0..93.0).contains(&median), "{rtt}");
     assert_eq!(found["findings"], Value::Null);
     assert_eq!(found["ledger"]["frames"], 120);
     assert_eq!(found["ledger"]["not_replayed"]["no_point"], 0);

@@ -2,6 +2,7 @@
 //! packet on, then to count, sweep by sweep of the capture's own time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::control::Control;
@@ -32,6 +33,8 @@ const SIZES: Sizes = Sizes {
 };
 /// Length of a jiffy, nanoseconds: 250 a second.
 const JIFFY: u64 = 4_000_000;
+/// The most sweeps of one capture.
+const SWEEPS: u64 = 1_000;
 /// Time of the first frame since boot, nanoseconds.
 const START: u64 = 1_000_000_000;
 
@@ -64,8 +67,8 @@ pub(super) fn observe(bundle: &Bundle) -> Result<(Vec<PathReport>, Ledger), Repl
         config,
         devices,
     };
-    let paths = node.learn()?;
-    node.count(&paths)
+    let (paths, end) = node.learn()?;
+    node.count(&paths, interval(node.config.interval, end - START))
 }
 
 struct Node<'a> {
@@ -77,19 +80,20 @@ struct Node<'a> {
     has_ports: bool,
 }
 
-/// Frames that the step was not shown.
+/// Frames that the step was not shown, and the time of the last one that it was.
 #[derive(Default)]
 struct Passed {
     no_point: u64,
     no_direction: u64,
+    end: u64,
 }
 
 impl Node<'_> {
-    /// The pairs of all flows.
-    fn learn(&self) -> Result<PathTable, ReplayError> {
+    /// The pairs of all flows, and the time of the last frame.
+    fn learn(&self) -> Result<(PathTable, u64), ReplayError> {
         let mut host = self.host();
         let mut paths = PathTable::default();
-        self.each(&mut host, |host, _| {
+        let passed = self.each(&mut host, |host, _| {
             for event in host.take_events() {
                 let is_unnamed = event.path == PATH_UNKNOWN || event.path == PATH_REFUSED;
                 let is_announced = EventKind::from_number(event.kind) == Some(EventKind::Announced);
@@ -98,10 +102,14 @@ impl Node<'_> {
                 }
             }
         })?;
-        Ok(paths)
+        Ok((paths, passed.end))
     }
 
-    fn count(&self, paths: &PathTable) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
+    fn count(
+        &self,
+        paths: &PathTable,
+        interval: u64,
+    ) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
         let mut host = self.host();
         for (path, pair) in paths.iter() {
             let assignment = Assignment {
@@ -112,7 +120,6 @@ impl Node<'_> {
             host.pairs.insert(pair, assignment);
         }
         let mut sweeps = Sweeps::default();
-        let interval = u64::try_from(self.config.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut end = START.saturating_add(interval);
         let passed = self.each(&mut host, |host, now| {
             // Round trips are in the rows already; who talks was learnt before.
@@ -181,6 +188,7 @@ impl Node<'_> {
             });
             then(host, now);
         }
+        passed.end = now;
         Ok(passed)
     }
 
@@ -244,6 +252,13 @@ impl Sweeps {
     }
 }
 
+/// Nanoseconds between two sweeps of a capture that spans so many: what the agent takes, or more, so
+/// that no times in a file make its replay endless.
+fn interval(agents: Duration, span: u64) -> u64 {
+    let agents = u64::try_from(agents.as_nanos()).unwrap_or(u64::MAX);
+    agents.max(span / SWEEPS)
+}
+
 /// Name and MTU of the device at each point; ports are many and left out.
 fn points(roles: &Roles, devices: &[Interface]) -> BTreeMap<Point, Device> {
     let places = roles.attachments.iter();
@@ -258,4 +273,19 @@ fn points(roles: &Roles, devices: &[Interface]) -> BTreeMap<Point, Device> {
         (place.point != Point::Port).then_some((place.point, named))
     };
     places.filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_capture_is_swept_more_than_a_thousand_times() {
+        let agents = Duration::from_secs(5);
+        assert_eq!(interval(agents, 3_600_000_000_000), 5_000_000_000);
+        assert_eq!(
+            interval(agents, 4_000_000_000_000_000_000),
+            4_000_000_000_000_000
+        );
+    }
 }
