@@ -1,11 +1,12 @@
 //! The command line's verbs: arguments in, exit code out. No logic of its own.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -13,6 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::agent::{self, Ending, Format, Task};
 use crate::config::{Config, File, LogLevel, Network, Overrides, parse_duration};
+use crate::replay;
 
 /// Sees what pod traffic really does on the network.
 #[derive(Debug, Parser)]
@@ -31,6 +33,8 @@ const EXIT_CODES: &str = "Exit codes: 0 ended as asked; 1 failed while running; 
 enum Verb {
     /// Observe this node until a signal ends it.
     Run(RunArgs),
+    /// Say what the captures of node bundles show, as one document.
+    Replay(ReplayArgs),
     /// Print a settings file with every key, its default and its meaning.
     Config,
 }
@@ -66,6 +70,22 @@ struct RunArgs {
     log: Option<LogLevel>,
 }
 
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// Folders, one per node: bundle.json, ip-link.json, ip-address.json and packets/.
+    #[arg(value_name = "BUNDLE", required = true)]
+    bundles: Vec<PathBuf>,
+    /// How the document is printed.
+    #[arg(long, value_enum, default_value = "json")]
+    format: ReplayFormat,
+}
+
+/// Forms of a replay's document.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReplayFormat {
+    Json,
+}
+
 /// Runs the verb of the command line.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -73,6 +93,9 @@ pub fn main() -> ExitCode {
         Ok(Cli {
             verb: Verb::Run(args),
         }) => run(args),
+        Ok(Cli {
+            verb: Verb::Replay(args),
+        }) => replay(&args),
         Ok(Cli { verb: Verb::Config }) => config(),
         Err(error) => usage(&error),
     }
@@ -124,6 +147,20 @@ fn run(args: RunArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => failed(&error, error.exit_code()),
+    }
+}
+
+/// A refused bundle is a wrong argument.
+fn replay(args: &ReplayArgs) -> ExitCode {
+    let ReplayFormat::Json = args.format;
+    let document = match replay::replay(&args.bundles) {
+        Ok(document) => document,
+        Err(error) => return failed(&error, 2),
+    };
+    match writeln!(std::io::stdout(), "{document}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => failed(&error, 1),
     }
 }
 

@@ -11,6 +11,8 @@ pub mod interfaces;
 pub mod kernel;
 pub mod latency;
 pub mod path;
+pub mod record;
+pub mod replay;
 pub mod routing;
 pub mod sweep;
 pub mod translation;

@@ -3,6 +3,7 @@
 //! Never: an export, a route look-up, a write to a map.
 
 mod assemble;
+mod captured;
 mod classes;
 mod crossed;
 mod fragments;
@@ -15,6 +16,7 @@ mod rows;
 mod seen;
 
 pub use assemble::{Context, Memory, Remembered, assemble};
+pub use captured::read_captured;
 pub use crossed::crossed;
 pub use outer::{OuterFlows, Session};
 pub use plain::plain_destinations;

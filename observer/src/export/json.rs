@@ -40,17 +40,43 @@ pub fn span_line(span: &Span) -> Result<String, JsonError> {
 /// The line of the ledger: entries with reasons as objects.
 pub fn ledger_line(ledger: &Ledger) -> Result<String, JsonError> {
     #[derive(Serialize)]
-    #[serde(untagged)]
-    enum Entry<'a> {
-        Count(u64),
-        Reasons(BTreeMap<&'a str, u64>),
-    }
-    #[derive(Serialize)]
     struct Line<'a> {
         r#type: &'static str,
         #[serde(flatten)]
         entries: BTreeMap<&'a str, Entry<'a>>,
     }
+    line(&Line {
+        r#type: "ledger",
+        entries: entries(ledger),
+    })
+}
+
+/// The whole of a replay as one document. Findings are null: nothing looks for them in a replay.
+pub fn document(paths: &[PathReport], ledger: &Ledger) -> Result<String, JsonError> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        version: u32,
+        paths: Vec<path::Line<'a>>,
+        findings: Option<()>,
+        ledger: BTreeMap<&'a str, Entry<'a>>,
+    }
+    line(&Document {
+        version: 1,
+        paths: paths.iter().map(path::Line::of).collect(),
+        findings: None,
+        ledger: entries(ledger),
+    })
+}
+
+/// An entry of the ledger.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Count(u64),
+    Reasons(BTreeMap<&'a str, u64>),
+}
+
+fn entries(ledger: &Ledger) -> BTreeMap<&str, Entry<'_>> {
     let mut entries = BTreeMap::new();
     for (entry, &count) in ledger {
         let Some((name, reason)) = entry.split_once('.') else {
@@ -63,10 +89,7 @@ pub fn ledger_line(ledger: &Ledger) -> Result<String, JsonError> {
             reasons.insert(reason, count);
         }
     }
-    line(&Line {
-        r#type: "ledger",
-        entries,
-    })
+    entries
 }
 
 /// One line; the characters that JSON lets pass but a terminal obeys are escaped too.

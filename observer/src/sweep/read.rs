@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use observer_ebpf::abi::PATHS;
-use observer_ebpf::abi::counter::{Counter, CounterRecord, Loss};
+use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::point::{Hook, POINTS};
 use observer_ebpf::parse::{Malformed, NotOurs};
@@ -61,16 +61,22 @@ pub fn read(
     object
         .outer_flows
         .for_each(|key, flow| snapshot.outer.add(key, &flow))?;
-    let tunnel = object.totals()?.tunnel;
-    let since = Hook::ALL.map(|hook| {
-        let at = |sums: &[u64; 2]| sums.get(hook as usize).copied().unwrap_or(0);
-        at(&tunnel).saturating_sub(at(&snapshot.tunnel))
-    });
-    snapshot.tunnel = tunnel;
-    snapshot.legs = legs(&snapshot.outer, since);
+    snapshot.cross(object.totals()?.tunnel);
     snapshot.rows.update(rows(object, last_path)?);
-    snapshot.ledger = ledger(&object.totals()?);
+    snapshot.ledger = ledger(&object.totals()?.counters);
     Ok(())
+}
+
+impl Snapshot {
+    /// Takes what has crossed the tunnel so far, by [`Hook`], once the outer flows are read.
+    pub(super) fn cross(&mut self, tunnel: [u64; 2]) {
+        let since = Hook::ALL.map(|hook| {
+            let at = |sums: &[u64; 2]| sums.get(hook as usize).copied().unwrap_or(0);
+            at(&tunnel).saturating_sub(at(&self.tunnel))
+        });
+        self.tunnel = tunnel;
+        self.legs = legs(&self.outer, since);
+    }
 }
 
 fn rows(object: &mut Object, last_path: u16) -> Result<HashMap<u32, RowValue>, TableError> {
@@ -111,17 +117,15 @@ fn names() -> impl Iterator<Item = (u32, String)> {
 }
 
 /// The cells by their names.
-fn ledger(counters: &CounterRecord) -> BTreeMap<String, u64> {
+pub(super) fn ledger(counters: &[u64; COUNTERS as usize]) -> BTreeMap<String, u64> {
     names()
         .map(|(_, name)| name)
-        .zip(counters.counters)
+        .zip(counters.iter().copied())
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use observer_ebpf::abi::counter::COUNTERS;
-
     use super::*;
 
     #[test]

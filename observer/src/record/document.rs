@@ -1,0 +1,66 @@
+//! JSON documents of a bundle: bounded in size, and refused with the byte that is wrong.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::BundleError;
+use super::error::Cause;
+
+/// The most bytes of a document; a node with ten thousand devices prints about ten million.
+const LONGEST: u64 = 64 << 20;
+
+/// Reads a document of a folder.
+pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, BundleError> {
+    let path = folder.join(name);
+    let mut text = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut text));
+    let length = read.map_err(|error| Cause::Io(error).of(&path))?;
+    if length as u64 > LONGEST {
+        let cause = Cause::Content(format!("longer than {LONGEST} bytes"));
+        return Err(cause.of(&path));
+    }
+    parse(&text).map_err(|cause| cause.of(&path))
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Cause> {
+    serde_json::from_slice(text).map_err(|error| {
+        let lines = text.split_inclusive(|&octet| octet == b'\n');
+        let before = lines.take(error.line().saturating_sub(1));
+        let offset = before.map(<[u8]>::len).sum::<usize>() + error.column();
+        Cause::Json {
+            offset: offset as u64,
+            reason: escaped(&error.to_string()),
+        }
+    })
+}
+
+/// An error may quote what stands in the document: nothing that a terminal obeys is left in it.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\'' | '"' | '\\' => escaped.push(character),
+            _ => escaped.extend(character.escape_debug()),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_document_is_refused_with_the_byte() {
+        for (text, offset) in [("[1,\n 2,", 8), ("[1,\n x]", 6), ("{}", 2)] {
+            match parse::<Vec<u32>>(text.as_bytes()) {
+                Err(Cause::Json { offset: at, .. }) => assert!(at.abs_diff(offset) <= 2, "{at}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        assert!(parse::<Vec<u32>>(b"[1,\n 2]").is_ok());
+    }
+}

@@ -1,0 +1,291 @@
+//! One node's frames, twice: first to learn who talks, so that every pair counts from its first
+//! packet on, then to count, sweep by sweep of the capture's own time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use observer_ebpf::abi::biflow::Assignment;
+use observer_ebpf::abi::control::Control;
+use observer_ebpf::abi::event::EventKind;
+use observer_ebpf::abi::key::Address;
+use observer_ebpf::abi::point::Point;
+use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
+use observer_ebpf::units::Monotonic;
+
+use super::ReplayError;
+use super::place::{Places, Unplaced};
+use super::underlays::underlays;
+use crate::config::{Config, Network, Overrides};
+use crate::export::Ledger;
+use crate::host::{HostObserver, Seen, Sizes};
+use crate::interfaces::{Device as Interface, Roles, WantedUnderlays, assign};
+use crate::path::{Device, PathReport, PathTable, RelayModes};
+use crate::record::{Bundle, Merge};
+use crate::routing::node_addresses;
+use crate::sweep::{Context, Remembered, Snapshot, assemble, crossed, read_captured};
+use crate::translation::Known;
+
+/// Room for what an incident shows; about 60 MB when full.
+const SIZES: Sizes = Sizes {
+    biflows: 131_072,
+    outer_flows: 16_384,
+    events: 4_096,
+};
+/// Length of a jiffy, nanoseconds: 250 a second.
+const JIFFY: u64 = 4_000_000;
+/// The most sweeps of one capture.
+const SWEEPS: u64 = 1_000;
+/// Time of the first frame since boot, nanoseconds.
+const START: u64 = 1_000_000_000;
+
+/// Reports and ledger of one node.
+pub(super) fn observe(bundle: &Bundle) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
+    let config = Config::read(
+        None,
+        Overrides {
+            node: Some(bundle.node.clone()),
+            cluster_cidr: bundle.cluster_cidr,
+            ..Overrides::default()
+        },
+    )?;
+    let devices: Vec<_> = bundle
+        .links
+        .iter()
+        .map(|link| link.device.clone())
+        .collect();
+    let lower = devices.iter().filter_map(|device| device.vxlan()?.lower);
+    let wanted = WantedUnderlays {
+        routed: lower.collect(),
+        default_routes: BTreeSet::new(),
+    };
+    let roles = assign(&devices, &config.interfaces, &wanted, &Roles::default());
+    let node = Node {
+        places: Places::new(&bundle.links, &roles),
+        points: points(&roles, &devices),
+        has_ports: roles.at(Point::Port).next().is_some(),
+        bundle,
+        config,
+        devices,
+    };
+    let (paths, end) = node.learn()?;
+    node.count(&paths, interval(node.config.interval, end - START))
+}
+
+struct Node<'a> {
+    bundle: &'a Bundle,
+    config: Config,
+    devices: Vec<Interface>,
+    points: BTreeMap<Point, Device>,
+    places: Places<'a>,
+    has_ports: bool,
+}
+
+/// Frames that the step was not shown, and the time of the last one that it was.
+#[derive(Default)]
+struct Passed {
+    no_point: u64,
+    no_direction: u64,
+    end: u64,
+}
+
+impl Node<'_> {
+    /// The pairs of all flows, and the time of the last frame.
+    fn learn(&self) -> Result<(PathTable, u64), ReplayError> {
+        let mut host = self.host();
+        let mut paths = PathTable::default();
+        let passed = self.each(&mut host, |host, _| {
+            for event in host.take_events() {
+                let is_unnamed = event.path == PATH_UNKNOWN || event.path == PATH_REFUSED;
+                let is_announced = EventKind::from_number(event.kind) == Some(EventKind::Announced);
+                if is_announced && is_unnamed {
+                    paths.assign(event.key.pair());
+                }
+            }
+        })?;
+        Ok((paths, passed.end))
+    }
+
+    fn count(
+        &self,
+        paths: &PathTable,
+        interval: u64,
+    ) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
+        let mut host = self.host();
+        for (path, pair) in paths.iter() {
+            let assignment = Assignment {
+                path,
+                rate: 0,
+                flags: 0,
+            };
+            host.pairs.insert(pair, assignment);
+        }
+        let mut sweeps = Sweeps::default();
+        let mut end = START.saturating_add(interval);
+        let passed = self.each(&mut host, |host, now| {
+            // Round trips are in the rows already; who talks was learnt before.
+            drop(host.take_events());
+            if now >= end {
+                sweeps.sweep(self, host, paths);
+                end = now.saturating_add(interval);
+            }
+        })?;
+        let reports = sweeps.sweep(self, &mut host, paths);
+        let mut ledger = sweeps.snapshot.ledger;
+        for (name, count) in [
+            ("not_replayed.no_point", passed.no_point),
+            ("not_replayed.no_direction", passed.no_direction),
+            ("outer_fragments.later", sweeps.snapshot.outer.fragments()),
+            ("unattributed.paths_full", paths.refused()),
+        ] {
+            ledger.insert(name.to_owned(), count);
+        }
+        Ok((reports, ledger))
+    }
+
+    /// Shows every frame to the step, and calls `then` behind each with its time.
+    fn each(
+        &self,
+        host: &mut HostObserver,
+        mut then: impl FnMut(&mut HostObserver, u64),
+    ) -> Result<Passed, ReplayError> {
+        let mut passed = Passed::default();
+        let mut merge = Merge::open(&self.bundle.packets)?;
+        let mut room = Vec::new();
+        let (mut first, mut now) = (None, START);
+        while let Some(frame) = merge.take()? {
+            let placed = match self.places.of(&frame, &mut room) {
+                Ok(placed) => placed,
+                Err(Unplaced::NoPoint) => {
+                    passed.no_point += 1;
+                    continue;
+                }
+                Err(Unplaced::NoDirection) => {
+                    passed.no_direction += 1;
+                    continue;
+                }
+                Err(Unplaced::Short) => {
+                    return Err(frame
+                        .refuse("a frame shorter than its cooked header")
+                        .into());
+                }
+                Err(Unplaced::NoDevice) => {
+                    let why = "a frame of an interface that ip-link.json does not have; name the \
+                               file <interface>.pcap";
+                    return Err(frame.refuse(why).into());
+                }
+            };
+            let first = *first.get_or_insert(frame.head.wall);
+            // A capture's clock may have been set back; the step's never is.
+            now = now.max(START.saturating_add(frame.head.wall.saturating_sub(first)));
+            host.observe_frame(&Seen {
+                site: placed.site,
+                framing: placed.framing,
+                bytes: placed.bytes,
+                length: placed.length,
+                gso_size: 0,
+                mark: 0,
+                time: Monotonic(now),
+            });
+            then(host, now);
+        }
+        passed.end = now;
+        Ok(passed)
+    }
+
+    /// An observer with the node's settings; a capture is followed whole, without budgets.
+    fn host(&self) -> HostObserver {
+        let control = Control {
+            limits: [u32::MAX, u32::MAX, u32::MAX, u32::MAX, 0],
+            rate: 0,
+            ports_attached: u8::from(self.has_ports),
+            ..self.config.control(JIFFY)
+        };
+        let mut host = HostObserver::new(SIZES, control);
+        let networks = &self.config.networks;
+        host.networks = networks.iter().map(Network::key).collect();
+        let is_pods = |address| networks.iter().any(|network| network.contains(address));
+        let nodes = node_addresses(&self.devices, &[], is_pods);
+        host.nodes = nodes.into_iter().map(Address::from).collect();
+        host.jiffy_nanos = JIFFY;
+        host
+    }
+}
+
+/// What is remembered from sweep to sweep.
+#[derive(Default)]
+struct Sweeps {
+    snapshot: Snapshot,
+    remembered: Remembered,
+    relay: RelayModes,
+    known: Known,
+}
+
+impl Sweeps {
+    /// Ends an epoch of the capture.
+    fn sweep(
+        &mut self,
+        node: &Node<'_>,
+        host: &mut HostObserver,
+        paths: &PathTable,
+    ) -> Vec<PathReport> {
+        let snapshot = &mut self.snapshot;
+        let epoch = host.control.epoch;
+        host.control.epoch = epoch.wrapping_add(1);
+        read_captured(host, snapshot, epoch);
+        let peers = crossed(snapshot, paths, &self.remembered);
+        for (leg, peers) in snapshot.legs.iter_mut().zip(peers) {
+            leg.peers = peers;
+        }
+        self.relay
+            .advance(&snapshot.legs, |path| paths.pair(path).is_some());
+        let rules = &node.config.underlay;
+        let mut context = Context {
+            node: &node.bundle.node,
+            devices: &node.points,
+            underlays: &underlays(&snapshot.outer, &node.points, &node.devices, rules),
+            strays: &BTreeSet::new(),
+            translations: &self.known,
+            remembered: &mut self.remembered,
+            relay: &mut self.relay,
+        };
+        assemble(snapshot, paths, &mut context)
+    }
+}
+
+/// Nanoseconds between two sweeps of a capture that spans so many: what the agent takes, or more, so
+/// that no times in a file make its replay endless.
+fn interval(agents: Duration, span: u64) -> u64 {
+    let agents = u64::try_from(agents.as_nanos()).unwrap_or(u64::MAX);
+    agents.max(span / SWEEPS)
+}
+
+/// Name and MTU of the device at each point; ports are many and left out.
+fn points(roles: &Roles, devices: &[Interface]) -> BTreeMap<Point, Device> {
+    let places = roles.attachments.iter();
+    let of = |place: &crate::interfaces::Attachment| {
+        let device = devices
+            .iter()
+            .find(|device| device.ifindex == place.ifindex)?;
+        let named = Device {
+            name: device.name.clone(),
+            mtu: device.mtu,
+        };
+        (place.point != Point::Port).then_some((place.point, named))
+    };
+    places.filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_capture_is_swept_more_than_a_thousand_times() {
+        let agents = Duration::from_secs(5);
+        assert_eq!(interval(agents, 3_600_000_000_000), 5_000_000_000);
+        assert_eq!(
+            interval(agents, 4_000_000_000_000_000_000),
+            4_000_000_000_000_000
+        );
+    }
+}

@@ -1,0 +1,259 @@
+//! Node bundles made of hand-written frames, replayed: classes, stacks, counts and round trips of
+//! two nodes; and what is refused, with file and byte.
+
+#[path = "replay/bundle.rs"]
+mod bundle;
+#[path = "replay/frames.rs"]
+mod frames;
+
+use bundle::{Folder, Link, RAW, cooked};
+use frames::{Road, talk};
+use observer::replay::replay;
+use observer_ebpf::fixtures;
+use serde_json::Value;
+
+#[test]
+fn two_nodes_on_a_lan_say_one_path_each_way_with_its_round_trips() {
+    let (one, two) = talk(Road::Lan);
+    let found = document(&[&one, &two]);
+    let forth = path(&found, "10.42.1.2", "10.42.2.3");
+    assert_eq!(forth["class"], "vxlan-lan");
+    assert_eq!(
+        (&forth["encap"], &forth["depth"]),
+        (&"vxlan".into(), &1.into())
+    );
+    assert_eq!(forth["source"]["node"], "n1");
+    assert_eq!(forth["destination"]["node"], "n2");
+    assert_eq!(
+        (&forth["packets"], &forth["bytes"]),
+        (&10.into(), &(10 * 152).into())
+    );
+    assert_eq!(forth["mtu"]["effective"], 1_450);
+    assert_eq!(forth["intended"], Value::Null);
+    // 10 samples of 20 ms where the pod's packets are first seen, and less on the way.
+    for (point, least, most) in [
+        ("pod", 19.0, 21.0),
+        ("overlay", 17.0, 19.0),
+        ("underlay", 15.0, 17.0),
+    ] {
+        let rtt = &forth["rtt_ms"][point];
+        assert_eq!(rtt["count"], 10, "{point}: {rtt}");
+        let median = rtt["p50"].as_f64().expect("a median");
+        assert!((least..most).contains(&median), "{point}: {rtt}");
+    }
+    let back = path(&found, "10.42.2.3", "10.42.1.2");
+    assert_eq!(
+        (&back["class"], &back["packets"]),
+        (&"vxlan-lan".into(), &10.into())
+    );
+    assert_eq!(
+        (&back["source"]["node"], &back["destination"]["node"]),
+        (&"n2".into(), &"n1".into())
+    );
+    // As the pod that sends sees it: from an answer to the next question, ninety milliseconds.
+    let rtt = &back["rtt_ms"]["pod"];
+    let median = rtt["p50"].as_f64().expect("a median");
+    assert!((87.0..93.0).contains(&median), "{rtt}");
+    assert_eq!(found["findings"], Value::Null);
+    assert_eq!(found["ledger"]["frames"], 120);
+    assert_eq!(found["ledger"]["not_replayed"]["no_point"], 0);
+}
+
+#[test]
+fn vxlan_in_a_raw_capture_of_the_tunnel_is_double_encapsulation() {
+    let (one, two) = talk(Road::Tailnet);
+    let found = document(&[&one, &two]);
+    let forth = path(&found, "10.42.1.2", "10.42.2.3");
+    let class = forth["class"].as_str().expect("a class");
+    assert!(class.starts_with("vxlan-tailscale"), "{class}");
+    assert_eq!(
+        (&forth["encap"], &forth["depth"]),
+        (&"wireguard>vxlan".into(), &2.into())
+    );
+    assert_eq!(forth["mtu"]["bottleneck"], "tailscale0");
+    assert_eq!(forth["mtu"]["effective"], 1_230);
+    assert_eq!(forth["packets"], 10);
+}
+
+#[test]
+fn the_devices_addresses_name_the_underlay() {
+    for (road, class) in [
+        (Road::Lan, "vxlan-lan"),
+        (Road::Vmnet, "vxlan-vmnet"),
+        (Road::Wan, "vxlan-wan"),
+    ] {
+        let (one, two) = talk(road);
+        let found = document(&[&one, &two]);
+        assert_eq!(path(&found, "10.42.1.2", "10.42.2.3")["class"], class);
+    }
+}
+
+#[test]
+fn one_node_alone_tells_as_much_and_not_the_others_name() {
+    let (one, _) = talk(Road::Lan);
+    let found = document(&[&one]);
+    let forth = path(&found, "10.42.1.2", "10.42.2.3");
+    assert_eq!(
+        (&forth["class"], &forth["packets"]),
+        (&"vxlan-lan".into(), &10.into())
+    );
+    assert_eq!(forth["destination"]["node"], Value::Null);
+}
+
+#[test]
+fn fragments_of_a_pod_are_counted_as_inner_ones() {
+    let folder = node();
+    let first = fixtures::named("ipv4_first_fragment_keeps_ports").expect("a fixture");
+    let later = fixtures::named("ipv4_later_fragment_of_udp_has_no_ports").expect("a fixture");
+    let times = [first.bytes, later.bytes].map(|bytes| (1_000, bytes));
+    folder.pcap("cni0.in.pcap", 1, &times);
+    let found = document(&[&folder]);
+    let forth = path(&found, "10.42.1.2", "10.42.2.3");
+    let wanted = (&Value::from(2), &Value::from(0));
+    assert_eq!(
+        (&forth["fragments"]["inner"], &forth["fragments"]["vxlan"]),
+        wanted
+    );
+    assert_eq!(forth["packets"], 2);
+}
+
+#[test]
+fn a_cooked_capture_of_all_devices_says_device_and_direction() {
+    let folder = node();
+    let frame = &fixtures::named("ipv4_first_fragment_keeps_ports")
+        .expect("a fixture")
+        .bytes;
+    let shown =
+        [(3, 3), (4, 4), (99, 0)].map(|(ifindex, kind)| (1_000, cooked(ifindex, kind, frame)));
+    folder.pcap("any.pcap", 276, &shown);
+    let found = document(&[&folder]);
+    let forth = path(&found, "10.42.1.2", "10.42.2.3");
+    assert_eq!(forth["points"]["bridge"]["packets"], 1);
+    assert_eq!(forth["points"]["overlay"]["packets"], 1);
+    assert_eq!(forth["source"]["node"], "n1", "came in at the bridge");
+    assert_eq!(found["ledger"]["frames"], 2);
+    assert_eq!(found["ledger"]["not_replayed"]["no_point"], 1);
+}
+
+#[test]
+fn without_another_word_addresses_say_the_direction() {
+    let folder = node();
+    let frame = fixtures::named("ipv4_first_fragment_keeps_ports")
+        .expect("a fixture")
+        .bytes;
+    // cni0 of this node has the hardware address that the frame goes to.
+    folder.pcap("cni0.pcap", 1, &[(1_000, frame.clone())]);
+    let mut strange = frame;
+    strange[0] = 0x06;
+    folder.pcap("flannel.1.pcap", 1, &[(1_000, strange)]);
+    let found = document(&[&folder]);
+    assert_eq!(
+        path(&found, "10.42.1.2", "10.42.2.3")["source"]["node"],
+        "n1"
+    );
+    assert_eq!(found["ledger"]["not_replayed"]["no_direction"], 1);
+}
+
+#[test]
+fn what_is_refused_names_the_file_and_the_byte() {
+    let frame = || vec![(1_000, vec![0x45; 60])];
+    let check = |make: &dyn Fn(&Folder), says: &[&str]| {
+        let folder = node();
+        folder.pcap("cni0.in.pcap", 1, &frame());
+        make(&folder);
+        let error = replay(&[folder.path().to_owned()])
+            .expect_err(says[0])
+            .to_string();
+        assert!(
+            says.iter().all(|part| error.contains(part)),
+            "{says:?}: {error}"
+        );
+    };
+    check(
+        &|folder| folder.cut("packets/cni0.in.pcap", 50),
+        &["packets/cni0.in.pcap", "byte 40", "ends"],
+    );
+    check(
+        &|folder| folder.pcap("eth0.pcap", 113, &frame()),
+        &["packets/eth0.pcap", "byte 20", "link type 113"],
+    );
+    check(
+        &|folder| folder.pcap("any.pcap", 276, &[(1, vec![0; 19])]),
+        &["packets/any.pcap", "byte 24", "cooked"],
+    );
+    check(
+        &|folder| folder.pcap("eth7.pcap", 1, &frame()),
+        &["packets/eth7.pcap", "byte 24", "ip-link.json"],
+    );
+    check(
+        &|folder| folder.cut("ip-link.json", 30),
+        &["ip-link.json", "byte 30"],
+    );
+    check(
+        &|folder| folder.write("bundle.json", b"{\"version\":2,\"node\":\"n1\"}"),
+        &["bundle.json", "version 2"],
+    );
+    check(
+        &|folder| folder.write("packets/\u{1b}[2J", b""),
+        &["packets/\\u{1b}[2J", "not named"],
+    );
+    check(
+        &|folder| folder.write("bundle.json", "{\"cluster_cidr\":\"\u{9b}2J\"}".as_bytes()),
+        &["bundle.json", "\\u{9b}2J"],
+    );
+    check(
+        &|folder| folder.write("packets/cni0.pcap.gz", b""),
+        &["cni0.pcap.gz", "not named"],
+    );
+    check(
+        &|folder| folder.link("packets/eth0.pcap", "/dev/zero"),
+        &["eth0.pcap", "no regular file"],
+    );
+    check(
+        &|folder| folder.remove("ip-address.json"),
+        &["ip-address.json", "No such file"],
+    );
+}
+
+/// The first node without packets.
+fn node() -> Folder {
+    Folder::new("n1", &Link::of_a_node(1))
+}
+
+fn document(folders: &[&Folder]) -> Value {
+    let paths: Vec<_> = folders
+        .iter()
+        .map(|folder| folder.path().to_owned())
+        .collect();
+    let text = replay(&paths).expect("a document");
+    let found: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(found["version"], 1);
+    found
+}
+
+/// The one path between two addresses.
+fn path<'a>(document: &'a Value, source: &str, destination: &str) -> &'a Value {
+    let paths = document["paths"].as_array().expect("paths");
+    let is_it = |path: &&Value| {
+        path["source"]["address"] == source && path["destination"]["address"] == destination
+    };
+    let found: Vec<_> = paths.iter().filter(is_it).collect();
+    let [path] = found[..] else {
+        panic!("one path from {source} to {destination}: {document:#}");
+    };
+    assert_eq!(path["class"], path["observed"]);
+    path
+}
+
+#[test]
+fn raw_captures_of_a_tunnel_need_no_word_on_the_direction() {
+    let (one, _) = talk(Road::Tailnet);
+    let frames = one.frames("packets/tailscale0.out.pcap");
+    one.remove("packets/tailscale0.out.pcap");
+    one.remove("packets/tailscale0.in.pcap");
+    one.pcap("tailscale0.pcap", RAW, &frames);
+    let found = document(&[&one]);
+    let forth = path(&found, "10.42.1.2", "10.42.2.3");
+    assert_eq!(forth["points"]["tunnel"]["packets"], 10);
+    assert_eq!(found["ledger"]["not_replayed"]["no_direction"], 0);
+}
