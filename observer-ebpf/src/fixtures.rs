@@ -9,6 +9,7 @@ mod aggregates;
 mod cover;
 mod ethernet;
 mod expected;
+mod extensions;
 mod fragments;
 mod icmp;
 mod inner;
@@ -165,6 +166,7 @@ pub fn all() -> Vec<Fixture> {
         ethernet::list(),
         ipv4::list(),
         ipv6::list(),
+        extensions::list(),
         fragments::list(),
         tcp::list(),
         tcp_options::list(),

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod ethernet;
+mod extensions;
 mod frame;
 mod ip;
 mod merged;
@@ -80,11 +81,13 @@ pub enum Malformed {
     VxlanShort = 16,
     /// Fewer bytes than an inner Ethernet header.
     InnerEthernetShort = 17,
+    /// Fewer bytes than an IPv6 extension header says that it has.
+    Ipv6ExtensionShort = 18,
 }
 
 impl Malformed {
     /// Number of reasons.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = 19;
     /// All reasons in order, with the names the ledger shows.
     pub const ALL: [(Self, &'static str); Self::COUNT as usize] = [
         (Self::EthernetShort, "ethernet_short"),
@@ -105,5 +108,6 @@ impl Malformed {
         (Self::IcmpShort, "icmp_short"),
         (Self::VxlanShort, "vxlan_short"),
         (Self::InnerEthernetShort, "inner_ethernet_short"),
+        (Self::Ipv6ExtensionShort, "ipv6_extension_short"),
     ];
 }

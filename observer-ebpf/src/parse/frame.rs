@@ -122,6 +122,6 @@ pub fn parse_into(
     let link = network.transport + UDP_HEADER + VXLAN_HEADER;
     let version = ethernet::version(bytes, link, Malformed::InnerEthernetShort)?;
     let network = ip::network(bytes, version, link + ethernet::HEADER, bound, packet)?;
-    packet.too_deep = transport(bytes, &network, packet, OnVxlanPort::Maybe)? == Load::Vxlan;
+    packet.too_deep |= transport(bytes, &network, packet, OnVxlanPort::Maybe)? == Load::Vxlan;
     Ok(())
 }
