@@ -19,6 +19,7 @@ mod peer_relay;
 mod tcp;
 mod tcp_options;
 mod udp;
+mod vlan;
 mod vxlan;
 mod wireguard;
 
@@ -164,6 +165,7 @@ impl Fixture {
 pub fn all() -> Vec<Fixture> {
     [
         ethernet::list(),
+        vlan::list(),
         ipv4::list(),
         ipv6::list(),
         extensions::list(),

@@ -77,6 +77,7 @@ const fn lie(reason: Malformed) -> &'static str {
         Malformed::VxlanShort => "shorter than a VXLAN header, on its port",
         Malformed::InnerEthernetShort => "shorter than the inner Ethernet header",
         Malformed::Ipv6ExtensionShort => "shorter than an IPv6 extension header",
+        Malformed::VlanShort => "shorter than a VLAN tag",
     }
 }
 
