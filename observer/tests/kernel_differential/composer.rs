@@ -319,9 +319,9 @@ impl Composer {
         let length = 32 + 16 * self.below(8);
         let index = [self.byte() & 3, 0, 0, 1];
         let destination = if depth == Depth::Inner {
-            self.pick(&[5_201, 41_641, 8_472])
+            self.pick(&[5_201, 41_641, 8_472, 53])
         } else {
-            self.pick(&[5_201, 41_641])
+            self.pick(&[5_201, 41_641, 53])
         };
         let payload = match self.below(4) {
             0 if destination != 8_472 => {
