@@ -9,6 +9,7 @@ mod aggregates;
 mod cover;
 mod ethernet;
 mod expected;
+mod extensions;
 mod fragments;
 mod icmp;
 mod inner;
@@ -18,6 +19,7 @@ mod peer_relay;
 mod tcp;
 mod tcp_options;
 mod udp;
+mod vlan;
 mod vxlan;
 mod wireguard;
 
@@ -163,8 +165,10 @@ impl Fixture {
 pub fn all() -> Vec<Fixture> {
     [
         ethernet::list(),
+        vlan::list(),
         ipv4::list(),
         ipv6::list(),
+        extensions::list(),
         fragments::list(),
         tcp::list(),
         tcp_options::list(),

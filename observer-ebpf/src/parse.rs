@@ -5,6 +5,7 @@
 
 mod bytes;
 mod ethernet;
+mod extensions;
 mod frame;
 mod ip;
 mod merged;
@@ -26,7 +27,7 @@ pub use tunnel::VXLAN_PORT;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum NotOurs {
-    /// An Ethernet type other than IPv4 and IPv6: ARP, VLAN tags, LLDP.
+    /// An Ethernet type other than IPv4 and IPv6: ARP, LLDP, a third VLAN tag.
     EtherType = 0,
     /// A tunnel device's packet whose version nibble is neither 4 nor 6.
     Version = 1,
@@ -80,11 +81,15 @@ pub enum Malformed {
     VxlanShort = 16,
     /// Fewer bytes than an inner Ethernet header.
     InnerEthernetShort = 17,
+    /// Fewer bytes than an IPv6 extension header says that it has.
+    Ipv6ExtensionShort = 18,
+    /// Fewer bytes than a VLAN tag.
+    VlanShort = 19,
 }
 
 impl Malformed {
     /// Number of reasons.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = 20;
     /// All reasons in order, with the names the ledger shows.
     pub const ALL: [(Self, &'static str); Self::COUNT as usize] = [
         (Self::EthernetShort, "ethernet_short"),
@@ -105,5 +110,7 @@ impl Malformed {
         (Self::IcmpShort, "icmp_short"),
         (Self::VxlanShort, "vxlan_short"),
         (Self::InnerEthernetShort, "inner_ethernet_short"),
+        (Self::Ipv6ExtensionShort, "ipv6_extension_short"),
+        (Self::VlanShort, "vlan_short"),
     ];
 }

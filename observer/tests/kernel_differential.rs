@@ -3,8 +3,12 @@
 
 #[path = "kernel_differential/calls.rs"]
 mod calls;
+#[path = "kernel_differential/composer.rs"]
+mod composer;
 #[path = "kernel_differential/device.rs"]
 mod device;
+#[path = "kernel_differential/generated.rs"]
+mod generated;
 #[path = "kernel_differential/kernel.rs"]
 mod kernel;
 #[path = "kernel_differential/pair.rs"]

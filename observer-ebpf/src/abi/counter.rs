@@ -24,7 +24,8 @@ pub enum Loss {
     RingFull = 6,
     /// Packets whose outer flow got no entry: `outer_flows` was full or the insert budget spent.
     OuterFlowsFull = 7,
-    /// Encapsulations deeper than the parser follows; the flow is counted as its outer one.
+    /// Encapsulations or IPv6 extension headers beyond what the parser follows; the flow is counted as
+    /// the one that it could be followed to.
     TooDeep = 8,
     /// Datagrams behind the first one of a merged UDP buffer that could not be looked at: too many, or
     /// no IP inside VXLAN. Counted for the first one's path.

@@ -85,10 +85,7 @@ pub fn parse_into(
 ) -> Result<(), Rejected> {
     let length = length as usize;
     let (version, offset) = match framing {
-        Framing::Ethernet => (
-            ethernet::version(bytes, 0, Malformed::EthernetShort)?,
-            ethernet::HEADER,
-        ),
+        Framing::Ethernet => ethernet::link(bytes, packet)?,
         Framing::Ip => match bytes.at::<2>(0).map(|first| first[0] >> 4) {
             Some(4) => (Version::V4, 0),
             Some(6) => (Version::V6, 0),
@@ -122,6 +119,6 @@ pub fn parse_into(
     let link = network.transport + UDP_HEADER + VXLAN_HEADER;
     let version = ethernet::version(bytes, link, Malformed::InnerEthernetShort)?;
     let network = ip::network(bytes, version, link + ethernet::HEADER, bound, packet)?;
-    packet.too_deep = transport(bytes, &network, packet, OnVxlanPort::Maybe)? == Load::Vxlan;
+    packet.too_deep |= transport(bytes, &network, packet, OnVxlanPort::Maybe)? == Load::Vxlan;
     Ok(())
 }

@@ -35,7 +35,8 @@ pub struct Packet {
     pub carriage: Carriage,
     /// What it is if its addresses are no pods': a packet that hides others.
     pub opaque: Opaque,
-    /// The inner packet is VXLAN again, deeper than this parser follows.
+    /// There is more than this parser follows: VXLAN in the inner packet, or IPv6 extension headers
+    /// beyond the chain's bound.
     pub too_deep: bool,
     /// Receiver index of opaque WireGuard data as on the wire; virtual network identifier of other
     /// packets of a peer relay; else 0.

@@ -9,6 +9,9 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 
+/// Port of DNS servers.
+const DNS: u16 = 53;
+
 pub(super) const UDP_HEADER: usize = 8;
 const ECHO_HEADER: usize = 8;
 
@@ -98,10 +101,23 @@ fn udp(
             return Ok(Load::Vxlan);
         }
     }
+    let (source, destination) = without_client(source, destination);
     network.set_ends(packet, source, destination);
     let may_be_nodes = on_port != OnVxlanPort::Datagram;
     (packet.opaque, packet.session) = signature(bytes, payload, end, may_be_nodes)?;
     Ok(Load::Plain)
+}
+
+/// Ports of a datagram without the one that a DNS client took for a single query: a flow per query would
+/// flush the others out of the map.
+#[inline(always)]
+const fn without_client(source: u16, destination: u16) -> (u16, u16) {
+    match (source, destination) {
+        (DNS, DNS) => (DNS, DNS),
+        (DNS, _) => (DNS, 0),
+        (_, DNS) => (0, DNS),
+        both => both,
+    }
 }
 
 /// Both ports of an echo are its identifier, so that request and reply meet in one flow.

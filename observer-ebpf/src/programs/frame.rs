@@ -9,9 +9,9 @@ use observer_ebpf::step::Heads;
 
 use crate::atomic::any;
 
-/// The longest header stack the parser reads: Ethernet, IPv6, fragment, UDP, VXLAN, Ethernet, IPv6,
-/// TCP with all options (224 bytes), and 8 bytes of payload for a tunnel's signature.
-const HEAD: usize = 232;
+/// The longest usual header stack: Ethernet with two tags, IPv6, fragment, UDP, VXLAN, Ethernet, IPv6,
+/// TCP with all options (232 bytes), and 8 bytes of payload for a tunnel's signature.
+const HEAD: usize = 240;
 
 /// The linear part of a buffer.
 pub(crate) struct Linear {

@@ -76,6 +76,8 @@ const fn lie(reason: Malformed) -> &'static str {
         Malformed::IcmpShort => "shorter than an ICMP echo header",
         Malformed::VxlanShort => "shorter than a VXLAN header, on its port",
         Malformed::InnerEthernetShort => "shorter than the inner Ethernet header",
+        Malformed::Ipv6ExtensionShort => "shorter than an IPv6 extension header",
+        Malformed::VlanShort => "shorter than a VLAN tag",
     }
 }
 
