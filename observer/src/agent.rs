@@ -2,6 +2,7 @@
 //!
 //! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
 
+mod attaching;
 mod attachments;
 mod detours;
 mod error;
@@ -90,9 +91,10 @@ impl Agent {
             object.networks.put(&network.key(), &1)?;
         }
         object.control.set(config.control(jiffy_nanos()));
+        let way = attaching::begin(config.attach);
         let relays = relays::Relays::named(&config.relays, &mut object)?;
         Ok(Self {
-            attachments: Attachments::new(config.interfaces.clone(), tie),
+            attachments: Attachments::new(config.interfaces.clone(), way, tie),
             intake: Intake::new(&config, Monotonic(monotonic_nanos())),
             roads: Roads::open(config.underlay.clone())?,
             nodes: nodes::Nodes::default(),

@@ -44,6 +44,8 @@ pub struct Config {
     pub ring: u32,
     /// One `TSval` in 2^rate is followed.
     pub rate: u8,
+    /// How programs are attached.
+    pub attach: Attach,
     /// Which device names play which role.
     pub interfaces: Rules,
     /// What belongs to a virtual network of one host's virtual machines.
@@ -63,6 +65,19 @@ pub enum LogLevel {
     Info,
     /// Also what the kernel programs refuse, at most some a second.
     Debug,
+}
+
+/// How programs are attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Attach {
+    /// By the better way that the kernel has.
+    #[default]
+    Auto,
+    /// By TCX links, which end with the agent.
+    Tcx,
+    /// By classifiers of the clsact qdisc, which kernels before 6.6 have too.
+    Clsact,
 }
 
 /// The exporter, on or off.
@@ -202,6 +217,7 @@ impl Config {
             flows: file.flow_entries,
             ring: file.ring_bytes,
             rate: u8::try_from(file.sample_one_in.trailing_zeros()).unwrap_or(31),
+            attach: file.attach,
             interfaces: file.interfaces,
             underlay: file.underlay,
             otlp: otlp.map_or(Otlp::Unset, Otlp::Endpoint),

@@ -1,7 +1,7 @@
 //! Network devices: which exist, which observation point each one is, and what has to be attached
 //! or detached for that. `assign` and `plan` are pure; `follow` reads rtnetlink.
 //!
-//! Never: a write to the kernel, an attachment (the `kernel` module does that), a guess about where
+//! Never: a write to the kernel of its own, an attachment (the `kernel` module does that), a guess about where
 //! packets go (the `routing` module asks that).
 
 mod assign;

@@ -1,4 +1,4 @@
-//! The kernel side as the agent sees it: loads the embedded programs, attaches them with links that
+//! The kernel side as the agent sees it: loads the embedded programs, attaches them so that they
 //! detach on drop, reads the maps in batches and the event ring.
 //!
 //! Never: a decision about what a number means, a name of a path, an export.
@@ -6,13 +6,15 @@
 mod attach;
 mod calls;
 mod clock;
+mod clsact;
 mod control;
 mod events;
 mod object;
 mod table;
 
-pub use attach::{AttachError, Attachment};
+pub use attach::{AttachError, Attachment, Way};
 pub use clock::{jiffy_nanos, monotonic_nanos, wall_nanos};
+pub use clsact::{Leftovers, clear_leftovers};
 pub use control::ControlPage;
 pub use events::{EventError, Events};
 pub use object::{LoadError, Object, Sizes, program_name};

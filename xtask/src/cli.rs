@@ -45,6 +45,9 @@ pub enum Verb {
     Fuzz,
     /// Build the container image
     Image,
+    /// Be the first process of a guest with another kernel
+    #[command(hide = true)]
+    Guest,
     /// Serve one WireGuard device of the lab
     #[command(hide = true)]
     Wireguard(ServeArgs),

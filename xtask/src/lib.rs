@@ -7,6 +7,7 @@ pub mod command;
 pub mod components;
 #[path = "../../observer/src/config/duration.rs"]
 pub mod duration;
+pub mod kernels;
 pub mod lab;
 pub mod oracle;
 pub mod real;

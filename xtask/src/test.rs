@@ -2,6 +2,7 @@
 //! passed one, a crashed binary is a failure, and so is a suite without tests.
 
 mod execution;
+mod kernels;
 mod libtest;
 mod real;
 mod score;
@@ -17,6 +18,7 @@ use clap::Args;
 use crate::check::{CHECKS, Check};
 use crate::cli::exit::Exit;
 use crate::command::CommandError;
+use crate::kernels::KernelsError;
 use crate::real::RealError;
 use crate::report;
 use crate::setup::{self, SetupError};
@@ -29,7 +31,7 @@ pub struct TestArgs {
     /// Fail on every skip that `.ci/allowed-skips` does not name with its reason
     #[arg(long)]
     pub strict: bool,
-    /// Also run on other kernels
+    /// Also load every program and pass every fixture on Debian's kernels 6.1 and 6.12, under qemu
     #[arg(long)]
     pub kernels: bool,
     /// Also run every scenario with real components under observers
@@ -51,6 +53,9 @@ pub enum TestError {
     /// The real lab's observers could not be built.
     #[error(transparent)]
     Real(#[from] RealError),
+    /// Other kernels could not be booted.
+    #[error(transparent)]
+    Kernels(#[from] KernelsError),
     /// The list of allowed skips cannot be read.
     #[error("read {path}: {cause}; a line is `test-name: reason`")]
     AllowedSkips {
@@ -83,6 +88,9 @@ pub fn run(options: &TestArgs) -> Result<Exit, TestError> {
         scores.extend(CHECKS.map(Check::run).iter().map(Score::of_check));
     }
     scores.extend(execution::run_all(filter)?);
+    if options.kernels {
+        scores.extend(kernels::run_all(filter)?);
+    }
     if options.real {
         scores.extend(real::run_all(filter)?);
     }

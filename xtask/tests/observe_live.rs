@@ -15,6 +15,8 @@ mod bench;
 mod churn;
 #[path = "observe/class_changes.rs"]
 mod class_changes;
+#[path = "observe/clsact.rs"]
+mod clsact;
 #[path = "observe/collector.rs"]
 mod collector;
 #[path = "observe/counters.rs"]

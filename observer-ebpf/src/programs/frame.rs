@@ -13,6 +13,14 @@ use crate::atomic::any;
 /// TCP with all options (232 bytes), and 8 bytes of payload for a tunnel's signature.
 const HEAD: usize = 240;
 
+/// `length` less 1, which is far too large if it was 0. Before Linux 6.8 the verifier learns nothing
+/// from a comparison with 0, and the compiler leaves out those that it knows the answer of: a bound of
+/// this and 1 more is what both take for at least 1.
+#[inline(always)]
+fn before(length: u64) -> usize {
+    any(length.wrapping_sub(1)) as usize
+}
+
 /// The linear part of a buffer.
 pub(crate) struct Linear {
     start: usize,
@@ -62,11 +70,10 @@ impl<'a> Head<'a> {
         scratch: &'a mut [u8; ROOM],
         length: usize,
     ) -> Option<Self> {
-        let length = if length > HEAD { HEAD } else { length };
-        if length == 0 {
-            return None;
-        }
-        // SAFETY: `scratch` has more than HEAD bytes and `length` is between 1 and HEAD.
+        let before = before(length as u64);
+        let length = if before < HEAD { before + 1 } else { HEAD };
+        // SAFETY: `scratch` has more than HEAD bytes and `length` is between 1 and HEAD. An empty
+        // buffer has no HEAD bytes: the helper refuses.
         let failed = unsafe {
             bpf_skb_load_bytes(
                 ctx.skb.skb.cast(),
@@ -115,11 +122,11 @@ impl<'a> Datagrams<'a> {
 impl Heads for Datagrams<'_> {
     #[inline(always)]
     fn head(&mut self, offset: u32, length: u32) -> Option<&[u8; GLANCE]> {
-        // The compiler knows that no datagram is empty, the verifier does not.
-        let length = any(u64::from(length)) as u32;
-        if length == 0 || length > GLANCE as u32 {
+        let before = before(u64::from(length));
+        if before >= GLANCE {
             return None;
         }
+        let length = (before + 1) as u32;
         let head: &mut [u8; GLANCE] = self.room.first_chunk_mut()?;
         // SAFETY: `head` has GLANCE bytes and `length` is between 1 and GLANCE.
         let failed = unsafe {

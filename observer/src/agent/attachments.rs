@@ -11,12 +11,13 @@ use super::supervisor::Tie;
 use crate::interfaces::{
     Attachment as Place, Device as Interface, Roles, Rules, WantedUnderlays, assign, plan,
 };
-use crate::kernel::{Attachment, Object};
+use crate::kernel::{Attachment, Object, Way};
 use crate::path::Device;
 
 /// Attached programs and blind spots.
 pub(super) struct Attachments {
     tie: Tie,
+    way: Way,
     rules: Rules,
     roles: Roles,
     present: Vec<(Place, [Attachment; 2])>,
@@ -27,9 +28,10 @@ pub(super) struct Attachments {
 }
 
 impl Attachments {
-    pub(super) fn new(rules: Rules, tie: Tie) -> Self {
+    pub(super) fn new(rules: Rules, way: Way, tie: Tie) -> Self {
         Self {
             tie,
+            way,
             rules,
             roles: Roles::default(),
             present: Vec::new(),
@@ -114,8 +116,11 @@ impl Attachments {
     }
 
     fn attach(&mut self, object: &mut Object, place: Place) {
-        let mut both =
-            Hook::ALL.map(|hook| Attachment::new(object, &place.name, place.point, hook));
+        let (name, ifindex) = (place.name.as_str(), place.ifindex.0);
+        let mut both = Hook::ALL.map(|hook| match self.way {
+            Way::Tcx => Attachment::new(object, name, place.point, hook),
+            Way::Clsact => Attachment::by_clsact(object, (name, ifindex), place.point, hook),
+        });
         if let [Ok(_), Ok(_)] = both {
             let [Ok(ingress), Ok(egress)] = both else {
                 return;

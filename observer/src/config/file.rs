@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::duration::{parse_duration, write_duration};
-use super::{ConfigError, LogLevel, Network};
+use super::{Attach, ConfigError, LogLevel, Network};
 use crate::interfaces::Rules;
 use crate::routing::UnderlayRules;
 
@@ -43,6 +43,8 @@ pub struct File {
     pub otlp_endpoint: Option<String>,
     /// What is worth a line on standard error.
     pub log: LogLevel,
+    /// How programs are attached.
+    pub attach: Attach,
     /// Which device names play which role.
     pub interfaces: Rules,
     /// What belongs to a virtual network of one host's virtual machines.
@@ -65,6 +67,7 @@ impl Default for File {
             sample_one_in: 256,
             otlp_endpoint: None,
             log: LogLevel::default(),
+            attach: Attach::default(),
             interfaces: Rules::default(),
             underlay: UnderlayRules::default(),
         }
@@ -161,6 +164,15 @@ impl File {
                     LogLevel::Debug => "\"debug\"".to_owned(),
                 },
                 "`info` or `debug`: with `debug` also what the kernel programs refuse, and why.",
+            ),
+            (
+                "attach",
+                match self.attach {
+                    Attach::Auto => "\"auto\"".to_owned(),
+                    Attach::Tcx => "\"tcx\"".to_owned(),
+                    Attach::Clsact => "\"clsact\"".to_owned(),
+                },
+                "`tcx`, `clsact` (kernels before 6.6 have it alone), or `auto`: TCX where the kernel has it.",
             ),
         ]
     }

@@ -1,12 +1,14 @@
 //! Questions to the kernel over a route netlink socket. The kernel answers a question inside the
 //! call that sends it, so nothing here waits and no task is needed.
 //!
-//! Never: a request that is not a GET; `Question` has no other.
+//! Never: a request that adds or changes something. `Question` has GETs alone, and `Removal` what its
+//! caller knows to be the agent's own.
 
 use std::io::{self, ErrorKind};
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
@@ -14,6 +16,7 @@ use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::neighbour::NeighbourMessage;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::rule::RuleMessage;
+use netlink_packet_route::tc::TcMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
@@ -63,6 +66,24 @@ pub(crate) enum Question {
     Route(RouteMessage),
     Rule(RuleMessage),
     Neighbour(NeighbourMessage),
+    QueueDisciplines(TcMessage),
+    Filters(TcMessage),
+}
+
+/// What can be removed.
+#[derive(Clone, Debug)]
+pub(crate) enum Removal {
+    QueueDiscipline(TcMessage),
+    Filter(TcMessage),
+}
+
+impl From<Removal> for RouteNetlinkMessage {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::QueueDiscipline(message) => Self::DelQueueDiscipline(message),
+            Removal::Filter(message) => Self::DelTrafficFilter(message),
+        }
+    }
 }
 
 impl From<Question> for RouteNetlinkMessage {
@@ -73,6 +94,8 @@ impl From<Question> for RouteNetlinkMessage {
             Question::Route(message) => Self::GetRoute(message),
             Question::Rule(message) => Self::GetRule(message),
             Question::Neighbour(message) => Self::GetNeighbour(message),
+            Question::QueueDisciplines(message) => Self::GetQueueDiscipline(message),
+            Question::Filters(message) => Self::GetTrafficFilter(message),
         }
     }
 }
@@ -146,12 +169,21 @@ impl Netlink {
         }
     }
 
+    /// Removes something. What is not there, or whose device is not, is removed.
+    pub(crate) fn remove(&mut self, what: &str, removal: Removal) -> Result<(), NetlinkError> {
+        let refused = self.exchange(what, removal, NLM_F_REQUEST | NLM_F_ACK, |_| true)?;
+        match refused.map(|error| (error.raw_os_error(), error)) {
+            None | Some((Some(libc::ENOENT | libc::ENODEV), _)) => Ok(()),
+            Some((_, cause)) => Err(ask(what, cause)),
+        }
+    }
+
     /// Sends `question` and hands its answers to `take` until that is satisfied. `Some` is the
     /// kernel's refusal.
     fn exchange(
         &mut self,
         what: &str,
-        question: Question,
+        question: impl Into<RouteNetlinkMessage>,
         flags: u16,
         mut take: impl FnMut(Message) -> bool,
     ) -> Result<Option<io::Error>, NetlinkError> {
@@ -197,11 +229,16 @@ fn open_socket() -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn send(socket: &Socket, question: Question, flags: u16, sequence: u32) -> io::Result<()> {
+fn send(
+    socket: &Socket,
+    question: impl Into<RouteNetlinkMessage>,
+    flags: u16,
+    sequence: u32,
+) -> io::Result<()> {
     let mut header = NetlinkHeader::default();
     header.flags = flags;
     header.sequence_number = sequence;
-    let payload = NetlinkPayload::InnerMessage(RouteNetlinkMessage::from(question));
+    let payload = NetlinkPayload::InnerMessage(question.into());
     let mut message = NetlinkMessage::new(header, payload);
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];

@@ -4,6 +4,7 @@
 use super::Verb;
 use super::exit::{Exit, Failure};
 use super::lab::{self, LabVerb};
+use crate::kernels::guest;
 use crate::lab::{delay, relay, tcp_delay, wireguard};
 use crate::{bench, check, root, run, setup, test};
 
@@ -20,9 +21,6 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             Ok(run::run(options)?)
         }
         Verb::Test(options) => {
-            if options.kernels {
-                return Err(not_yet("test --kernels", "part 4"));
-            }
             if options.real {
                 needs_root("test", arguments)?;
             }
@@ -45,6 +43,7 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
         }
         Verb::Fuzz => Err(not_yet("fuzz", "part 4")),
         Verb::Image => Err(not_yet("image", "part 6, deployment")),
+        Verb::Guest => Ok(guest::run()),
         Verb::Wireguard(options) => Ok(wireguard::serve(&options.config).map(|()| Exit::Done)?),
         Verb::Relay(options) => Ok(relay::serve(&options.config).map(|()| Exit::Done)?),
         Verb::TcpDelay(options) => Ok(tcp_delay::serve(&options.config).map(|()| Exit::Done)?),

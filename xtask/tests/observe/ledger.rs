@@ -31,16 +31,17 @@ pub(crate) const BESIDE: u64 = 8 + 2 * 8;
 #[test]
 fn rows_add_up_to_what_nft_counts_at_every_point_of_h2() {
     let test = "ledger::rows_add_up_to_what_nft_counts_at_every_point_of_h2";
-    check(test, Scenario::H2, Point::Underlay0);
+    check(test, Scenario::H2, Point::Underlay0, &[]);
 }
 
 #[test]
 fn rows_add_up_to_what_nft_counts_at_every_point_of_s1() {
     let test = "ledger::rows_add_up_to_what_nft_counts_at_every_point_of_s1";
-    check(test, Scenario::S1, Point::Tunnel);
+    check(test, Scenario::S1, Point::Tunnel, &[]);
 }
 
-fn check(test: &str, scenario: Scenario, carries_vxlan: Point) {
+/// Both counts agree at every point, whatever passes; the agents take `arguments`.
+pub(crate) fn check(test: &str, scenario: Scenario, carries_vxlan: Point, arguments: &[&str]) {
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(scenario, "sum"));
     // Hairpin sends a pod's multicast back by the same port, where the agent counts a packet once.
@@ -55,7 +56,7 @@ fn check(test: &str, scenario: Scenario, carries_vxlan: Point) {
     let mut nodes: Vec<_> = lab.nodes().iter().collect();
     fastrand::shuffle(&mut nodes);
     nodes.truncate(2);
-    let agents = agents_on(nodes.iter().copied(), &[]);
+    let agents = agents_on(nodes.iter().copied(), arguments);
     let watched = [0, 1].map(|place| Watched::new(nodes[place], &agents[place]));
     let [from, to] = [0, 1].map(|place| Place::from(&nodes[place].pods[0]));
     // Names the pair, so that no packet below counts as unknown.

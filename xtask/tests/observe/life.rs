@@ -157,7 +157,7 @@ fn long_flow_is_attributed_from_its_first_hundredth_on() {
 }
 
 /// All devices of a node that play a role.
-fn devices(node: &Node) -> Vec<&str> {
+pub(crate) fn devices(node: &Node) -> Vec<&str> {
     let ports = node.pods.iter().map(|pod| pod.host_veth.as_str());
     let wires = node.devices.iter().map(|device| device.name.as_str());
     [BRIDGE, VXLAN, TUNNEL]

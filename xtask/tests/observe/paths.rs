@@ -127,7 +127,8 @@ fn s1d_is_no_finding_because_peers_are_behind_a_router() {
 /// TCP between tailnet addresses, which no pod has.
 const HOST: &str = "ip saddr 100.64.0.0/10 ip daddr 100.64.0.0/10 tcp dport != 0";
 
-fn pairs_lab(scenario: Scenario) -> Lab {
+/// Two pods on each node.
+pub(crate) fn pairs_lab(scenario: Scenario) -> Lab {
     lab(Options {
         pods_per_node: 2,
         ..options(scenario, "pairs")

@@ -1,0 +1,119 @@
+//! Boots a kernel under qemu's software emulation and reads what the guest says on its console.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{self, Command};
+use std::time::Duration;
+
+use super::guest::{END, MARK};
+pub(crate) use super::initramfs::Programs;
+use super::{Kernel, KernelsError, initramfs};
+use crate::command::{self, Event};
+use crate::report;
+use crate::setup::progress::Progress;
+
+/// A guest that takes longer hangs.
+const LIMIT: Duration = Duration::from_mins(10);
+/// Memory in MiB: the archive twice, and the maps.
+const MEMORY: &str = "1536";
+
+/// What a guest said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Its `uname -r`.
+    pub(crate) release: Option<String>,
+    /// Steps that passed.
+    pub(crate) passed: Vec<String>,
+    /// Steps that did not, and how.
+    pub(crate) failed: Vec<String>,
+    /// It came to its end.
+    pub(crate) is_whole: bool,
+    /// Everything.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Said {
+    fn line(&mut self, line: &str) {
+        self.lines.push(line.to_owned());
+        // The kernel's own messages may stand before it.
+        let Some((_, said)) = line.split_once(MARK) else {
+            return;
+        };
+        match said.trim().rsplit_once(" = ") {
+            None => self.is_whole |= said.trim() == END,
+            Some(("uname -r", release)) => self.release = Some(release.to_owned()),
+            Some((step, "passed")) => self.passed.push(step.to_owned()),
+            Some((step, how)) => self.failed.push(format!("{step}: {how}")),
+        }
+    }
+}
+
+/// Boots `kernel` with `programs` and waits until the guest is off.
+pub(crate) fn boot(kernel: &Kernel, programs: &[(&str, PathBuf)]) -> Result<Said, KernelsError> {
+    let room = std::env::temp_dir().join(format!("netpath-kernel-{}", process::id()));
+    let made = fs::create_dir_all(&room);
+    made.map_err(KernelsError::io(format!("make {}", room.display())))?;
+    let said = initramfs::build(kernel, programs, &room).and_then(|bytes| {
+        let file = room.join("initramfs");
+        let written = fs::write(&file, bytes);
+        written.map_err(KernelsError::io(format!("write {}", file.display())))?;
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(["-accel", "tcg", "-smp", "2", "-m", MEMORY, "-no-reboot"]);
+        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        qemu.args(["-nic", "none", "-kernel"]).arg(kernel.image());
+        qemu.arg("-initrd").arg(&file);
+        qemu.args([
+            "-append",
+            "console=ttyS0 quiet panic=-1 rdinit=/init -- guest",
+        ]);
+        follow(&mut qemu, &kernel.release)
+    });
+    if let Err(cause) = fs::remove_dir_all(&room) {
+        report::progress(format_args!("remove {}: {cause}", room.display()));
+    }
+    said
+}
+
+fn follow(qemu: &mut Command, name: &str) -> Result<Said, KernelsError> {
+    report::command(qemu);
+    let mut progress = Progress::start(name);
+    let mut said = Said::default();
+    let ended = command::follow(qemu, LIMIT, |event| match event {
+        Event::Output(line) | Event::Complaint(line) => {
+            progress.tell(line);
+            progress.tick();
+            said.line(line);
+        }
+        Event::Tick => progress.tick(),
+    })?;
+    progress.finish("off");
+    if !ended.status.success() {
+        said.is_whole = false;
+        said.failed.push(format!("qemu ended: {}", ended.status));
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_guest_says_of_its_steps_counts() {
+        let mut said = Said::default();
+        for line in [
+            "test every_fixture ... ok",
+            "[ 1.0] netpath-guest: uname -r = 6.1.0",
+            "netpath-guest: ip link = passed",
+            "netpath-guest: budget = exit status: 101",
+        ] {
+            said.line(line);
+        }
+        assert_eq!(said.release.as_deref(), Some("6.1.0"));
+        assert_eq!(said.passed, ["ip link"]);
+        assert_eq!(said.failed, ["budget: exit status: 101"]);
+        assert!(!said.is_whole);
+        said.line("netpath-guest: end");
+        assert!(said.is_whole);
+    }
+}
