@@ -87,8 +87,8 @@ pub fn double_encapsulation(facts: &PairFacts<'_>) -> Option<Finding> {
     })
 }
 
-/// Whether an address is one that Tailscale gives to nodes (net/tsaddr: 100.64.0.0/10 and
-/// fd7a:115c:a1e0::/48).
+/// Whether an address is one that Tailscale gives to nodes (net/tsaddr: `100.64.0.0/10` and
+/// `fd7a:115c:a1e0::/48`).
 pub(super) fn is_of_tailnet(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => matches!(address.octets(), [100, 64..=127, ..]),
