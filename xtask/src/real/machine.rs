@@ -30,6 +30,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const DEVICE_PATIENCE: Duration = Duration::from_secs(5);
 /// Patience with the pods' first packets.
 const TALK_PATIENCE: Duration = Duration::from_secs(40);
+/// How long an answer may take: a relay far away, and a handshake before it.
+const ECHO: Duration = Duration::from_secs(1);
 /// Between two requests that keep a path busy.
 const BUSY: Duration = Duration::from_millis(200);
 
@@ -273,7 +275,7 @@ pub(super) fn await_answer(from: &str, target: Ipv4Addr) -> Result<(), LabError>
         .map_err(|cause| LabError::io(format!("send an echo from {from}"), cause))?;
     let what = format!("an answer of {target} to {from}");
     await_true(&what, TALK_PATIENCE, || {
-        let asked = echo.exchange(target, 56, BUSY);
+        let asked = echo.exchange(target, 56, ECHO);
         // A route that is not there yet is an error of the socket.
         Ok(asked.is_ok_and(|answer| answer.is_some()))
     })
