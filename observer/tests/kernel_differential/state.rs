@@ -54,6 +54,19 @@ pub(crate) struct Flow {
 pub(crate) type OuterSums = [u64; 5];
 
 impl State {
+    /// (kind, session, marked, packets, bytes) of all outer flows, in order.
+    pub(crate) fn outer_flow_sums(&self) -> Vec<(u8, u32, u8, u64, u64)> {
+        let flows = self.outer_flows.iter();
+        let mut flows: Vec<_> = flows
+            .map(|(key, sums)| {
+                let session = u32::from_ne_bytes(key[32..36].try_into().expect("four bytes"));
+                (key[38], session, key[39], sums[1], sums[2])
+            })
+            .collect();
+        flows.sort_unstable();
+        flows
+    }
+
     pub(crate) fn add_counter(&mut self, index: usize, value: u64) {
         let names = Loss::ALL.iter().map(|(_, name)| *name);
         let names = names.chain(NotOurs::ALL.iter().map(|(_, name)| *name));

@@ -8,7 +8,6 @@ use observer_ebpf::fixtures::layers::{self, IPV4, TCP, Tcp, UDP, ethernet, udp};
 use observer_ebpf::fixtures::{BYPASS_MARK, NODE_A, NODE_B, POD_A, POD_B};
 
 use crate::pair::{Pair, with_pair};
-use crate::state::State;
 use crate::talk::{LOW_TO_HIGH, carry, row, site};
 
 const OUT: Hook = Hook::Egress;
@@ -29,19 +28,6 @@ fn data() -> Vec<u8> {
 
 fn disco() -> Vec<u8> {
     layers::disco(62)
-}
-
-/// (kind, session, marked, packets, bytes) of all outer flows.
-fn outer_flows(state: &State) -> Vec<(u8, u32, u8, u64, u64)> {
-    let flows = state.outer_flows.iter();
-    let mut flows: Vec<_> = flows
-        .map(|(key, sums)| {
-            let session = u32::from_ne_bytes(key[32..36].try_into().expect("four bytes"));
-            (key[38], session, key[39], sums[1], sums[2])
-        })
-        .collect();
-    flows.sort_unstable();
-    flows
 }
 
 fn show(pair: &mut Pair<'_>, point: Point, hook: Hook, frame: &[u8], mark: u32) {
@@ -78,7 +64,7 @@ fn wireguard_between_nodes_inside_vxlan_is_a_carrier_and_no_path() {
                 OuterKind::OverlayControl as u8,
             );
             assert_eq!(
-                outer_flows(&state),
+                state.outer_flow_sums(),
                 [
                     (data, 9, 0, 1, 156),
                     (data, 9, 1, 1, 156),

@@ -7,24 +7,10 @@ use observer_ebpf::fixtures::layers::{self, IPV4, TCP, Tcp, UDP, ethernet, udp};
 use observer_ebpf::fixtures::{self, BYPASS_MARK, NODE_A, NODE_B, POD_A, POD_B, TAIL_A, TAIL_B};
 
 use crate::pair::{Pair, with_pair};
-use crate::state::State;
 use crate::talk::site;
 
 const OUT: Hook = Hook::Egress;
 const IN: Hook = Hook::Ingress;
-
-/// (kind, session, marked, packets, bytes) of all outer flows.
-fn outer_flows(state: &State) -> Vec<(u8, u32, u8, u64, u64)> {
-    let flows = state.outer_flows.iter();
-    let mut flows: Vec<_> = flows
-        .map(|(key, sums)| {
-            let session = u32::from_ne_bytes(key[32..36].try_into().expect("four bytes"));
-            (key[38], session, key[39], sums[1], sums[2])
-        })
-        .collect();
-    flows.sort_unstable();
-    flows
-}
 
 /// TCP of 60 bytes of payload between port 40,000 of the one and a port of the other end.
 fn segment(from_relay: bool, port: u16) -> Vec<u8> {
@@ -63,7 +49,7 @@ fn tcp_of_a_known_relay_counts_both_ways_also_without_the_mark() {
             }
             let (relay, other) = (OuterKind::RelayTcp as u8, OuterKind::MarkedTcp as u8);
             assert_eq!(
-                outer_flows(&pair.agree("a relay and a control server")),
+                pair.agree("a relay and a control server").outer_flow_sums(),
                 [
                     (other, 8_443, 1, 1, 100),
                     (relay, 443, 0, 1, 100),
@@ -117,7 +103,8 @@ fn a_peer_relay_is_an_outer_flow_per_session_apart_from_its_control() {
             ]
             .map(|kind| kind as u8);
             assert_eq!(
-                outer_flows(&pair.agree("all that tailscaled sends by UDP")),
+                pair.agree("all that tailscaled sends by UDP")
+                    .outer_flow_sums(),
                 [
                     (direct, 0xa1b2_c3d4, 1, 1, 156),
                     (data, 0x0607_0809, 0, 1, 164),
@@ -142,7 +129,8 @@ fn wireguard_that_is_not_tailscaled_s_is_told_apart_by_the_mark() {
             }
             let kind = OuterKind::WireGuard as u8;
             assert_eq!(
-                outer_flows(&pair.agree("one session with and without the mark")),
+                pair.agree("one session with and without the mark")
+                    .outer_flow_sums(),
                 [
                     (kind, 0xa1b2_c3d4, 0, 2, 312),
                     (kind, 0xa1b2_c3d4, 1, 1, 156),
