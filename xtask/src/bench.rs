@@ -24,11 +24,11 @@ mod test_run;
 mod variant;
 mod whole;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::cli::exit::Exit;
-use crate::command::CommandError;
+use crate::command;
 use crate::lab::{Lab, Options, Pod, Scenario, netns};
 use crate::report;
 use crate::traffic::{PingPong, Place, Stop, Until};
@@ -181,23 +181,7 @@ fn progress(text: impl std::fmt::Display) {
 fn capture(command: &mut Command) -> Result<String, BenchError> {
     let typed = report::typed(command);
     progress(format_args!("$ {typed}"));
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output();
-    let output = output.map_err(|source| CommandError::Start {
-        command: typed.clone(),
-        source,
-    })?;
-    let status = output.status;
-    if !status.success() {
-        return Err(CommandError::Failed {
-            command: typed,
-            status,
-        }
-        .into());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(command::capture(command)?)
 }
 
 #[cfg(test)]

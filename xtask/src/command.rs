@@ -65,6 +65,28 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Runs a command with this terminal for its complaints, and returns what it wrote to standard output.
+///
+/// # Errors
+/// When it cannot be started or ends with failure.
+pub fn capture(command: &mut Command) -> Result<String, CommandError> {
+    let typed = report::typed(command);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output();
+    let output = output.map_err(|source| CommandError::Start {
+        command: typed.clone(),
+        source,
+    })?;
+    let status = output.status;
+    if !status.success() {
+        let command = typed;
+        return Err(CommandError::Failed { command, status });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Prints a command and runs it with this terminal as its output.
 ///
 /// # Errors

@@ -2,12 +2,11 @@
 //! and finds out where they are.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use serde::Deserialize;
 
 use super::RunError;
-use crate::command::{self, CommandError};
+use crate::command;
 use crate::report;
 use crate::sink;
 
@@ -58,21 +57,8 @@ fn cargo(targets: &[&str]) -> Result<String, RunError> {
     cargo.args(["build", "--locked", "--package", "observer"]);
     cargo.args(targets);
     report::command(&cargo);
-    let typed = report::typed(&cargo);
-    let output = cargo
-        .arg("--message-format=json-render-diagnostics")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|source| CommandError::Start {
-            command: typed.clone(),
-            source,
-        })?;
-    if !output.status.success() {
-        let (command, status) = (typed, output.status);
-        return Err(CommandError::Failed { command, status }.into());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    cargo.arg("--message-format=json-render-diagnostics");
+    Ok(command::capture(&mut cargo)?)
 }
 
 /// The path of this program in cargo's messages.

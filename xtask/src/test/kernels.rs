@@ -2,13 +2,12 @@
 //! kernels, one row each. What the verifier walked through there is printed. It attaches nothing there.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Instant;
 
 use super::TestError;
 use super::score::Score;
 use super::suites;
-use crate::command::{self, CommandError};
+use crate::command;
 use crate::kernels::boot::{Programs, Said, boot};
 use crate::kernels::{Kernel, SERIES};
 use crate::report;
@@ -74,20 +73,8 @@ fn tests() -> Result<Vec<(&'static str, PathBuf)>, TestError> {
     cargo.args(["test", "--locked", "--no-run", "--package", "observer"]);
     cargo.args(TESTS.iter().flat_map(|name| ["--test", name]));
     report::command(&cargo);
-    let typed = report::typed(&cargo);
-    let output = cargo
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|source| CommandError::Start {
-            command: typed.clone(),
-            source,
-        })?;
-    if !output.status.success() {
-        let (command, status) = (typed, output.status);
-        return Err(CommandError::Failed { command, status }.into());
-    }
-    let said = String::from_utf8_lossy(&output.stdout);
+    cargo.arg("--message-format=json-render-diagnostics");
+    let said = command::capture(&mut cargo)?;
     let built = said.lines().filter_map(suites::announced);
     Ok(built
         .filter_map(|suite| {
