@@ -6,7 +6,7 @@ pub mod calls;
 pub mod datagrams;
 mod error;
 pub(crate) mod icmp;
-mod pair;
+pub(crate) mod pair;
 pub mod ping;
 pub mod ping_pong;
 mod place;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::RealError;
 use super::scenario::{Expected, Outcome};
+use crate::traffic::pair::join;
 use crate::traffic::probe::{Echoes, Measured, Probe, ProbeServer, Requests, Transfer};
 use crate::traffic::{Ping, PingReport, Place, Stop, TrafficError};
 
@@ -104,11 +105,4 @@ fn carry(
         down,
         up,
     })
-}
-
-/// The result of a thread; its panic is passed on.
-fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -10,6 +10,7 @@ use super::tailscaled::Reach;
 use super::{RealLab, control, pods, tailscaled};
 use crate::lab::LabError;
 use crate::lab::netns::{Tool, batch};
+use crate::traffic::pair::join;
 
 /// How routes of the tailnet reach a machine's pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +34,7 @@ impl RealLab {
                 .iter()
                 .map(|node| scope.spawn(|| work(node)))
                 .collect();
-            threads.into_iter().try_for_each(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            threads.into_iter().try_for_each(join)
         })
     }
 

@@ -41,6 +41,6 @@ fn await_server<A>(announced: &Receiver<A>, server: &Place) -> Result<A, Traffic
 }
 
 /// The result of a thread; its panic is passed on.
-pub(super) fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+pub(crate) fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }

@@ -112,6 +112,20 @@ impl Views {
     }
 }
 
+/// Makes a node one that nobody has an answer from, nor it from anybody: what it sends itself goes as
+/// `own` says.
+pub(super) fn cut_off(paths: &mut [Expected], node: &Node, own: impl Fn(&mut Expected)) {
+    for path in paths {
+        let is_own = path.node == node.name;
+        if is_own {
+            own(path);
+        }
+        if is_own || node.pods.contains(&path.to) {
+            path.outcome = Outcome::NoReply;
+        }
+    }
+}
+
 impl Expected {
     /// What the first pod of a node sends to that of another, answered whole.
     pub fn between(lab: &RealLab, from: &Node, to: &Node, views: Views) -> Result<Self, LabError> {

@@ -14,7 +14,7 @@
 //!
 //! The device is back after 6 to 7 s, and without routes, neighbours and forwarding entries for good.
 
-use super::paths::Outcome;
+use super::paths::cut_off;
 use super::signs::{as_expected, leaves, road};
 use super::{Expected, Finding, Scenario, s1};
 use crate::lab::LabError;
@@ -60,17 +60,11 @@ fn undo(lab: &RealLab) -> Result<(), LabError> {
 /// The node has only its default route; what comes to it has the former hardware address.
 fn paths(lab: &RealLab) -> Result<Vec<Expected>, LabError> {
     let mut paths = Expected::everywhere(lab, s1::VIEWS)?;
-    let node = lab.role(RESTARTED)?;
-    for path in &mut paths {
-        if path.node == node.name {
-            path.configured = "external";
-            path.observed = Some("external");
-            path.encap = "none";
-            path.outcome = Outcome::NoReply;
-        } else if node.pods.contains(&path.to) {
-            path.outcome = Outcome::NoReply;
-        }
-    }
+    cut_off(&mut paths, lab.role(RESTARTED)?, |path| {
+        path.configured = "external";
+        path.observed = Some("external");
+        path.encap = "none";
+    });
     Ok(paths)
 }
 

@@ -15,7 +15,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::paths::{Outcome, Views};
+use super::paths::{Views, cut_off};
 use super::signs::{as_expected, leaves, never_leaves, road};
 use super::{Expected, Finding, Scenario};
 use crate::lab::LabError;
@@ -74,17 +74,11 @@ fn place(lab: &RealLab) -> Result<(&Wire, &Segment), LabError> {
 /// What goes to the moved node or comes from it is lost.
 fn paths(lab: &RealLab) -> Result<Vec<Expected>, LabError> {
     let mut paths = Expected::everywhere(lab, Views::agreed("vxlan-lan", "vxlan"))?;
-    let node = lab.role(MOVED)?;
-    for path in &mut paths {
-        if path.node == node.name {
-            // It never becomes an outer packet.
-            path.observed = Some("unknown");
-            path.encap = "-";
-            path.outcome = Outcome::NoReply;
-        } else if node.pods.contains(&path.to) {
-            path.outcome = Outcome::NoReply;
-        }
-    }
+    cut_off(&mut paths, lab.role(MOVED)?, |path| {
+        // It never becomes an outer packet.
+        path.observed = Some("unknown");
+        path.encap = "-";
+    });
     Ok(paths)
 }
 

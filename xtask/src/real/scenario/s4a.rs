@@ -40,12 +40,12 @@ pub(super) const S4A: Scenario = Scenario {
     }),
 };
 
-/// The node with a pod from before.
-const STALE: &str = "stale";
+/// The node with something from before.
+pub(super) const STALE: &str = "stale";
 /// MTU of pods on the LAN.
-const WHOLE: u32 = 1450;
+pub(super) const WHOLE: u32 = 1450;
 /// MTU of pods on tailscale0.
-const FORMER: u32 = 1230;
+pub(super) const FORMER: u32 = 1230;
 
 /// All that was made on tailscale0 is made again on the LAN, but one pod.
 fn build(lab: &RealLab) -> Result<(), LabError> {

@@ -14,6 +14,7 @@
 //! of any length there, so pods cut by themselves and flannel.1 puts nothing together.
 
 use super::paths::{Outcome, Views};
+use super::s4a::{FORMER, STALE, WHOLE};
 use super::signs::{as_expected, has_mtu, rests, road};
 use super::{Expected, Finding, Scenario};
 use crate::lab::LabError;
@@ -38,13 +39,6 @@ pub(super) const S4B: Scenario = Scenario {
         beside: &[],
     }),
 };
-
-/// The node with the forgotten port.
-const STALE: &str = "stale";
-/// MTU of pods on the LAN.
-const WHOLE: u32 = 1450;
-/// MTU of pods on tailscale0.
-const FORMER: u32 = 1230;
 
 /// All that was made on tailscale0 is made again on the LAN, or changed by hand.
 fn build(lab: &RealLab) -> Result<(), LabError> {
