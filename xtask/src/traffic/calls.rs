@@ -6,6 +6,7 @@ mod servers;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -97,6 +98,20 @@ impl Calls {
             self.ask()?;
             self.hear()
         })
+    }
+
+    /// One request on every open connection, each asked when the one before was answered and a
+    /// pause is over: their packets are spread over time.
+    pub fn exchange_in_turn(&mut self, pause: Duration) -> Result<(), TrafficError> {
+        let action = format!("exchange with {} from {}", self.target, self.client.netns);
+        self.open
+            .iter_mut()
+            .try_for_each(|(call, stream)| {
+                std::thread::sleep(pause);
+                call.ask(stream)?;
+                call.hear(stream)
+            })
+            .map_err(TrafficError::socket(action))
     }
 
     /// One request on every open connection, without waiting for an answer.

@@ -25,8 +25,11 @@ const MASKED: usize = 10;
 const ROUNDS: u64 = 20;
 /// Delayed acknowledgements are out by then (Linux: `TCP_DELACK_MAX`, 200 ms).
 const QUIET: Duration = Duration::from_millis(300);
-/// Longer than a window of the budget of round trips.
-const PAUSE: Duration = Duration::from_millis(150);
+/// Between two connections while flows wait for a sample. All at once would be selected at once:
+/// more than the budget of round trips lets through, and what is lost lowers the share.
+const PAUSE: Duration = Duration::from_millis(3);
+/// Exchanges between two looks: with one in four followed, one flow in 300 has no sample by then.
+const TURNS: usize = 20;
 /// Enough replies are followed for old flows to be resolved in a few rounds.
 const SAMPLE: [&str; 2] = ["--sample-one-in", "4"];
 
@@ -247,13 +250,15 @@ fn await_resolved(lab: &Lab, agents: &[Agent], calls: &mut [Calls]) {
     let pods = pods(lab);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // One round at a time: more would spend the budget of round trips on the first flows.
-        for _ in 0..5 {
-            exchange(calls, 1);
-            std::thread::sleep(PAUSE);
+        for _ in 0..TURNS {
+            for calls in &mut *calls {
+                calls.exchange_in_turn(PAUSE).expect("exchanges");
+            }
         }
         let before = Moment::now(agents, &[]);
-        exchange(calls, 1);
+        for calls in &mut *calls {
+            calls.exchange_in_turn(PAUSE).expect("exchanges");
+        }
         let after = Moment::now(agents, &[]);
         let [before, after] = [before, after].map(|moment| moment.elsewhere(&pods));
         if after == before {
