@@ -12,6 +12,8 @@ mod expected;
 mod extensions;
 mod fragments;
 mod icmp;
+mod icmp_errors;
+mod icmpv6_errors;
 mod inner;
 mod ipv4;
 mod ipv6;
@@ -174,6 +176,8 @@ pub fn all() -> Vec<Fixture> {
         tcp_options::list(),
         udp::list(),
         icmp::list(),
+        icmp_errors::list(),
+        icmpv6_errors::list(),
         wireguard::list(),
         peer_relay::list(),
         vxlan::list(),

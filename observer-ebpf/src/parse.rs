@@ -7,6 +7,7 @@ mod bytes;
 mod ethernet;
 mod extensions;
 mod frame;
+mod icmp;
 mod ip;
 mod merged;
 mod packet;
@@ -16,6 +17,7 @@ mod tunnel;
 
 pub use bytes::{Bytes, Captured, Window};
 pub use frame::{Expand, Framing, parse, parse_into};
+pub use icmp::{IcmpError, IcmpErrorKind, Quote};
 pub use merged::{GLANCE, Glance, glance};
 pub use packet::{
     Fragment, Opaque, Outer, Packet, Rejected, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Timing,
@@ -75,7 +77,7 @@ pub enum Malformed {
     UdpShort = 13,
     /// A UDP length below 8 or beyond the packet.
     UdpLength = 14,
-    /// Fewer bytes than an ICMP echo header.
+    /// Fewer bytes than an ICMP header, or of what an error quotes than it has.
     IcmpShort = 15,
     /// Fewer bytes than a VXLAN header on its port.
     VxlanShort = 16,

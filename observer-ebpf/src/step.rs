@@ -10,6 +10,7 @@ mod further;
 mod observe;
 mod opaque;
 mod outer;
+mod quote;
 mod refusal;
 mod sample;
 mod scene;

@@ -72,7 +72,7 @@ fn control_and_events_have_their_layout() {
         cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 52, rate: 53,
         echo_rate: 54, ports_attached: 55, relays: 56, paths_full: 60,
     });
-    layout!(Own<u64>, 1472, { counters: 0, tunnel: 304, packet: 320, head: 448 });
+    layout!(Own<u64>, 1504, { counters: 0, tunnel: 312, packet: 328, head: 480 });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,
         path: 72, kind: 74, point: 75, hook: 76, direction: 77, tcp_flags: 78, reserved: 79,
@@ -122,8 +122,13 @@ fn words_hold_what_they_are_documented_to_hold() {
 fn numbers_in_records_are_these() {
     assert_eq!((Family::V4 as u8, Family::V6 as u8), (4, 6));
     assert_eq!(
-        (FlowKind::Flow as u8, FlowKind::LaterFragments as u8),
-        (0, 1)
+        [
+            FlowKind::Flow,
+            FlowKind::LaterFragments,
+            FlowKind::IcmpError
+        ]
+        .map(|kind| kind as u8),
+        [0, 1, 2]
     );
     assert_eq!(
         [
@@ -172,7 +177,7 @@ fn every_counter_has_a_cell_of_its_own() {
         .chain(malformed)
         .collect();
     assert_eq!(cells, (0..COUNTERS).collect::<Vec<_>>());
-    assert_eq!(COUNTERS, 38);
+    assert_eq!(COUNTERS, 39);
 }
 
 #[test]

@@ -42,10 +42,13 @@ pub enum Loss {
     MessageBudget = 14,
     /// Records of round trips that found the ring full.
     RoundTripRingFull = 15,
+    /// ICMP errors about a flow without an entry, or without a readable quote: counted for the pair
+    /// that they name.
+    ErrorsUnmatched = 16,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 16;
+pub const LOSSES: u32 = 17;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -120,6 +123,7 @@ impl Loss {
         (Self::Samples, "samples"),
         (Self::MessageBudget, "message_budget"),
         (Self::RoundTripRingFull, "round_trip_ring_full"),
+        (Self::ErrorsUnmatched, "icmp_errors_unmatched"),
     ];
 }
 

@@ -135,6 +135,8 @@ pub enum FlowKind {
     Flow = 0,
     /// Later fragments (RFC 791: offset above 0) between two addresses: they carry no ports.
     LaterFragments = 1,
+    /// An ICMP error about the flow with these ends and ports: it has no entry of its own.
+    IcmpError = 2,
 }
 
 /// One end of a flow.

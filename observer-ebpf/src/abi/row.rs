@@ -42,6 +42,14 @@ impl Row {
         Self(Self::new(path, Point::Port, direction).0 | point)
     }
 
+    /// The path number that it belongs to.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "512 paths")]
+    pub const fn path(self) -> u16 {
+        (self.0 >> 4) as u16
+    }
+
     /// Its index in the row maps.
     #[inline(always)]
     #[must_use]

@@ -6,7 +6,10 @@ use crate::abi::point::Point;
 use super::ip::{self, Version};
 use super::transport::{Load, OnVxlanPort, UDP_HEADER, transport};
 use super::tunnel::VXLAN_HEADER;
-use super::{Bytes, Fragment, Malformed, NotOurs, Opaque, Packet, Rejected, Timing, ethernet};
+use super::{
+    Bytes, Fragment, IcmpErrorKind, Malformed, NotOurs, Opaque, Packet, Rejected, Timing, ethernet,
+    icmp,
+};
 
 /// What a frame begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,23 @@ pub fn parse(
 /// # Errors
 /// As [`parse`].
 #[inline(always)]
-pub fn parse_into(
+pub fn parse_into<B: Bytes>(
+    bytes: &B,
+    framing: Framing,
+    expand: Expand,
+    length: u32,
+    packet: &mut Packet,
+) -> Result<(), Rejected> {
+    innermost(bytes, framing, expand, length, packet)?;
+    if !B::IS_WINDOW {
+        icmp::quoted(bytes, packet)?;
+    }
+    Ok(())
+}
+
+/// Follows the headers to the innermost packet.
+#[inline(always)]
+fn innermost(
     bytes: &impl Bytes,
     framing: Framing,
     expand: Expand,
@@ -99,6 +118,7 @@ pub fn parse_into(
     packet.timing = Timing::NONE;
     packet.opaque = Opaque::None;
     packet.session = 0;
+    packet.error.kind = IcmpErrorKind::None;
     let network = ip::network(bytes, version, offset, length, packet)?;
     let on_port = match expand {
         Expand::No => OnVxlanPort::Datagram,

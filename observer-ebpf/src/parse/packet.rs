@@ -4,6 +4,7 @@ use crate::abi::biflow::Carriage;
 use crate::abi::key::{Address, FlowKey};
 use crate::abi::point::FlowDirection;
 
+use super::icmp::{IcmpError, IcmpErrorKind};
 use super::{Malformed, NotOurs};
 
 /// Why a frame is no packet of ours.
@@ -25,7 +26,7 @@ impl From<Malformed> for Rejected {
 /// An IP packet with its innermost visible flow. Flat, since kernel memory holds it too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The innermost flow.
+    /// The innermost flow; of an ICMP error the one that it is about.
     pub key: FlowKey,
     /// The packet's direction within it.
     pub direction: FlowDirection,
@@ -49,6 +50,8 @@ pub struct Packet {
     pub length: u32,
     /// What times a round trip.
     pub timing: Timing,
+    /// What it says if it is an ICMP error; meaningless if its kind is none.
+    pub error: IcmpError,
     /// The VXLAN packet around it; meaningless if `carriage` is plain.
     pub outer: Outer,
 }
@@ -67,6 +70,7 @@ impl Packet {
         payload_offset: 0,
         length: 0,
         timing: Timing::NONE,
+        error: IcmpError::NONE,
         outer: Outer {
             source: Address::UNSPECIFIED,
             destination: Address::UNSPECIFIED,
@@ -82,6 +86,21 @@ impl Packet {
         match self.carriage {
             Carriage::Plain => None,
             Carriage::Vxlan => Some(&self.outer),
+        }
+    }
+
+    /// What an ICMP error says, if it is one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn icmp_error(&self) -> Option<&IcmpError> {
+        match self.error.kind {
+            IcmpErrorKind::None => None,
+            IcmpErrorKind::Unreachable
+            | IcmpErrorKind::TooBig
+            | IcmpErrorKind::TimeExceeded
+            | IcmpErrorKind::ParameterProblem
+            | IcmpErrorKind::SourceQuench
+            | IcmpErrorKind::Redirect => Some(&self.error),
         }
     }
 }

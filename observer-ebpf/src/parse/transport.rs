@@ -2,18 +2,17 @@
 
 use super::ip::{Network, word};
 use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, signature};
-use super::{Bytes, Fragment, Malformed, Opaque, Packet, TimingKind, tcp};
+use super::{Bytes, Fragment, Malformed, Opaque, Packet, icmp, tcp};
 
-const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ICMPV6: u8 = 58;
+pub(super) const ICMP: u8 = 1;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+pub(super) const ICMPV6: u8 = 58;
 
 /// Port of DNS servers.
 const DNS: u16 = 53;
 
 pub(super) const UDP_HEADER: usize = 8;
-const ECHO_HEADER: usize = 8;
 
 /// What a packet carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,8 +55,7 @@ pub(super) fn transport(
             tcp::segment(bytes, network, packet)?;
         }
         UDP => return udp(bytes, network, packet, on_port),
-        ICMP => echo(bytes, network, packet, (8, 0))?,
-        ICMPV6 => echo(bytes, network, packet, (128, 129))?,
+        ICMP | ICMPV6 => icmp::message(bytes, network, packet)?,
         _ => network.set_ends(packet, 0, 0),
     }
     Ok(Load::Plain)
@@ -111,45 +109,11 @@ fn udp(
 /// Ports of a datagram without the one that a DNS client took for a single query: a flow per query would
 /// flush the others out of the map.
 #[inline(always)]
-const fn without_client(source: u16, destination: u16) -> (u16, u16) {
+pub(super) const fn without_client(source: u16, destination: u16) -> (u16, u16) {
     match (source, destination) {
         (DNS, DNS) => (DNS, DNS),
         (DNS, _) => (DNS, 0),
         (_, DNS) => (0, DNS),
         both => both,
     }
-}
-
-/// Both ports of an echo are its identifier, so that request and reply meet in one flow.
-#[inline(always)]
-fn echo(
-    bytes: &impl Bytes,
-    network: &Network,
-    packet: &mut Packet,
-    (request, reply): (u8, u8),
-) -> Result<(), Malformed> {
-    let offset = network.transport;
-    let header = bytes
-        .at::<ECHO_HEADER>(offset)
-        .ok_or(Malformed::IcmpShort)?;
-    if offset + ECHO_HEADER > network.end {
-        return Err(Malformed::IcmpShort);
-    }
-    packet.payload_offset = word(offset + ECHO_HEADER);
-    network.set_ends(packet, 0, 0);
-    let kind = match header[0] {
-        kind if kind == request => TimingKind::EchoRequest,
-        kind if kind == reply => TimingKind::EchoReply,
-        _ => return Ok(()),
-    };
-    packet.key.low_port = [header[4], header[5]];
-    packet.key.high_port = [header[4], header[5]];
-    if packet.fragment == Fragment::None {
-        let token = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-        packet.timing.kind = kind;
-        packet.timing.probe = token;
-        packet.timing.answer = token;
-        packet.timing.occupies = kind == TimingKind::EchoRequest;
-    }
-    Ok(())
 }

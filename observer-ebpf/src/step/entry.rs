@@ -5,31 +5,39 @@
 use crate::abi::biflow::{Assignment, Biflow};
 use crate::abi::control::Budget;
 use crate::abi::counter::Loss;
+use crate::abi::key::{FlowKey, FlowKind};
 use crate::abi::point::Site;
+use crate::abi::row::Row;
 use crate::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use crate::cell::Cell32;
 
 use super::scene::Scene;
-use super::{Inserted, Tables, budget, opaque, refusal};
+use super::{Inserted, Tables, budget, opaque, quote, refusal};
 
-/// Finds or makes the entry of the packet's flow, else says on which reserved path it counts.
+/// Finds or makes the entry of the packet's flow, else says on which row it counts.
 #[inline(always)]
 pub(super) fn place<T: Tables>(
     scene: Scene<'_, T>,
     site: Site,
     mark: u32,
-) -> Result<&Biflow<T::W32, T::W64>, u16> {
-    let (control, key) = (scene.control, &scene.packet.key);
+) -> Result<&Biflow<T::W32, T::W64>, Row> {
+    let (control, packet) = (scene.control, scene.packet);
+    let key = &packet.key;
+    let on = |path| Row::new(path, site.point, packet.direction);
     let maybe_pod = control.cover.holds(&key.low) || control.cover.holds(&key.high);
     if site.point.carries_host_traffic() && !maybe_pod {
-        return Err(PATH_HOST);
+        return Err(on(PATH_HOST));
     }
     if let Some(entry) = scene.tables.biflow(key) {
         return Ok(entry);
     }
+    // Nothing of another kind than a flow has an entry: to hot packets these ways cost nothing.
+    if key.kind == FlowKind::IcmpError as u8 {
+        return Err(Row::at(quote::row(&scene, site)));
+    }
     match create(&scene, site, mark) {
-        CREATED => scene.tables.biflow(key).ok_or(PATH_REFUSED),
-        reserved => Err(reserved),
+        CREATED => scene.tables.biflow(key).ok_or(on(PATH_REFUSED)),
+        reserved => Err(on(reserved)),
     }
 }
 
@@ -95,23 +103,29 @@ pub(super) fn ask<T: Tables>(scene: Scene<'_, T>, entry: &Biflow<T::W32, T::W64>
     Assignment::from_word(look_up(&scene, entry))
 }
 
-/// The flow's own assignment, else its pair's; without both the reserved path that its ends call
-/// for.
+/// Keeps what is known of the flow.
 #[inline(never)]
 fn look_up<T: Tables>(scene: &Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> u32 {
-    let (tables, key) = (scene.tables, &scene.packet.key);
     entry.pairs_version.store(scene.control.pairs_version);
+    let found = known(scene, &scene.packet.key);
+    entry.assignment.store(found);
+    found
+}
+
+/// The flow's own assignment, else its pair's; without both the reserved path that its ends call
+/// for. As a word.
+#[inline(never)]
+pub(super) fn known<T: Tables>(scene: &Scene<'_, T>, key: &FlowKey) -> u32 {
+    let tables = scene.tables;
     let known = tables.translation(key).or_else(|| tables.pair(&key.pair()));
-    let found = known.unwrap_or_else(|| {
+    known.unwrap_or_else(|| {
         Assignment {
             path: reserved(scene),
             rate: scene.control.rate,
             flags: 0,
         }
         .word()
-    });
-    entry.assignment.store(found);
-    found
+    })
 }
 
 /// The reserved path of a flow whose pair has none of its own.

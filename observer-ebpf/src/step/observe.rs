@@ -56,11 +56,10 @@ pub fn observe<T: Tables>(tables: &T, site: Site, frame: Frame, packet: &Packet)
     };
     let row = match entry::place(scene, site, frame.mark) {
         Ok(entry) => with_entry(scene, site, entry, own),
-        Err(path) => {
-            let row = Row::new(path, site.point, packet.direction);
+        Err(row) => {
             add_traffic(tables, row, own);
             add_fragments(tables, row, packet);
-            if path == PATH_HOST && site.point.carries_host_traffic() {
+            if row.path() == PATH_HOST && site.point.carries_host_traffic() {
                 opaque::count(scene, site, frame.mark, &size);
             }
             row

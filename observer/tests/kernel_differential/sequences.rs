@@ -2,6 +2,8 @@
 
 #[path = "sequences/budgets.rs"]
 mod budgets;
+#[path = "sequences/errors.rs"]
+mod errors;
 #[path = "sequences/merged.rs"]
 mod merged;
 #[path = "sequences/outer.rs"]
