@@ -18,6 +18,7 @@ mod inner;
 mod ipv4;
 mod ipv6;
 mod peer_relay;
+mod stun;
 mod tcp;
 mod tcp_options;
 mod udp;
@@ -180,6 +181,7 @@ pub fn all() -> Vec<Fixture> {
         icmpv6_errors::list(),
         wireguard::list(),
         peer_relay::list(),
+        stun::list(),
         vxlan::list(),
         inner::list(),
         aggregates::list(),

@@ -9,6 +9,7 @@ mod entry;
 mod further;
 mod observe;
 mod opaque;
+mod options;
 mod outer;
 mod quote;
 mod refusal;

@@ -3,7 +3,8 @@
 use core::mem::{align_of, offset_of, size_of};
 
 use observer_ebpf::abi::biflow::{
-    Assignment, BiflowRecord, Carriage, PointState, Tcp, Trajectory, announced_bit, trajectory_bit,
+    Assignment, BiflowRecord, Carriage, PointState, Tcp, TcpOptions, Trajectory, announced_bit,
+    trajectory_bit,
 };
 use observer_ebpf::abi::control::{Budget, Control, Cover, Prefix};
 use observer_ebpf::abi::counter::Own;
@@ -98,6 +99,13 @@ fn words_hold_what_they_are_documented_to_hold() {
             flags: Assignment::TURNED,
         }
     );
+    let options = TcpOptions {
+        mss: 0x0578,
+        window_scale: 7,
+        flags: TcpOptions::MSS | TcpOptions::SACK_BLOCKS,
+    };
+    assert_eq!(options.word(), 0x0907_0578);
+    assert_eq!(TcpOptions::from_word(0x0907_0578), options);
     let site = Site {
         point: Point::Underlay2,
         hook: Hook::Egress,
@@ -149,8 +157,12 @@ fn numbers_in_records_are_these() {
         OuterKind::PeerRelay,
         OuterKind::PeerRelayControl,
         OuterKind::Disco,
+        OuterKind::OverlayWireGuard,
+        OuterKind::OverlayControl,
+        OuterKind::Stun,
     ];
-    assert_eq!(kinds.map(|kind| kind as u8), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    assert_eq!(kinds.map(|kind| kind as u8), numbers);
     assert_eq!(RELAYS, 256);
     let budgets = [
         Budget::Inserts,

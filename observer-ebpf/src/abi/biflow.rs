@@ -71,8 +71,64 @@ pub struct Tcp<W32> {
     pub retransmitted: W32,
     /// {largest retransmitted segment in the high half, largest acknowledged one}, L3 bytes.
     pub largest: W32,
-    /// {reserved u8, window scale u8, MSS u16} of the SYN. Zero until the parser reads them.
+    /// [`TcpOptions`] as a word: what its SYN said, and what its segments did since.
     pub options: W32,
+}
+
+/// Options of one flow direction (RFC 9293, 7323, 2018).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Largest segment that its sender takes, bytes; 0 = not said.
+    pub mss: u16,
+    /// Shift of the windows that it announces.
+    pub window_scale: u8,
+    /// [`Self::MSS`], [`Self::WINDOW_SCALE`], [`Self::SACK_PERMITTED`] and [`Self::SACK_BLOCKS`].
+    pub flags: u8,
+}
+
+impl TcpOptions {
+    /// The SYN had an MSS.
+    pub const MSS: u8 = 1;
+    /// The SYN had a window scale.
+    pub const WINDOW_SCALE: u8 = 2;
+    /// The SYN let the other end acknowledge selectively.
+    pub const SACK_PERMITTED: u8 = 4;
+    /// A segment acknowledged blocks behind a gap: data on its way to the sender of this direction was
+    /// lost or overtaken.
+    pub const SACK_BLOCKS: u8 = 8;
+    /// Nothing was said.
+    pub const NONE: Self = Self {
+        mss: 0,
+        window_scale: 0,
+        flags: 0,
+    };
+
+    /// True if nothing was said.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.flags == 0
+    }
+
+    /// From the word in a map: {MSS u16, window scale u8, flags u8}, little-endian.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u32) -> Self {
+        let [low, high, window_scale, flags] = word.to_le_bytes();
+        Self {
+            mss: u16::from_le_bytes([low, high]),
+            window_scale,
+            flags,
+        }
+    }
+
+    /// The word in a map.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(self) -> u32 {
+        let [low, high] = self.mss.to_le_bytes();
+        u32::from_le_bytes([low, high, self.window_scale, self.flags])
+    }
 }
 
 /// What one point holds of a biflow, per flow direction.

@@ -33,6 +33,8 @@ pub enum OuterKind {
     OverlayWireGuard = 10,
     /// Handshakes, discovery and peer relays' messages inside VXLAN, by the inner ends.
     OverlayControl = 11,
+    /// STUN messages, inside VXLAN by the inner ends.
+    Stun = 12,
 }
 
 /// Key of `outer_flows`.

@@ -1,6 +1,6 @@
 //! The parser's entry: a frame, through at most one VXLAN header, to its innermost flow.
 
-use crate::abi::biflow::Carriage;
+use crate::abi::biflow::{Carriage, TcpOptions};
 use crate::abi::point::Point;
 
 use super::ip::{self, Version};
@@ -8,7 +8,7 @@ use super::transport::{Load, OnVxlanPort, UDP_HEADER, transport};
 use super::tunnel::VXLAN_HEADER;
 use super::{
     Bytes, Fragment, IcmpErrorKind, Malformed, NotOurs, Opaque, Packet, Rejected, Timing, ethernet,
-    icmp,
+    icmp, tcp,
 };
 
 /// What a frame begins with.
@@ -86,14 +86,18 @@ pub fn parse_into<B: Bytes>(
     length: u32,
     packet: &mut Packet,
 ) -> Result<(), Rejected> {
-    innermost(bytes, framing, expand, length, packet)?;
-    if !B::IS_WINDOW {
-        icmp::quoted(bytes, packet)?;
+    let load = innermost(bytes, framing, expand, length, packet)?;
+    if B::IS_WINDOW {
+        return Ok(());
     }
+    if let Load::Segment(options) = load {
+        tcp::options(bytes, options, packet)?;
+    }
+    icmp::quoted(bytes, packet)?;
     Ok(())
 }
 
-/// Follows the headers to the innermost packet.
+/// Follows the headers to the innermost packet, and answers with what it carries.
 #[inline(always)]
 fn innermost(
     bytes: &impl Bytes,
@@ -101,7 +105,7 @@ fn innermost(
     expand: Expand,
     length: u32,
     packet: &mut Packet,
-) -> Result<(), Rejected> {
+) -> Result<Load, Rejected> {
     let length = length as usize;
     let (version, offset) = match framing {
         Framing::Ethernet => ethernet::link(bytes, packet)?,
@@ -118,14 +122,16 @@ fn innermost(
     packet.timing = Timing::NONE;
     packet.opaque = Opaque::None;
     packet.session = 0;
+    packet.options = TcpOptions::NONE;
     packet.error.kind = IcmpErrorKind::None;
     let network = ip::network(bytes, version, offset, length, packet)?;
     let on_port = match expand {
         Expand::No => OnVxlanPort::Datagram,
         Expand::Vxlan => OnVxlanPort::Vxlan,
     };
-    if transport(bytes, &network, packet, on_port)? == Load::Plain {
-        return Ok(());
+    let load = transport(bytes, &network, packet, on_port)?;
+    if load != Load::Vxlan {
+        return Ok(load);
     }
     (packet.outer.source, packet.outer.destination) = (network.source, network.destination);
     packet.outer.fragment = packet.fragment;
@@ -139,6 +145,7 @@ fn innermost(
     let link = network.transport + UDP_HEADER + VXLAN_HEADER;
     let version = ethernet::version(bytes, link, Malformed::InnerEthernetShort)?;
     let network = ip::network(bytes, version, link + ethernet::HEADER, bound, packet)?;
-    packet.too_deep |= transport(bytes, &network, packet, OnVxlanPort::Maybe)? == Load::Vxlan;
-    Ok(())
+    let load = transport(bytes, &network, packet, OnVxlanPort::Maybe)?;
+    packet.too_deep |= load == Load::Vxlan;
+    Ok(load)
 }

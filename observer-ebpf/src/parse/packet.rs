@@ -1,6 +1,6 @@
 //! What the parser finds in a frame. Plain values; no reading and no judging.
 
-use crate::abi::biflow::Carriage;
+use crate::abi::biflow::{Carriage, TcpOptions};
 use crate::abi::key::{Address, FlowKey};
 use crate::abi::point::FlowDirection;
 
@@ -50,6 +50,8 @@ pub struct Packet {
     pub length: u32,
     /// What times a round trip.
     pub timing: Timing,
+    /// What it says of its connection; nothing unless it is TCP.
+    pub options: TcpOptions,
     /// What it says if it is an ICMP error; meaningless if its kind is none.
     pub error: IcmpError,
     /// The VXLAN packet around it; meaningless if `carriage` is plain.
@@ -70,6 +72,7 @@ impl Packet {
         payload_offset: 0,
         length: 0,
         timing: Timing::NONE,
+        options: TcpOptions::NONE,
         error: IcmpError::NONE,
         outer: Outer {
             source: Address::UNSPECIFIED,
@@ -152,6 +155,8 @@ pub enum Opaque {
     PeerRelayControl = 6,
     /// A discovery message of tailscaled.
     Disco = 7,
+    /// A STUN message: which address a server sees somebody come from.
+    Stun = 8,
 }
 
 /// Numbers in a packet that let a round trip be timed.

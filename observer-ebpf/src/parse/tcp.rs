@@ -1,4 +1,7 @@
-//! TCP headers (RFC 9293) and their timestamps option (RFC 7323).
+//! TCP headers (RFC 9293) with the options that time or describe a connection: timestamps and window
+//! scale (RFC 7323), MSS, selective acknowledgements (RFC 2018).
+
+use crate::abi::biflow::TcpOptions;
 
 use super::ip::{Network, forget, word};
 use super::packet::{TCP_FIN, TCP_SYN};
@@ -6,8 +9,7 @@ use super::{Bytes, Fragment, Malformed, Packet, Timing, TimingKind};
 
 /// Bytes of a header without options.
 const HEADER: usize = 20;
-/// Options read before giving up: a SYN of any common stack has its timestamps among the first five,
-/// a later segment among the first three.
+/// Options read before giving up: a SYN of any common stack has no more.
 const OPTIONS: usize = 10;
 
 /// Options take up to 40 bytes, and begin within 648 of the frame's begin. The masks change no offset:
@@ -18,15 +20,21 @@ const START_MASK: usize = 1023;
 
 const END_OF_OPTIONS: u8 = 0;
 const NO_OPERATION: u8 = 1;
+const MSS: u8 = 2;
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+/// Bytes of the timestamps and the two before them.
+const STAMPED: usize = 12;
 
 /// Reads the header: ports into the key, and what times a round trip.
 #[inline(always)]
-pub(super) fn segment(
-    bytes: &impl Bytes,
+pub(super) fn segment<B: Bytes>(
+    bytes: &B,
     network: &Network,
     packet: &mut Packet,
-) -> Result<(), Malformed> {
+) -> Result<Options, Malformed> {
     let offset = network.transport;
     let header = bytes.at::<HEADER>(offset).ok_or(Malformed::TcpShort)?;
     if offset + HEADER > network.end {
@@ -50,73 +58,144 @@ pub(super) fn segment(
     timing.occupies = occupied > 0;
     timing.sequence_end = sequence.wrapping_add(occupied);
     timing.ack = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-    let stamped = stamps(bytes, offset + HEADER, payload, packet)?;
+    timing.kind = TimingKind::TcpPlain;
     packet.payload_offset = word(payload);
-    packet.timing.kind = match (packet.fragment, stamped) {
-        (Fragment::First | Fragment::Later, _) => TimingKind::None,
-        (Fragment::None, true) => TimingKind::TcpStamped,
-        (Fragment::None, false) => TimingKind::TcpPlain,
+    let options = Options {
+        start: offset + HEADER,
+        end: payload,
     };
-    Ok(())
+    if B::IS_WINDOW {
+        // Only SYNs and selective acknowledgements have more than the timestamps.
+        if options.length() != STAMPED || !is_stamped(bytes, &options, packet)? {
+            return Err(Malformed::TcpOption);
+        }
+        leave_cut_untimed(packet);
+    }
+    Ok(options)
 }
 
-/// Keeps `TSval` and `TSecr`; true if the option is there. The packet's payload offset is lost.
-#[inline(always)]
-fn stamps<B: Bytes>(
-    bytes: &B,
+/// Where a segment's options lie in its frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Options {
     start: usize,
+    /// Where its payload begins too.
     end: usize,
+}
+
+impl Options {
+    #[inline(always)]
+    const fn length(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// True, and the timestamps kept, if options begin as those of every Linux segment but the SYN do: NOP,
+/// NOP, timestamps.
+#[inline(always)]
+fn is_stamped(
+    bytes: &impl Bytes,
+    options: &Options,
     packet: &mut Packet,
 ) -> Result<bool, Malformed> {
-    // What every Linux segment but the SYN carries: NOP, NOP, timestamps.
-    if end - start >= 12 {
-        let head = bytes.at::<12>(start).ok_or(Malformed::TcpShort)?;
-        if matches!(head, [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, ..]) {
-            keep(&mut packet.timing, head);
-            return Ok(true);
-        }
+    if options.length() < STAMPED {
+        return Ok(false);
     }
-    if B::IS_WINDOW {
-        return Err(Malformed::TcpOption);
+    let head = bytes
+        .at::<STAMPED>(options.start)
+        .ok_or(Malformed::TcpShort)?;
+    let is_stamped = matches!(head, [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, ..]);
+    if is_stamped {
+        keep(&mut packet.timing, head);
     }
-    let start = forget(packet, start) & START_MASK;
-    let length = forget(packet, end - start) & OPTION_MASK;
-    let mut offset = 0;
+    Ok(is_stamped)
+}
+
+/// Reads the options of the innermost segment: `TSval` and `TSecr`, and of a connection what
+/// [`TcpOptions`] keeps. Once for all headers that may stand before it: the loop is dear to verify.
+#[inline(always)]
+pub(super) fn options(
+    bytes: &impl Bytes,
+    options: Options,
+    packet: &mut Packet,
+) -> Result<(), Malformed> {
+    let options = Options {
+        start: forget(packet, options.start) & START_MASK,
+        end: forget(packet, options.end) & START_MASK,
+    };
+    let length = options.length() & OPTION_MASK;
+    let mut offset = if is_stamped(bytes, &options, packet)? {
+        STAMPED
+    } else {
+        0
+    };
     for _ in 0..OPTIONS {
+        offset = forget(packet, offset) & OPTION_MASK;
         if offset >= length {
             break;
         }
         // Read with its predecessor: the verifier learns nothing from a bound of one byte.
         let kind = bytes
-            .at::<2>(start + offset - 1)
+            .at::<2>(options.start + offset - 1)
             .ok_or(Malformed::TcpShort)?[1];
         if kind == END_OF_OPTIONS {
             break;
         }
         if kind == NO_OPERATION {
-            offset = forget(packet, offset + 1) & OPTION_MASK;
+            offset += 1;
             continue;
         }
-        let option = bytes.at::<2>(start + offset).ok_or(Malformed::TcpOption)?;
+        let option = bytes
+            .at::<2>(options.start + offset)
+            .ok_or(Malformed::TcpOption)?;
         let size = usize::from(option[1]);
         if offset + 2 > length || size < 2 || offset + size > length {
             return Err(Malformed::TcpOption);
         }
-        if kind == TIMESTAMPS && size == 10 {
-            // Two bytes before the option are header or option bytes: one layout serves both ways.
-            let window = bytes
-                .at::<12>(start + offset - 2)
-                .ok_or(Malformed::TcpOption)?;
-            keep(&mut packet.timing, window);
-            return Ok(true);
+        let is_syn = packet.timing.tcp_flags & TCP_SYN != 0;
+        match (kind, size) {
+            (TIMESTAMPS, 10) => {
+                // Two bytes before the option are header or option bytes: one layout serves both ways.
+                let window = bytes
+                    .at::<STAMPED>(options.start + offset - 2)
+                    .ok_or(Malformed::TcpOption)?;
+                keep(&mut packet.timing, window);
+            }
+            (MSS, 4) if is_syn => {
+                let option = bytes
+                    .at::<4>(options.start + offset)
+                    .ok_or(Malformed::TcpOption)?;
+                packet.options.mss = u16::from_be_bytes([option[2], option[3]]);
+                packet.options.flags |= TcpOptions::MSS;
+            }
+            (WINDOW_SCALE, 3) if is_syn => {
+                let end = bytes
+                    .at::<4>(options.start + offset - 1)
+                    .ok_or(Malformed::TcpOption)?;
+                packet.options.window_scale = end[3];
+                packet.options.flags |= TcpOptions::WINDOW_SCALE;
+            }
+            (SACK_PERMITTED, 2) if is_syn => packet.options.flags |= TcpOptions::SACK_PERMITTED,
+            (SACK, 10..) => packet.options.flags |= TcpOptions::SACK_BLOCKS,
+            _ => {}
         }
-        offset = forget(packet, offset + size) & OPTION_MASK;
+        offset += size;
     }
-    Ok(false)
+    packet.payload_offset = word(options.end);
+    leave_cut_untimed(packet);
+    Ok(())
+}
+
+/// A first fragment may hold less than its sequence numbers say.
+#[inline(always)]
+fn leave_cut_untimed(packet: &mut Packet) {
+    if packet.fragment != Fragment::None {
+        packet.timing.kind = TimingKind::None;
+    }
 }
 
 #[inline(always)]
-const fn keep(timing: &mut Timing, window: &[u8; 12]) {
+const fn keep(timing: &mut Timing, window: &[u8; STAMPED]) {
+    timing.kind = TimingKind::TcpStamped;
     timing.probe = u32::from_be_bytes([window[4], window[5], window[6], window[7]]);
     timing.answer = u32::from_be_bytes([window[8], window[9], window[10], window[11]]);
 }

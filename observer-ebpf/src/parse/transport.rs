@@ -17,7 +17,11 @@ pub(super) const UDP_HEADER: usize = 8;
 /// What a packet carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Load {
+    /// Nothing that is looked at any more.
     Plain,
+    /// A segment, whose options are read last.
+    Segment(tcp::Options),
+    /// Another packet.
     Vxlan,
 }
 
@@ -52,7 +56,7 @@ pub(super) fn transport(
     match packet.key.protocol {
         TCP => {
             packet.opaque = Opaque::Tcp;
-            tcp::segment(bytes, network, packet)?;
+            return tcp::segment(bytes, network, packet).map(Load::Segment);
         }
         UDP => return udp(bytes, network, packet, on_port),
         ICMP | ICMPV6 => icmp::message(bytes, network, packet)?,

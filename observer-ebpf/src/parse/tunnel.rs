@@ -1,5 +1,6 @@
 //! Signatures of tunnels in a UDP payload: VXLAN (RFC 7348) on flannel's port, WireGuard by message
-//! type and length, tailscaled's discovery, and both through a peer relay. Decrypts nothing.
+//! type and length, tailscaled's discovery, both through a peer relay, and STUN, by which the ends find
+//! each other. Decrypts nothing.
 
 use super::{Bytes, Malformed, Opaque};
 
@@ -47,6 +48,10 @@ const GENEVE_HEADER: usize = 8;
 const RELAYED_WIREGUARD_LEAST: usize = GENEVE_HEADER + KEEPALIVE;
 const RELAYED_DISCO_LEAST: usize = GENEVE_HEADER + DISCO_LEAST;
 
+/// Bytes of a STUN header, which its length field leaves out (RFC 8489, section 5).
+const STUN_HEADER: usize = 20;
+const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+
 /// What hides others in a UDP payload, and its session: WireGuard by its first four bytes and its
 /// length (WireGuard paper, section 5.4), with the receiver index of a data message; discovery; and
 /// where nodes' traffic is expected also what goes through a peer relay. Without the length test a
@@ -78,6 +83,7 @@ pub(super) fn signature(
                 .ok_or(Malformed::UdpShort)?;
             relayed(first, carried, length - GENEVE_HEADER)
         }
+        _ if is_stun(first, length) => (Opaque::Stun, 0),
         _ => (Opaque::None, 0),
     })
 }
@@ -103,6 +109,18 @@ fn relayed(header: &[u8; SIGNATURE], carried: &[u8; SIGNATURE], length: usize) -
 #[inline(always)]
 const fn is_disco(first: &[u8; SIGNATURE]) -> bool {
     first[4] == 0x92 && first[5] == 0xac
+}
+
+/// True of a STUN message that fills its datagram: two zero bits, a length in words of four bytes, the
+/// cookie.
+#[inline(always)]
+fn is_stun(first: &[u8; SIGNATURE], length: usize) -> bool {
+    let stated = usize::from(u16::from_be_bytes([first[2], first[3]]));
+    let cookie = [first[4], first[5], first[6], first[7]];
+    cookie == STUN_COOKIE
+        && first[0] & 0xc0 == 0
+        && stated.is_multiple_of(4)
+        && STUN_HEADER + stated == length
 }
 
 /// Receiver index of a WireGuard data message.

@@ -9,7 +9,9 @@ use crate::cell::{Cell32, Cell64, Tally};
 use crate::parse::{Fragment, Opaque, Packet};
 
 use super::scene::Scene;
-use super::{Size, Tables, announce, entry, opaque, outer, size, timing, trajectory, tunnel};
+use super::{
+    Size, Tables, announce, entry, opaque, options, outer, size, timing, trajectory, tunnel,
+};
 
 /// What the kernel says of a buffer beside its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +98,7 @@ fn with_entry<T: Tables>(
         add_fragments(scene.tables, row, packet);
     }
     outer::remember(scene, site, entry, assigned.path);
+    options::remember(scene, site, entry);
     announce::announce(scene, site, entry, assigned.path);
     timing::time(scene, site, entry, assigned);
     row
@@ -107,7 +110,11 @@ const fn carries(opaque: Opaque) -> u32 {
     match opaque {
         Opaque::WireGuard | Opaque::PeerRelay => 1 << CARRIES_WIREGUARD,
         Opaque::Disco | Opaque::PeerRelayControl => 1 << CARRIES_DISCO,
-        Opaque::None | Opaque::WireGuardHandshake | Opaque::Tcp | Opaque::LaterFragment => 0,
+        Opaque::None
+        | Opaque::WireGuardHandshake
+        | Opaque::Tcp
+        | Opaque::LaterFragment
+        | Opaque::Stun => 0,
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) fn count<T: Tables>(scene: Scene<'_, T>, site: Site, mark: u32, size:
         | Opaque::LaterFragment
         | Opaque::PeerRelay
         | Opaque::PeerRelayControl
-        | Opaque::Disco => true,
+        | Opaque::Disco
+        | Opaque::Stun => true,
     };
     if is_opaque {
         add(&scene, site, mark, size);
@@ -57,7 +58,8 @@ pub(super) fn is_nodes_own<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u3
         | Opaque::WireGuardHandshake
         | Opaque::PeerRelay
         | Opaque::PeerRelayControl
-        | Opaque::Disco => tables.is_node(&key.low) || tables.is_node(&key.high),
+        | Opaque::Disco
+        | Opaque::Stun => tables.is_node(&key.low) || tables.is_node(&key.high),
     }
 }
 
@@ -90,6 +92,7 @@ fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32, size: &Size) {
         Opaque::PeerRelay => (OuterKind::PeerRelay, packet.session),
         Opaque::PeerRelayControl => (OuterKind::PeerRelayControl, packet.session),
         Opaque::Disco => (OuterKind::Disco, 0),
+        Opaque::Stun => (OuterKind::Stun, 0),
         Opaque::Tcp => {
             let kind = if scene.control.relays > 0 && is_relays(scene, site.hook) {
                 OuterKind::RelayTcp

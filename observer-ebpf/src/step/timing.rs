@@ -93,7 +93,13 @@ fn raise<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W
 /// The local sender's first point alone: elsewhere `fresh` was raised by another point before.
 #[inline(always)]
 const fn counts_retransmissions<T>(scene: Scene<'_, T>, site: Site) -> bool {
-    let is_pod_point = match site.point {
+    is_pod_point(scene, site) && matches!(site.hook, Hook::Ingress)
+}
+
+/// True where pods are first and last seen: at the ports, or without those at the bridge.
+#[inline(always)]
+pub(super) const fn is_pod_point<T>(scene: Scene<'_, T>, site: Site) -> bool {
+    match site.point {
         Point::Port => scene.control.ports_attached != 0,
         Point::Bridge => scene.control.ports_attached == 0,
         Point::Overlay
@@ -102,8 +108,7 @@ const fn counts_retransmissions<T>(scene: Scene<'_, T>, site: Site) -> bool {
         | Point::Underlay0
         | Point::Underlay1
         | Point::Underlay2 => false,
-    };
-    is_pod_point && matches!(site.hook, Hook::Ingress)
+    }
 }
 
 /// Arms this point with the packet's probe, unless a better one is armed.

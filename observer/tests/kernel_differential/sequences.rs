@@ -6,6 +6,8 @@ mod budgets;
 mod errors;
 #[path = "sequences/merged.rs"]
 mod merged;
+#[path = "sequences/options.rs"]
+mod options;
 #[path = "sequences/outer.rs"]
 mod outer;
 #[path = "sequences/own.rs"]
@@ -14,6 +16,8 @@ mod own;
 mod paths;
 #[path = "sequences/relays.rs"]
 mod relays;
+#[path = "sequences/stun.rs"]
+mod stun;
 #[path = "sequences/timing.rs"]
 mod timing;
 #[path = "sequences/translations.rs"]

@@ -120,7 +120,7 @@ impl Composer {
         } else {
             self.pick(&[5_201, 41_641, 53])
         };
-        let payload = match self.below(4) {
+        let payload = match self.below(5) {
             0 if destination != 8_472 => {
                 headers.push(inside(depth, Header::WireGuard, Header::InnerWireGuard));
                 layers::wireguard(4, index, length)
@@ -137,6 +137,10 @@ impl Composer {
             2 if depth != Depth::Inner => {
                 headers.push(Header::Disco);
                 layers::disco(62 + length)
+            }
+            3 => {
+                headers.push(Header::Stun);
+                layers::stun(self.pick(&[1, 0x0101, 0x0111]), &vec![0x61; length])
             }
             _ if destination == 8_472 => {
                 headers.push(Header::InnerVxlan);
