@@ -14,5 +14,5 @@ pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
 pub use leg::{Crossed, Leg};
 pub use relay::{Moved, RelayModes};
-pub use report::{Device, End, Fragments, PathReport, PointReport, Quantiles};
+pub use report::{Device, End, Fragments, PathReport, PointReport, Quantiles, TcpReport};
 pub use table::PathTable;

@@ -195,6 +195,7 @@ pub(super) mod fixture {
             packets: 12,
             bytes: 1200,
             fragments: crate::path::Fragments::default(),
+            tcp: crate::path::TcpReport::default(),
             points: BTreeMap::from([(Point::Tunnel, at_tunnel(packets))]),
             mtu: Some((1230, "flannel.1".to_owned())),
             peer: None,

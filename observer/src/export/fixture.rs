@@ -9,7 +9,7 @@ use crate::latency::{Identity, RoundTrip, Side, Sighting};
 use crate::path::Device;
 use crate::path::{
     Class, Encapsulation, End, Fragments, Layer, PathReport, PointReport, Quantiles, RelayMode,
-    UnderlayKind,
+    TcpReport, UnderlayKind,
 };
 
 /// n1's pod to n2's pod by VXLAN on the LAN.
@@ -43,6 +43,10 @@ pub(super) fn report() -> PathReport {
             inner: 0,
             vxlan: 4,
             wireguard: None,
+        },
+        tcp: TcpReport {
+            mss: Some(1_400),
+            with_gaps: 2,
         },
         points: BTreeMap::from([
             (Point::Port, at(421_000)),

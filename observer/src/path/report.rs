@@ -64,6 +64,27 @@ pub struct Fragments {
     pub wireguard: Option<u64>,
 }
 
+/// What the TCP connections in the flow table say of the data from source to destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpReport {
+    /// Smallest MSS that a SYN of the source announced: the most that it takes per segment, bytes.
+    pub mss: Option<u16>,
+    /// Connections whose destination acknowledged blocks behind a gap (RFC 2018): data was lost, or
+    /// overtaken.
+    pub with_gaps: u64,
+}
+
+impl TcpReport {
+    /// What two nodes saw of the same connections.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            mss: self.mss.into_iter().chain(other.mss).min(),
+            with_gaps: self.with_gaps.max(other.with_gaps),
+        }
+    }
+}
+
 /// One ordered pair and class. Counts are since the agent's start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathReport {
@@ -85,6 +106,8 @@ pub struct PathReport {
     pub bytes: u64,
     /// Fragments by layer.
     pub fragments: Fragments,
+    /// What its TCP connections say.
+    pub tcp: TcpReport,
     /// By observation point; only points that saw the path.
     pub points: BTreeMap<Point, PointReport>,
     /// Smallest MTU among the devices it passed and that device's name.

@@ -56,6 +56,7 @@ fn join(mut report: PathReport, other: &PathReport) -> PathReport {
     }
     report.fragments.inner = report.fragments.inner.max(other.fragments.inner);
     report.fragments.vxlan = report.fragments.vxlan.max(other.fragments.vxlan);
+    report.tcp = report.tcp.and(other.tcp);
     report.superseded &= other.superseded;
     report
 }

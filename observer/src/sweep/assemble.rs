@@ -12,7 +12,7 @@ use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
     Device, End, Evidence, Observation, PathReport, PathTable, PointReport, Quantiles, RelayMode,
-    RelayModes, UnderlayKind, classify,
+    RelayModes, TcpReport, UnderlayKind, classify,
 };
 
 use super::classes::{Classes, Values};
@@ -120,6 +120,7 @@ fn pair_report(
         destination: end(destination, destination_is_local),
         mtu: mtu(seen.bits, context.devices),
         peer: peer(snapshot, seen),
+        tcp: seen.tcp,
         idle: seen.idle,
         source_is_local,
         confirmed: memory.confirmed,
@@ -224,6 +225,7 @@ fn collected(snapshot: &Snapshot, number: u16, context: &mut Context<'_>) -> Opt
 fn without_ends(mut report: PathReport) -> PathReport {
     (report.source.node, report.destination.node) = (None, None);
     (report.source_is_local, report.mtu, report.peer) = (false, None, None);
+    report.tcp = TcpReport::default();
     report
 }
 
@@ -248,6 +250,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         packets,
         bytes,
         fragments: fragments(values),
+        tcp: TcpReport::default(),
         points,
         mtu: None,
         peer: None,

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
+use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, TcpOptions};
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
 use observer_ebpf::abi::point::{FlowDirection, Point};
 use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN, PATHS};
+
+use crate::path::TcpReport;
 
 /// One direction of one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Direction {
     pub outer: BTreeSet<(Point, u32)>,
     /// Those of them that two flows or two epochs say.
     pub firm_outer: BTreeSet<(Point, u32)>,
+    /// What its TCP connections say.
+    pub tcp: TcpReport,
     /// Sweeps since a packet passed.
     pub idle: u16,
 }
@@ -38,6 +42,8 @@ impl Direction {
     pub fn after(mut self, before: &Self) -> Self {
         self.firm |= self.bits & before.bits;
         self.firm_outer.extend(&self.outer & &before.outer);
+        // The connection that said it may be gone.
+        self.tcp.mss = self.tcp.mss.or(before.tcp.mss);
         self
     }
 
@@ -77,6 +83,10 @@ impl Seen {
         self.newest = self.newest.max(flow.last_seen);
         let mut is_silent = true;
         for direction in FlowDirection::ALL {
+            self.add_options(
+                (path, assignment.along(direction)),
+                direction.of(&flow.tcp).options,
+            );
             let [bits, other] = direction.of(&flow.trajectory).bits_beside(epoch);
             let along = assignment.along(direction);
             let seen = self.directions.entry((path, along)).or_default();
@@ -97,6 +107,19 @@ impl Seen {
             self.silent.push((*key, flow.last_seen));
         }
         Standing { path, is_silent }
+    }
+
+    /// Adds what one direction of a connection said: an MSS of its own, gaps in the other one's data.
+    fn add_options(&mut self, (path, direction): (u16, FlowDirection), options: u32) {
+        let said = TcpOptions::from_word(options);
+        if said.flags & TcpOptions::MSS != 0 {
+            let tcp = &mut self.directions.entry((path, direction)).or_default().tcp;
+            tcp.mss = tcp.mss.into_iter().chain([said.mss]).min();
+        }
+        if said.flags & TcpOptions::SACK_BLOCKS != 0 {
+            let data = self.directions.entry((path, direction.reverse()));
+            data.or_default().tcp.with_gaps += 1;
+        }
     }
 
     /// Flows that were silent for more than `windows` accounting windows before the newest packet.
@@ -246,6 +269,56 @@ mod tests {
             .direction(9, FlowDirection::HighToLow)
             .map(|seen| seen.bits);
         assert_eq!(bits, Some(0b11));
+    }
+
+    #[test]
+    fn the_smallest_mss_counts_for_its_direction_and_gaps_for_the_other() {
+        let mut seen = Seen::default();
+        let turned = Assignment {
+            path: 9,
+            rate: 0,
+            flags: Assignment::TURNED,
+        };
+        let mss = |mss, flags| TcpOptions {
+            mss,
+            window_scale: 7,
+            flags: flags | TcpOptions::MSS,
+        };
+        for (said, assignment) in [
+            ([mss(1_400, 0), mss(1_300, TcpOptions::SACK_BLOCKS)], 9),
+            ([mss(1_350, 0), TcpOptions::NONE], 9),
+            (
+                [mss(1_250, TcpOptions::SACK_BLOCKS), mss(1_390, 0)],
+                turned.word(),
+            ),
+        ] {
+            let mut flow = flow((5, 1), (4, 1));
+            flow.assignment = assignment;
+            flow.trajectory[1] = flow.trajectory[0].clone();
+            flow.tcp[0].options = said[0].word();
+            flow.tcp[1].options = said[1].word();
+            seen.add(&FlowKey::default(), &flow, 5);
+        }
+        let tcp = |direction| seen.direction(9, direction).map(|seen| seen.tcp);
+        let report = |mss, with_gaps| {
+            Some(TcpReport {
+                mss: Some(mss),
+                with_gaps,
+            })
+        };
+        assert_eq!(tcp(FlowDirection::LowToHigh), report(1_350, 2));
+        assert_eq!(tcp(FlowDirection::HighToLow), report(1_250, 0));
+    }
+
+    #[test]
+    fn an_mss_stays_when_its_connection_is_gone() {
+        let direction = |mss| Direction {
+            tcp: TcpReport { mss, with_gaps: 1 },
+            ..Direction::default()
+        };
+        let tcp = |now, before| direction(now).after(&direction(before)).tcp.mss;
+        assert_eq!(tcp(None, Some(1_400)), Some(1_400));
+        assert_eq!(tcp(Some(1_300), Some(1_200)), Some(1_300));
     }
 
     #[test]

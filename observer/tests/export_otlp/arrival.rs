@@ -11,7 +11,7 @@ use observer::export::span::{ClockOffset, Context, OtherEnd, lost_spans, spans};
 use observer::latency::{Half, Identity, Lost, RoundTrip, Side, Sighting};
 use observer::path::{
     Class, Device, Encapsulation, End, Fragments, Layer, PathReport, PointReport, RelayMode,
-    UnderlayKind,
+    TcpReport, UnderlayKind,
 };
 use observer_ebpf::abi::point::{Hook, Point};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
@@ -45,6 +45,7 @@ fn report() -> PathReport {
         relay: RelayMode::None,
         packets: 120,
         bytes: 96_000,
+        tcp: TcpReport::default(),
         fragments: Fragments::default(),
         points: BTreeMap::from([(Point::Port, seen)]),
         mtu: None,

@@ -94,6 +94,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         packets: 0,
         bytes: 0,
         fragments: crate::path::Fragments::default(),
+        tcp: crate::path::TcpReport::default(),
         points: BTreeMap::from([(Point::Tunnel, tunnel)]),
         mtu: None,
         superseded: false,

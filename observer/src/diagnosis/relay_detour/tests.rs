@@ -32,6 +32,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         packets,
         bytes: packets * 100,
         fragments: crate::path::Fragments::default(),
+        tcp: crate::path::TcpReport::default(),
         points: BTreeMap::from([(Point::Tunnel, tunnel)]),
         mtu: None,
         superseded: false,

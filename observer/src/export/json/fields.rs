@@ -119,6 +119,16 @@ const TABLE: &[Field] = &[
         "{fragment}",
         "WireGuard packets that were cut; null where they cannot be told to be the path's",
     ),
+    row(
+        "tcp.mss",
+        "By",
+        "Smallest MSS that a SYN of the source announced: the most that it takes per segment; null where none was seen",
+    ),
+    row(
+        "tcp.with_gaps",
+        "{connection}",
+        "Connections in the flow table whose destination acknowledged blocks behind a gap: data of the source was lost or overtaken",
+    ),
     row("oversize", "object", "Null: not looked at"),
     row(
         "rtt_ms.<point>.count",

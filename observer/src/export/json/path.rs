@@ -29,6 +29,7 @@ pub(super) struct Line<'a> {
     bytes: u64,
     points: BTreeMap<&'static str, Counted>,
     fragments: Fragments,
+    tcp: Tcp,
     oversize: Option<()>,
     rtt_ms: RoundTrips,
 }
@@ -59,6 +60,12 @@ struct Fragments {
     inner: u64,
     vxlan: u64,
     wireguard: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Tcp {
+    mss: Option<u16>,
+    with_gaps: u64,
 }
 
 #[derive(Serialize)]
@@ -111,6 +118,10 @@ impl<'a> Line<'a> {
                 inner: fragments.inner,
                 vxlan: fragments.vxlan,
                 wireguard: fragments.wireguard,
+            },
+            tcp: Tcp {
+                mss: report.tcp.mss,
+                with_gaps: report.tcp.with_gaps,
             },
             oversize: None,
             rtt_ms: round_trips(report),

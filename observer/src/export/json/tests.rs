@@ -24,7 +24,7 @@ fn a_path_is_the_object_of_the_bundle_document() {
             r#""packets":120,"bytes":96000,"#,
             r#""points":{"overlay":{"packets":120,"bytes":96000},"#,
             r#""pod":{"packets":120,"bytes":96000},"underlay":{"packets":120,"bytes":96000}},"#,
-            r#""fragments":{"inner":0,"vxlan":4,"wireguard":null},"oversize":null,"#,
+            r#""fragments":{"inner":0,"vxlan":4,"wireguard":null},"tcp":{"mss":1400,"with_gaps":2},"oversize":null,"#,
             r#""rtt_ms":{"pod":{"count":60,"p50":0.421,"p99":0.842},"bridge":null,"#,
             r#""overlay":{"count":60,"p50":0.4,"p99":0.8},"tunnel":null,"#,
             r#""underlay":{"count":60,"p50":0.39,"p99":0.78}}}"#,

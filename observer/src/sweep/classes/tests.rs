@@ -1,6 +1,6 @@
 //! A direction that changes its road, sweep by sweep.
 
-use crate::path::{Encapsulation, End, Fragments, RelayMode, UnderlayKind};
+use crate::path::{Encapsulation, End, Fragments, RelayMode, TcpReport, UnderlayKind};
 
 use super::*;
 
@@ -70,6 +70,7 @@ fn report(class: Class, packets: u64) -> PathReport {
         packets,
         bytes: 0,
         fragments: Fragments::default(),
+        tcp: TcpReport::default(),
         points: BTreeMap::new(),
         mtu: None,
         peer: None,
