@@ -44,7 +44,7 @@ pub(super) fn observe(bundle: &Bundle) -> Result<(Vec<PathReport>, Ledger), Repl
         None,
         Overrides {
             node: Some(bundle.node.clone()),
-            cluster_cidr: bundle.cluster_cidr,
+            cluster_cidr: bundle.cluster_cidr.clone(),
             ..Overrides::default()
         },
     )?;
