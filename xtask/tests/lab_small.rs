@@ -5,6 +5,8 @@
 mod bench;
 #[path = "lab_small/devices.rs"]
 mod devices;
+#[path = "lab_small/dual_stack.rs"]
+mod dual_stack;
 #[path = "lab_small/life.rs"]
 mod life;
 #[path = "lab_small/oracles.rs"]
