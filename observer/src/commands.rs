@@ -56,9 +56,9 @@ struct RunArgs {
     /// Send spans and metrics to this OTLP gRPC endpoint, as in <http://127.0.0.1:4317>.
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
-    /// Network of all pods.
-    #[arg(long, value_name = "CIDR")]
-    cluster_cidr: Option<Network>,
+    /// Networks of all pods, one per address family, as in k3s.
+    #[arg(long, value_name = "CIDR,...", value_delimiter = ',')]
+    cluster_cidr: Vec<Network>,
     /// Name of this node in reports; the host name if left out.
     #[arg(long, value_name = "NAME")]
     node: Option<String>,

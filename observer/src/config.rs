@@ -19,7 +19,7 @@ use crate::routing::UnderlayRules;
 
 pub use duration::{DurationError, parse_duration, write_duration};
 pub use file::File;
-pub use network::{Network, NetworkError};
+pub use network::{Network, NetworkError, Networks};
 
 /// Settings that cannot be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +94,8 @@ pub enum Otlp {
 pub struct Overrides {
     /// See [`Config::node`].
     pub node: Option<String>,
-    /// First of [`Config::networks`].
-    pub cluster_cidr: Option<Network>,
+    /// First of [`Config::networks`]: one per address family.
+    pub cluster_cidr: Vec<Network>,
     /// See [`Config::interval`].
     pub interval: Option<Duration>,
     /// See [`Config::otlp`].
@@ -144,8 +144,9 @@ impl Config {
             None => File::default(),
             Some(path) => File::read(path)?,
         };
-        if let Some(cidr) = overrides.cluster_cidr {
-            file.cluster_cidr = cidr;
+        if let Some((first, others)) = overrides.cluster_cidr.split_first() {
+            file.cluster_cidr = *first;
+            file.networks.extend(others);
         }
         if let Some(interval) = overrides.interval {
             file.interval = interval;

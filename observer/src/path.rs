@@ -3,6 +3,7 @@
 
 mod class;
 mod classify;
+mod devices;
 mod leg;
 mod peers;
 mod relay;
@@ -12,7 +13,8 @@ mod table;
 
 pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
+pub use devices::{Device, Devices};
 pub use leg::{Crossed, Leg};
 pub use relay::{Moved, RelayModes};
-pub use report::{Device, End, Fragments, PathReport, PointReport, Quantiles, TcpReport};
+pub use report::{End, Fragments, PathReport, PointReport, Quantiles, TcpReport};
 pub use table::PathTable;

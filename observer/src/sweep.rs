@@ -9,6 +9,7 @@ mod crossed;
 mod fragments;
 mod legs;
 mod outer;
+mod overhead;
 mod plain;
 mod proxy;
 mod read;

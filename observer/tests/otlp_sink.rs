@@ -1,7 +1,6 @@
 //! What the exporter sends is what the example `otlp_sink` writes down and what the lab reads: the
 //! exporter here, the receiver in a process of its own, the lab's reader on its files.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use observer::export::names::attribute;
 use observer::export::otlp::{Drops, Exporter, Handle, Limits, NodeNames, Settings};
 use observer::export::span::{Kind, Span};
 use observer::export::{Attribute, Ledger, Value};
-use observer::path::Device;
+use observer::path::{Device, Devices};
 use observer_ebpf::abi::point::Point;
 use tokio::task::JoinHandle;
 
@@ -180,11 +179,8 @@ async fn every_point_is_written_and_read_as_it_was_made() {
     let (spans, metrics) = (folder.file("spans"), folder.file("metrics"));
     let sink = Sink::start(&spans, &metrics);
     let run = Run::start(&sink.endpoint, "n1");
-    let device = Device {
-        name: "cni0".to_owned(),
-        mtu: 1450,
-    };
-    let interfaces = BTreeMap::from([(Point::Bridge, device)]);
+    let device = Device::new("cni0", 1450, std::iter::empty());
+    let interfaces: Devices = [(Point::Bridge, device)].into_iter().collect();
     let ledger = Ledger::from([("frames".to_owned(), 7)]);
     let snapshot = Accumulator::new(1_000).collect(2_000, &[], &interfaces, &ledger);
     run.handle.publish(snapshot);

@@ -23,6 +23,8 @@ mod collector;
 mod counters;
 #[path = "observe/delays.rs"]
 mod delays;
+#[path = "observe/dual_stack.rs"]
+mod dual_stack;
 #[path = "observe/endings.rs"]
 mod endings;
 #[path = "observe/first_spans.rs"]

@@ -12,7 +12,7 @@ use crate::interfaces::{
     Attachment as Place, Device as Interface, Roles, Rules, WantedUnderlays, assign, plan,
 };
 use crate::kernel::{Attachment, Object, Way};
-use crate::path::Device;
+use crate::path::{Device, Devices};
 
 /// Attached programs and blind spots.
 pub(super) struct Attachments {
@@ -170,17 +170,19 @@ impl Attachments {
         object.control.set(control);
     }
 
-    /// Name and MTU of the device at each point; ports are many and left out.
-    pub(super) fn devices(&self, interfaces: &[Interface]) -> BTreeMap<Point, Device> {
+    /// The devices at the points; ports are many and left out.
+    pub(super) fn devices(&self, interfaces: &[Interface]) -> Devices {
         let of = |(place, _): &(Place, _)| {
             let interface = interfaces
                 .iter()
                 .find(|device| device.ifindex == place.ifindex)?;
-            let device = Device {
-                name: interface.name.clone(),
-                mtu: interface.mtu,
-            };
-            (place.point != Point::Port).then_some((place.point, device))
+            (place.point != Point::Port).then(|| {
+                let addresses = interface.given_addresses();
+                (
+                    place.point,
+                    Device::new(&interface.name, interface.mtu, addresses),
+                )
+            })
         };
         self.present.iter().filter_map(of).collect()
     }

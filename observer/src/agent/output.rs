@@ -1,7 +1,6 @@
 //! Hands reports, findings and round trips to the outputs that were asked for: a live table or JSON
 //! lines on standard output, spans and metrics to the exporter.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdout};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,9 +20,8 @@ use crate::export::table::{Earlier, Table, render};
 use crate::export::{Ledger, finding_about, json};
 use crate::kernel::{monotonic_nanos, wall_nanos};
 use crate::latency::{Lost, RoundTrip};
-use crate::path::{Class, Device, PathReport};
+use crate::path::{Class, Devices, PathReport};
 use observer_ebpf::abi::PATH_EXTERNAL;
-use observer_ebpf::abi::point::Point;
 
 /// How reports are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -41,7 +39,7 @@ pub(super) struct Report {
     pub(super) paths: Vec<PathReport>,
     pub(super) findings: Vec<Finding>,
     pub(super) ledger: Ledger,
-    pub(super) devices: BTreeMap<Point, Device>,
+    pub(super) devices: Devices,
     pub(super) elapsed: Duration,
 }
 
@@ -94,7 +92,7 @@ impl Output {
                 paths: Vec::new(),
                 findings: Vec::new(),
                 ledger: Ledger::new(),
-                devices: BTreeMap::new(),
+                devices: Devices::default(),
                 elapsed: Duration::ZERO,
             },
             waiting: Waiting::default(),

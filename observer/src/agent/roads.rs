@@ -14,7 +14,7 @@ use crate::diagnosis::{
     relay_detour,
 };
 use crate::interfaces::{Device as Interface, NetlinkError, Snapshot as Devices, WantedUnderlays};
-use crate::path::{Class, Device, Leg, PathReport, RelayMode, RelayModes, UnderlayKind};
+use crate::path::{Class, Devices as Points, Leg, PathReport, RelayMode, RelayModes, UnderlayKind};
 use crate::routing::{BYPASS_MARK, RouteQuestion, Routing, UnderlayRules, underlay_kind};
 use crate::sweep::{OuterFlows, Snapshot};
 
@@ -75,7 +75,7 @@ impl Roads {
         &mut self,
         snapshot: &Snapshot,
         relay: &RelayModes,
-        points: &BTreeMap<Point, Device>,
+        points: &Points,
         devices: &Devices,
     ) -> Result<(), NetlinkError> {
         let outer = &snapshot.outer;
@@ -85,7 +85,7 @@ impl Roads {
             .filter(|(point, _)| point.is_underlay())
             .collect();
         for (point, peer) in peers {
-            let Some(device) = points.get(&point) else {
+            let Some(device) = points.first(point) else {
                 continue;
             };
             let answer = self.routing.route(RouteQuestion::to(peer))?;
@@ -135,7 +135,7 @@ impl Roads {
     fn endpoint(
         &mut self,
         address: IpAddr,
-        points: &BTreeMap<Point, Device>,
+        points: &Points,
         devices: &Devices,
     ) -> Result<Endpoint, NetlinkError> {
         let answer = self.routing.route(bypassing(address))?;

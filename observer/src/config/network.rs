@@ -15,6 +15,22 @@ pub struct Network {
     length: u8,
 }
 
+/// Prefixes with commas between them, one per address family, as k3s takes its cluster's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Networks(pub Vec<Network>);
+
+impl TryFrom<String> for Networks {
+    type Error = NetworkError;
+
+    fn try_from(text: String) -> Result<Self, NetworkError> {
+        text.split(',')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
 /// The text is no prefix.
 #[derive(Debug, thiserror::Error)]
 #[error("read network `{text}`: {reason}")]
@@ -166,6 +182,19 @@ mod tests {
         assert!(lies("10.42.255.1") && lies("10.43.0.1"));
         assert!(!lies("10.44.0.1") && !lies("192.168.0.1") && !lies("fd00:42::1"));
         assert_eq!(Network::cover(&networks[..2], false), Prefix::NONE);
+    }
+
+    #[test]
+    fn a_dual_stack_clusters_networks_are_two_with_a_comma() {
+        let read = |text: &str| Networks::try_from(text.to_owned());
+        let both = read("10.42.0.0/16,2001:cafe:42::/56").expect("both");
+        assert_eq!(
+            both.0,
+            [network("10.42.0.0/16"), network("2001:cafe:42::/56")]
+        );
+        for wrong in ["", "10.42.0.0/16,", "10.42.0.0/16;fd00::/8"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,11 +6,11 @@ use observer_ebpf::abi::point::{Hook, Point};
 
 use crate::diagnosis::{Cause, Evidence, Finding, Fix, Subject};
 use crate::latency::{Identity, RoundTrip, Side, Sighting};
-use crate::path::Device;
 use crate::path::{
     Class, Encapsulation, End, Fragments, Layer, PathReport, PointReport, Quantiles, RelayMode,
     TcpReport, UnderlayKind,
 };
+use crate::path::{Device, Devices};
 
 /// n1's pod to n2's pod by VXLAN on the LAN.
 pub(super) fn report() -> PathReport {
@@ -113,14 +113,12 @@ pub(super) fn round_trip(side: Side, points: &[Point]) -> RoundTrip {
 }
 
 /// Devices of a flannel node.
-pub(super) fn interfaces() -> BTreeMap<Point, Device> {
-    let device = |name: &str, mtu| Device {
-        name: name.to_owned(),
-        mtu,
-    };
-    BTreeMap::from([
+pub(super) fn interfaces() -> Devices {
+    let device = |name: &str, mtu| Device::new(name, mtu, std::iter::empty());
+    let devices = [
         (Point::Bridge, device("cni0", 1450)),
         (Point::Overlay, device("flannel.1", 1450)),
         (Point::Underlay0, device("eth0", 1500)),
-    ])
+    ];
+    devices.into_iter().collect()
 }

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use observer_ebpf::abi::point::Point;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
 use super::Ledger;
 use super::names::{Kind, metric, point_role};
 use crate::diagnosis::Finding;
-use crate::path::Device;
+use crate::path::Devices;
 use crate::path::PathReport;
 
 mod baselines;
@@ -102,7 +101,7 @@ impl Accumulator {
         &mut self,
         now: u64,
         findings: &[Finding],
-        interfaces: &BTreeMap<Point, Device>,
+        interfaces: &Devices,
         ledger: &Ledger,
     ) -> Snapshot {
         self.open(findings);

@@ -10,13 +10,10 @@
 //! Never: a random id, a clock, a guess about the other node.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use observer_ebpf::abi::point::Point;
 
 use super::Attribute;
 use crate::diagnosis::Finding;
-use crate::path::Device;
+use crate::path::Devices;
 use crate::path::PathReport;
 
 mod attributes;
@@ -101,7 +98,7 @@ pub struct Context<'a> {
     /// The finding about that path, if there is one.
     pub finding: Option<&'a Finding>,
     /// Devices by point, without ports.
-    pub interfaces: &'a BTreeMap<Point, Device>,
+    pub interfaces: &'a Devices,
     /// Who may report the other end.
     pub other_end: OtherEnd,
     /// From the kernel's clock to the wall clock.

@@ -40,10 +40,16 @@ pub struct Device {
 }
 
 impl Device {
-    /// True if it holds an address that somebody gave it, other than a link-local one.
+    /// Its addresses that somebody gave it, link-local ones left out.
+    pub fn given_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let given = self.addresses.iter().filter(|own| !own.is_link_local());
+        given.map(|own| own.address())
+    }
+
+    /// True if it holds an address that somebody gave it.
     #[must_use]
     pub fn has_address(&self) -> bool {
-        self.addresses.iter().any(|own| !own.is_link_local())
+        self.given_addresses().next().is_some()
     }
 
     /// Its VXLAN settings, if it is a VXLAN device.

@@ -20,15 +20,6 @@ pub struct End {
     pub services: Vec<SocketAddr>,
 }
 
-/// A device at an observation point.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Its name.
-    pub name: String,
-    /// Its MTU.
-    pub mtu: u32,
-}
-
 /// Quantiles of round-trip times from a kernel histogram, for data sent by the path's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantiles {

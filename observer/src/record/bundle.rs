@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::error::Cause;
 use super::{BundleError, Link, PacketFile, document, links, packets};
-use crate::config::Network;
+use crate::config::{Network, Networks};
 
 const ABOUT: &str = "bundle.json";
 const VERSION: u32 = 1;
@@ -18,8 +18,8 @@ pub struct Bundle {
     pub folder: PathBuf,
     /// Name of the node.
     pub node: String,
-    /// Network of all pods, if the bundle says.
-    pub cluster_cidr: Option<Network>,
+    /// Networks of all pods, one per address family; none if the bundle does not say.
+    pub cluster_cidr: Vec<Network>,
     /// Its devices.
     pub links: Vec<Link>,
     /// Its captures.
@@ -30,7 +30,8 @@ pub struct Bundle {
 struct About {
     version: u32,
     node: String,
-    cluster_cidr: Option<Network>,
+    #[serde(default)]
+    cluster_cidr: Networks,
 }
 
 impl Bundle {
@@ -48,7 +49,7 @@ impl Bundle {
         Ok(Self {
             folder: folder.to_owned(),
             node: about.node,
-            cluster_cidr: about.cluster_cidr,
+            cluster_cidr: about.cluster_cidr.0,
             links: links::read(folder)?,
             packets: packets::list(&folder.join("packets"))?,
         })

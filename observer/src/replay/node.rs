@@ -1,7 +1,7 @@
 //! One node's frames, twice: first to learn who talks, so that every pair counts from its first
 //! packet on, then to count, sweep by sweep of the capture's own time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use observer_ebpf::abi::biflow::Assignment;
@@ -19,7 +19,7 @@ use crate::config::{Config, Network, Overrides};
 use crate::export::Ledger;
 use crate::host::{HostObserver, Seen, Sizes};
 use crate::interfaces::{Device as Interface, Roles, WantedUnderlays, assign};
-use crate::path::{Device, PathReport, PathTable, RelayModes};
+use crate::path::{Device, Devices, PathReport, PathTable, RelayModes};
 use crate::record::{Bundle, Merge};
 use crate::routing::node_addresses;
 use crate::sweep::{Context, Remembered, Snapshot, assemble, crossed, read_captured};
@@ -44,7 +44,7 @@ pub(super) fn observe(bundle: &Bundle) -> Result<(Vec<PathReport>, Ledger), Repl
         None,
         Overrides {
             node: Some(bundle.node.clone()),
-            cluster_cidr: bundle.cluster_cidr,
+            cluster_cidr: bundle.cluster_cidr.clone(),
             ..Overrides::default()
         },
     )?;
@@ -75,7 +75,7 @@ struct Node<'a> {
     bundle: &'a Bundle,
     config: Config,
     devices: Vec<Interface>,
-    points: BTreeMap<Point, Device>,
+    points: Devices,
     places: Places<'a>,
     has_ports: bool,
 }
@@ -259,18 +259,20 @@ fn interval(agents: Duration, span: u64) -> u64 {
     agents.max(span / SWEEPS)
 }
 
-/// Name and MTU of the device at each point; ports are many and left out.
-fn points(roles: &Roles, devices: &[Interface]) -> BTreeMap<Point, Device> {
+/// The devices at the points; ports are many and left out.
+fn points(roles: &Roles, devices: &[Interface]) -> Devices {
     let places = roles.attachments.iter();
     let of = |place: &crate::interfaces::Attachment| {
         let device = devices
             .iter()
             .find(|device| device.ifindex == place.ifindex)?;
-        let named = Device {
-            name: device.name.clone(),
-            mtu: device.mtu,
-        };
-        (place.point != Point::Port).then_some((place.point, named))
+        (place.point != Point::Port).then(|| {
+            let addresses = device.given_addresses();
+            (
+                place.point,
+                Device::new(&device.name, device.mtu, addresses),
+            )
+        })
     };
     places.filter_map(of).collect()
 }

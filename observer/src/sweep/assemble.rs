@@ -11,13 +11,14 @@ use observer_ebpf::abi::row::Row;
 use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
-    Device, End, Evidence, Observation, PathReport, PathTable, PointReport, Quantiles, RelayMode,
+    Devices, End, Evidence, Observation, PathReport, PathTable, PointReport, Quantiles, RelayMode,
     RelayModes, TcpReport, UnderlayKind, classify,
 };
 
 use super::classes::{Classes, Values};
-use super::crossed::{VXLAN_OVERHEAD, moved};
+use super::crossed::moved;
 use super::fragments::fragments;
+use super::overhead::vxlan;
 use super::plain::leaves_plain;
 use super::proxy::Carried;
 use super::{Direction, RowStore, Snapshot};
@@ -28,8 +29,8 @@ use crate::translation::Known;
 pub struct Context<'a> {
     /// This node's name.
     pub node: &'a str,
-    /// Device per point; ports are left out, since there are many.
-    pub devices: &'a BTreeMap<Point, Device>,
+    /// Devices of the points; ports are left out, since there are many.
+    pub devices: &'a Devices,
     /// Kind of underlay per (point, peer).
     pub underlays: &'a HashMap<(Point, IpAddr), UnderlayKind>,
     /// Far pods that the kernel finds by a default route alone.
@@ -118,7 +119,7 @@ fn pair_report(
     let report = PathReport {
         source: end(source, source_is_local),
         destination: end(destination, destination_is_local),
-        mtu: mtu(seen.bits, context.devices),
+        mtu: mtu(snapshot, seen, pair, context.devices),
         peer: peer(snapshot, seen),
         tcp: seen.tcp,
         idle: seen.idle,
@@ -175,7 +176,8 @@ fn look_again(
     let (found, firm) = (judge(&seen), seen.firm());
     let confirmed = judge(&firm) == found
         && leaves_a_pod(firm.bits) == leaves_a_pod(seen.bits)
-        && mtu(firm.bits, context.devices) == mtu(seen.bits, context.devices)
+        && mtu(snapshot, &firm, pair, context.devices)
+            == mtu(snapshot, &seen, pair, context.devices)
         && peer(snapshot, &firm) == peer(snapshot, &seen);
     let rows = &snapshot.rows;
     let total = totals(rows, number, direction);
@@ -335,10 +337,21 @@ fn at_pod_point(bits: u32, hook: Hook) -> bool {
 
 /// The largest inner packet that no device of the path has to cut, and the outermost device that
 /// sets it.
-fn mtu(bits: u32, devices: &BTreeMap<Point, Device>) -> Option<(u32, String)> {
+fn mtu(
+    snapshot: &Snapshot,
+    seen: &Direction,
+    pair: Option<PairKey>,
+    devices: &Devices,
+) -> Option<(u32, String)> {
+    let inner = IpAddr::from(pair?.low);
+    let around = vxlan(peer(snapshot, seen).unwrap_or(inner));
     let mut least: Option<(u32, String)> = None;
-    for (&point, device) in devices {
-        for (carriage, overhead) in [(Carriage::Plain, 0), (Carriage::Vxlan, VXLAN_OVERHEAD)] {
+    for point in Point::ALL {
+        let Some(device) = devices.carrying(point, inner) else {
+            continue;
+        };
+        for (carriage, overhead) in [(Carriage::Plain, 0), (Carriage::Vxlan, around)] {
+            let bits = seen.bits;
             let passed = Hook::ALL
                 .into_iter()
                 .any(|hook| bits & (1 << trajectory_bit(Site { point, hook }, carriage)) != 0);

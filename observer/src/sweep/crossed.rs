@@ -12,14 +12,8 @@ use observer_ebpf::abi::row::Row;
 use crate::path::{Crossed, Moved, PathTable};
 
 use super::assemble::{Remembered, ends};
+use super::overhead::{WIREGUARD, second_fragment, vxlan};
 use super::{Direction, Snapshot};
-
-/// L3 bytes that VXLAN puts around an inner packet over IPv4 (RFC 7348: IP, UDP, VXLAN, Ethernet).
-pub(super) const VXLAN_OVERHEAD: u32 = 50;
-/// Bytes that a WireGuard message has beside the packet, padding left out.
-const WIREGUARD_OVERHEAD: u32 = 32;
-/// What a second fragment of a VXLAN packet has beside its part of the packet: IP header and message.
-const FRAGMENT_OVERHEAD: u64 = 20 + WIREGUARD_OVERHEAD as u64;
 
 /// What each peer's paths moved, by [`Hook`] of the device.
 #[must_use]
@@ -74,11 +68,6 @@ pub(super) fn moved(
         [true, true] | [false, false] => return None,
     };
     let is_vxlan = passed(hook, Carriage::Vxlan);
-    let around = u64::from(if is_vxlan {
-        VXLAN_OVERHEAD + WIREGUARD_OVERHEAD
-    } else {
-        WIREGUARD_OVERHEAD
-    });
     let peer = if is_vxlan {
         let mut outer = seen.outer.iter();
         outer.find_map(|&(point, hash)| {
@@ -97,8 +86,12 @@ pub(super) fn moved(
     let recent = snapshot
         .rows
         .recent(Row::new(path, Point::Tunnel, direction));
+    // As long as the peer is not known, flannel's own way: each family in VXLAN over the same.
+    let outer = peer.or_else(|| pair.map(|pair| pair.low.into()));
+    let around = u64::from(outer.filter(|_| is_vxlan).map_or(0, vxlan) + WIREGUARD);
     let cut = recent.first_outer_fragments;
-    let bytes = recent.bytes + recent.segments * around + cut * FRAGMENT_OVERHEAD;
+    let second = u64::from(outer.map_or(0, second_fragment) + WIREGUARD);
+    let bytes = recent.bytes + recent.segments * around + cut * second;
     Some((Moved { hook, peer, bytes }, recent.segments + cut))
 }
 
@@ -118,6 +111,16 @@ mod tests {
 
     /// One flow from 10.42.1.2 to 10.42.2.2 with three packets of 300 bytes, one of them cut around.
     fn of(carriage: Carriage, hooks: &[Hook]) -> [Vec<(String, u64, u64)>; 2] {
+        let vteps = [[100, 64, 0, 1], [100, 64, 0, 2]].map(Address::v4);
+        between(vteps, carriage, hooks)
+    }
+
+    /// The same between these VTEPs.
+    fn between(
+        vteps: [Address; 2],
+        carriage: Carriage,
+        hooks: &[Hook],
+    ) -> [Vec<(String, u64, u64)>; 2] {
         let mut paths = PathTable::default();
         let [low, high] = [1, 2].map(|node| Address::v4([10, 42, node, 2]));
         let (path, _) = paths.assign(PairKey { low, high }).expect("a number");
@@ -138,8 +141,7 @@ mod tests {
                 hook,
             };
             bits |= 1_u64 << trajectory_bit(site, carriage);
-            let ends = [[100, 64, 0, 1], [100, 64, 0, 2]].map(Address::v4);
-            let key = OuterKey::new(site, OuterKind::Vxlan, ends[0], ends[1]);
+            let key = OuterKey::new(site, OuterKind::Vxlan, vteps[0], vteps[1]);
             snapshot.outer.add(key, &OuterFlowRecord::default());
             flow.points[Point::Tunnel.index()].outer[DIRECTION as usize] = key.hash();
         }
@@ -177,6 +179,17 @@ mod tests {
             assert_eq!(found[hook as usize], [(peer.to_owned(), 4, bytes)]);
             assert_eq!(found[1 - hook as usize], []);
         }
+    }
+
+    #[test]
+    fn vxlan_over_ipv6_has_longer_headers() {
+        let vteps = ["fd7a:115c:a1e0::1", "fd7a:115c:a1e0::2"].map(|text| {
+            let address: IpAddr = text.parse().expect(text);
+            Address::from(address)
+        });
+        let [_, went] = between(vteps, Carriage::Vxlan, &[Hook::Egress]);
+        let bytes = 300 + 3 * (70 + 32) + (56 + 32);
+        assert_eq!(went, [("fd7a:115c:a1e0::2".to_owned(), 4, bytes)]);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use observer::export::otlp::Reason;
 use observer::export::span::{ClockOffset, Context, OtherEnd, lost_spans, spans};
 use observer::latency::{Half, Identity, Lost, RoundTrip, Side, Sighting};
 use observer::path::{
-    Class, Device, Encapsulation, End, Fragments, Layer, PathReport, PointReport, RelayMode,
-    TcpReport, UnderlayKind,
+    Class, Device, Devices, Encapsulation, End, Fragments, Layer, PathReport, PointReport,
+    RelayMode, TcpReport, UnderlayKind,
 };
 use observer_ebpf::abi::point::{Hook, Point};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
@@ -123,7 +123,7 @@ fn is_ours(resource: Option<&Resource>) {
 async fn both_sides_of_a_round_trip_arrive_as_one_tree() {
     let receiver = Receiver::start(Mood::Willing);
     let run = start(&receiver.address.to_string(), limits());
-    let (report, interfaces) = (report(), BTreeMap::new());
+    let (report, interfaces) = (report(), Devices::default());
     let mut made = Vec::new();
     for (node, side, points) in [
         ("n1", Side::Source, [Point::Port, Point::Underlay0]),
@@ -191,11 +191,8 @@ async fn the_newest_metrics_arrive_and_the_last_ones_at_the_end() {
     let receiver = Receiver::start(Mood::Willing);
     let run = start(&receiver.address.to_string(), limits());
     let mut sums = Accumulator::new(1_000);
-    let device = Device {
-        name: "cni0".to_owned(),
-        mtu: 1450,
-    };
-    let interfaces = BTreeMap::from([(Point::Bridge, device)]);
+    let device = Device::new("cni0", 1450, std::iter::empty());
+    let interfaces: Devices = [(Point::Bridge, device)].into_iter().collect();
     let ledger = Ledger::from([("frames".to_owned(), 7)]);
     sums.update(&[report()]);
     run.handle
@@ -264,7 +261,7 @@ async fn metrics_that_do_not_arrive_are_counted_by_reason() {
         let snapshot = Accumulator::new(1).collect(
             2,
             NO_FINDINGS,
-            &BTreeMap::new(),
+            &Devices::default(),
             &Ledger::from([("frames".to_owned(), 7)]),
         );
         run.handle.publish(snapshot);
@@ -286,7 +283,7 @@ async fn metrics_that_do_not_arrive_are_counted_by_reason() {
 async fn a_lost_packet_arrives_as_an_error_where_it_ended() {
     let receiver = Receiver::start(Mood::Willing);
     let run = start(&receiver.address.to_string(), limits());
-    let interfaces = BTreeMap::new();
+    let interfaces = Devices::default();
     let context = Context {
         node: "n1",
         path: Some(&report()),

@@ -2,7 +2,7 @@
 //! dilute the ratio.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::AddAssign;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -77,13 +77,14 @@ fn between([client, server]: &[Place; 2], time: Duration) -> Result<Exchanges, B
 }
 
 /// Answers until the client ends; the processor time that this took.
-fn serve(place: &Place, announce: &Sender<SocketAddrV4>) -> io::Result<Duration> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-    socket.bind(&SocketAddrV4::new(place.address, 0).into())?;
+fn serve(place: &Place, announce: &Sender<SocketAddr>) -> io::Result<Duration> {
+    let own = SocketAddr::new(place.address, 0);
+    let socket = Socket::new(Domain::for_address(own), Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&own.into())?;
     socket.listen(1)?;
     // Bounds `accept` too.
     socket.set_read_timeout(Some(PATIENCE))?;
-    let address = socket.local_addr()?.as_socket_ipv4();
+    let address = socket.local_addr()?.as_socket();
     announce
         .send(address.ok_or(io::ErrorKind::AddrNotAvailable)?)
         .map_err(|_| io::ErrorKind::ConnectionAborted)?;
@@ -107,8 +108,8 @@ fn serve(place: &Place, announce: &Sender<SocketAddrV4>) -> io::Result<Duration>
     }
 }
 
-fn call(server: SocketAddrV4, time: Duration) -> io::Result<Exchanges> {
-    let mut stream = TcpStream::connect_timeout(&server.into(), PATIENCE)?;
+fn call(server: SocketAddr, time: Duration) -> io::Result<Exchanges> {
+    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
     prepare(&stream)?;
     let mut message = [b'q'; MESSAGE];
     // The first exchanges set the flow up.

@@ -105,7 +105,7 @@ fn watch(bench: &Bench) -> Result<Watched, BenchError> {
     let scan = Scan {
         ports: PORTS,
         rate: RATE,
-        ..Scan::new(from, vec![to.address], u64::MAX)
+        ..Scan::new(from, vec![bench.pods[1].address], u64::MAX)
     };
     let mut collector = Collector::start(bench, node)?;
     let arguments = ["--format", "none", "--otlp", &collector.endpoint.clone()];

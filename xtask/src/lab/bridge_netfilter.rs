@@ -15,6 +15,9 @@ const SETTINGS: &str = "/proc/sys/net/bridge";
 /// The setting of IPv4.
 pub(super) const CALL_IPTABLES: &str = "net.bridge.bridge-nf-call-iptables";
 
+/// The setting of IPv6.
+pub(super) const CALL_IP6TABLES: &str = "net.bridge.bridge-nf-call-ip6tables";
+
 /// The setting `net.bridge.bridge-nf-call-iptables` of the nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,5 +64,7 @@ fn is_possible() -> bool {
 
 /// Whether writing this setting changes nothing here: a kernel without `br_netfilter` has it off.
 pub(super) fn is_off_anyway(key: &str, value: &str) -> bool {
-    key == CALL_IPTABLES && value == BridgeNetfilter::Off.value() && !is_possible()
+    [CALL_IPTABLES, CALL_IP6TABLES].contains(&key)
+        && value == BridgeNetfilter::Off.value()
+        && !is_possible()
 }

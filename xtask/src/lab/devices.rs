@@ -5,19 +5,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::netns::{Tool, batch};
-use super::topology::{TUNNEL, VXLAN};
+use super::topology::{TUNNEL, VXLAN, VXLAN_SIX};
 use super::{Lab, LabError, steps};
 
 /// How long a tunnel process may take to end when asked.
 const GRACE: Duration = Duration::from_millis(200);
 
 impl Lab {
-    /// Removes flannel.1, or tailscale0 with its process. With tailscale0 goes a flannel.1 that is
+    /// Removes flannel.1, flannel-v6.1, or tailscale0 with its process. With tailscale0 goes a flannel.1 that is
     /// bound to it; routes, neighbours and forwarding entries go with their device.
     pub fn remove_device(&self, node: &str, device: &str) -> Result<(), LabError> {
         let netns = &self.node(node)?.netns;
         match device {
-            VXLAN => batch(Tool::Ip, Some(netns), &[&format!("link del {VXLAN}")]),
+            VXLAN | VXLAN_SIX => batch(Tool::Ip, Some(netns), &[&format!("link del {device}")]),
             TUNNEL => self.end_tunnel(node),
             other => Err(unknown(other)),
         }
@@ -26,7 +26,7 @@ impl Lab {
     /// Makes flannel.1 or tailscale0 again, with a new index and with all its entries, as flanneld or
     /// tailscaled make it after a restart.
     pub fn restore_device(&self, node: &str, device: &str) -> Result<(), LabError> {
-        if ![VXLAN, TUNNEL].contains(&device) {
+        if ![VXLAN, VXLAN_SIX, TUNNEL].contains(&device) {
             return Err(unknown(device));
         }
         let node = self.node(node)?;
@@ -84,6 +84,6 @@ pub struct Flaps {
 
 fn unknown(device: &str) -> LabError {
     LabError::Options(format!(
-        "remove or restore {device}; possible are {VXLAN} and {TUNNEL}"
+        "remove or restore {device}; possible are {VXLAN}, {VXLAN_SIX} and {TUNNEL}"
     ))
 }

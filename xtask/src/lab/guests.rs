@@ -51,6 +51,10 @@ impl Guests {
             name: format!("{}-x{number}", node.name),
             netns: format!("{}-x{number}", node.netns),
             address,
+            address_six: node
+                .six
+                .as_ref()
+                .map(|six| six.pod_address(address.octets()[3])),
             mac: deal.mac(),
             host_veth: deal.veth(),
         };

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::{size_of, zeroed};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -73,28 +74,39 @@ pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<libc::tcp_info> {
     }
 }
 
-/// Whether IPv4 packets of a socket may be cut.
+/// Whether packets of a socket may be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fragmenting {
-    /// DF clear: the sender and routers may cut.
+    /// The sender may cut, and with IPv4 (DF clear) routers may.
     Allowed,
-    /// DF set: too long is an error.
+    /// Too long is an error; with IPv4 DF is set.
     Refused,
 }
 
-/// Sets or clears DF on everything the socket sends.
-pub(crate) fn set_fragmenting(socket: &impl AsFd, wanted: Fragmenting) -> io::Result<()> {
-    let value: libc::c_int = match wanted {
-        Fragmenting::Allowed => libc::IP_PMTUDISC_DONT,
-        Fragmenting::Refused => libc::IP_PMTUDISC_DO,
+/// Says so of everything that a socket sends to addresses like this one.
+pub(crate) fn set_fragmenting(
+    socket: &impl AsFd,
+    to: IpAddr,
+    wanted: Fragmenting,
+) -> io::Result<()> {
+    let (level, option) = match to {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+    };
+    let value: libc::c_int = match (wanted, to) {
+        (Fragmenting::Refused, IpAddr::V4(_)) => libc::IP_PMTUDISC_DO,
+        (Fragmenting::Refused, IpAddr::V6(_)) => libc::IPV6_PMTUDISC_DO,
+        (Fragmenting::Allowed, IpAddr::V4(_)) => libc::IP_PMTUDISC_DONT,
+        // Cut to what the path is known to take: routers do not cut.
+        (Fragmenting::Allowed, IpAddr::V6(_)) => libc::IPV6_PMTUDISC_WANT,
     };
     // SAFETY: the descriptor is borrowed for the call; the kernel reads one `c_int` from `value`,
     // which outlives the call.
     let status = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
-            libc::IPPROTO_IP,
-            libc::IP_MTU_DISCOVER,
+            level,
+            option,
             (&raw const value).cast(),
             c_length::<libc::c_int>(),
         )

@@ -1,6 +1,6 @@
 //! When a lab is ready: every pod has had an echo reply from every pod that can answer it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,8 @@ pub(crate) fn await_talking(topology: &Topology) -> Result<(), LabError> {
     thread::scope(|scope| {
         let others = |own: &Pod| {
             let own = expected.iter().filter(|path| path.from == own.name);
-            let others = own.filter_map(|path| topology.pod(&path.to));
-            others.map(|other| other.address).collect::<Vec<_>>()
+            let others = own.filter_map(|path| topology.pod(&path.to)?.address_of(path.family));
+            others.collect::<Vec<_>>()
         };
         let threads: Vec<_> = pods
             .iter()
@@ -42,16 +42,12 @@ pub(crate) fn await_talking(topology: &Topology) -> Result<(), LabError> {
 }
 
 /// Echoes to every target until each has answered once.
-fn talk(pod: &Pod, targets: &[Ipv4Addr], deadline: Instant) -> Result<(), LabError> {
+fn talk(pod: &Pod, targets: &[IpAddr], deadline: Instant) -> Result<(), LabError> {
     let begun = Instant::now();
     let failed = |cause| LabError::io(format!("send an echo from {}", pod.name), cause);
-    let mut echo = Echo::open().map_err(failed)?;
     for target in targets {
-        while echo
-            .exchange(*target, 56, PER_ECHO)
-            .map_err(failed)?
-            .is_none()
-        {
+        let mut echo = Echo::open(*target).map_err(failed)?;
+        while echo.exchange(56, PER_ECHO).map_err(failed)?.is_none() {
             if Instant::now() > deadline {
                 return Err(LabError::Timeout {
                     what: format!("an echo reply from {target} to {}", pod.name),

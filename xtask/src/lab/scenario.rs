@@ -4,22 +4,25 @@
 mod build;
 mod h2;
 mod h2c;
+mod h2v6;
 mod h6;
 mod h8;
 mod mixed;
 mod relay;
 mod s1;
 mod s1d;
+mod s1v6;
 mod s3;
 mod s5;
+mod s6;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::deal::Deal;
-use super::topology::{Mode, Node, Role, Segment, SegmentKind, Service};
+use super::topology::{Family, Mode, Node, Reach, Role, Segment, SegmentKind, Service, TUNNEL_MTU};
 
 pub(crate) use self::build::topology;
 
@@ -29,18 +32,26 @@ pub(crate) use self::build::topology;
 pub enum Scenario {
     /// Healthy: VXLAN on the vmnet, 1450.
     H2,
+    /// As H2, with pods of both address families.
+    H2v6,
     /// As H2, with Services: one over two nodes, one behind a masquerading receiver.
     H2c,
     /// Healthy: pods of one node.
     H6,
     /// Fault: VXLAN over tailscale0 although all peers share a LAN.
     S1,
+    /// As S1, with pods of both address families, and WireGuard over IPv6.
+    S1v6,
     /// As S1, but every peer is behind the router: no fault.
     S1d,
     /// Fault: peers have the old address of a node.
     S3,
     /// Fault: tunnels through a DERP relay.
     S5,
+    /// Fault: nodes of one vmnet accept each other's pods as subnet routes.
+    S6,
+    /// As S6, with pods of both address families, and WireGuard over IPv6.
+    S6v6,
     /// Healthy: tunnels through a peer relay.
     H8,
     /// As H8, with a third node that both reach directly.
@@ -51,14 +62,18 @@ pub enum Scenario {
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::H2,
+        Self::H2v6,
         Self::H2c,
         Self::H6,
         Self::S1,
+        Self::S1v6,
         Self::S1d,
         Self::S3,
         Self::S5,
+        Self::S6,
+        Self::S6v6,
         Self::H8,
         Self::H8c,
         Self::Mixed,
@@ -69,12 +84,16 @@ impl Scenario {
     pub fn name(self) -> &'static str {
         match self {
             Self::H2 => "h2",
+            Self::H2v6 => "h2v6",
             Self::H2c => "h2c",
             Self::H6 => "h6",
             Self::S1 => "s1",
+            Self::S1v6 => "s1v6",
             Self::S1d => "s1d",
             Self::S3 => "s3",
             Self::S5 => "s5",
+            Self::S6 => "s6",
+            Self::S6v6 => "s6v6",
             Self::H8 => "h8",
             Self::H8c => "h8c",
             Self::Mixed => "mixed",
@@ -86,10 +105,14 @@ impl Scenario {
     pub fn least_pods(self) -> usize {
         match self {
             Self::H2
+            | Self::H2v6
             | Self::S1
+            | Self::S1v6
             | Self::S1d
             | Self::S3
             | Self::S5
+            | Self::S6
+            | Self::S6v6
             | Self::H8
             | Self::H8c
             | Self::Mixed => 1,
@@ -124,6 +147,14 @@ struct Sketch {
     mode: Mode,
     /// Roles of nodes that do not reach each other by UDP, if there is a relay.
     parted: fn(Role, Role) -> bool,
+    /// The address families of pods and of the networks between nodes.
+    families: &'static [Family],
+    /// The family of WireGuard's own packets.
+    outer: Family,
+    /// MTU of tailscale0.
+    tunnel_mtu: u32,
+    /// How pods of other nodes are reached.
+    reach: Reach,
     /// Services over the finished nodes.
     services: fn(&[Node], &mut Deal) -> Vec<Service>,
 }
@@ -141,9 +172,33 @@ impl Sketch {
             roads,
             mode: Mode::Direct,
             parted: |_, _| true,
+            families: &[Family::Four],
+            outer: Family::Four,
+            tunnel_mtu: TUNNEL_MTU,
+            reach: Reach::Overlay,
             services: |_, _| Vec::new(),
         }
     }
+
+    /// The same with IPv6 beside IPv4: a /64 wherever a network leads to another node.
+    fn dual_stack(mut self) -> Self {
+        self.families = &Family::ALL;
+        let segments = self.segments.iter_mut();
+        for segment in segments.filter(|own| own.kind != SegmentKind::Isolated) {
+            segment.gateway_six = Some(beside(segment.gateway));
+        }
+        self
+    }
+}
+
+/// The address of a unique local network that reads like this one: `fd00:192:168:105::1`.
+fn beside(address: Ipv4Addr) -> Ipv6Addr {
+    let digits = |octet: u8| {
+        let [hundreds, rest] = [u16::from(octet) / 100, u16::from(octet) % 100];
+        (hundreds << 8) | ((rest / 10) << 4) | (rest % 10)
+    };
+    let [a, b, c, d] = address.octets().map(digits);
+    Ipv6Addr::new(0xfd00, a, b, c, 0, 0, 0, d)
 }
 
 /// A node before addresses are dealt.
@@ -184,6 +239,7 @@ fn vmnet() -> Segment {
         kind: SegmentKind::Switch,
         gateway: Ipv4Addr::new(192, 168, 105, 1),
         prefix: 24,
+        gateway_six: None,
     }
 }
 
@@ -195,6 +251,7 @@ fn lan(deal: &mut Deal) -> Segment {
         // Above Lima's networks 104, 105 and 106, which would change the class.
         gateway: Ipv4Addr::new(192, 168, deal.number("lan", 110, 250), 1),
         prefix: 24,
+        gateway_six: None,
     }
 }
 
@@ -211,6 +268,7 @@ fn site(number: u8, deal: &mut Deal) -> Segment {
             1,
         ),
         prefix: 24,
+        gateway_six: None,
     }
 }
 

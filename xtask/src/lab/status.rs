@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::process::Identity;
 use super::record::Record;
-use super::topology::{ExpectedPath, Topology};
+use super::topology::{ExpectedPath, NodeSix, Topology};
 
 /// The state of a lab.
 #[derive(Debug, Clone, Serialize)]
@@ -51,6 +51,14 @@ impl Status {
     }
 }
 
+/// What there is in one family, and perhaps in the other too.
+fn both(four: impl fmt::Display, six: Option<impl fmt::Display>) -> String {
+    match six {
+        Some(six) => format!("{four} and {six}"),
+        None => four.to_string(),
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Topology {
@@ -74,10 +82,15 @@ impl fmt::Display for Status {
             let devices = node
                 .devices
                 .iter()
-                .map(|own| format!("{} {}", own.name, own.address));
+                .map(|own| format!("{} {}", own.name, both(own.address, own.address_six)));
             let devices: Vec<String> = devices.collect();
-            let tunnel = node.tailnet.address;
-            let (netns, cidr, lower) = (&node.netns, node.pod_cidr(), &node.flannel_device);
+            let tunnel = both(node.tailnet.address, node.tailnet.address_six);
+            let six = node.six.as_ref().map(NodeSix::pod_cidr);
+            let (netns, cidr, lower) = (
+                &node.netns,
+                both(node.pod_cidr(), six),
+                &node.flannel_device,
+            );
             let role = node.role.name();
             writeln!(
                 out,
@@ -93,7 +106,9 @@ impl fmt::Display for Status {
                 writeln!(
                     out,
                     "    {}: {} behind {}",
-                    pod.netns, pod.address, pod.host_veth
+                    pod.netns,
+                    both(pod.address, pod.address_six),
+                    pod.host_veth
                 )?;
             }
         }

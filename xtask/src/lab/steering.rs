@@ -1,7 +1,7 @@
 //! What can be done with a lab that is up: run something in a place, change a delay or an MTU.
 //! A place is a node, a pod or `wan`, the router between the nodes.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -109,8 +109,19 @@ impl Lab {
 
     /// Changes where a node sends what is for the pods of a peer: its forwarding entry, as flanneld
     /// writes it when the peer's address has changed, or keeps it when flanneld has missed that.
-    pub fn set_vtep(&self, node: &str, peer: &str, vtep: Ipv4Addr) -> Result<(), LabError> {
+    pub fn set_vtep(
+        &self,
+        node: &str,
+        peer: &str,
+        vtep: impl Into<IpAddr>,
+    ) -> Result<(), LabError> {
+        let vtep = vtep.into();
         let entry = steps::forwarding(self.node(node)?, self.node(peer)?, vtep);
+        let entry = entry.ok_or_else(|| {
+            LabError::Options(format!(
+                "send what is for the pods of {peer} to {vtep}: these have no addresses of that family"
+            ))
+        })?;
         self.execute(&[entry], &self.ledger.record().options.program()?)
     }
 

@@ -9,11 +9,11 @@ mod router;
 pub(crate) mod services;
 mod tailnet;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::delay;
-use super::topology::{Node, Pod, TUNNEL, Topology, VXLAN};
+use super::topology::{Node, Pod, TUNNEL, Topology, VXLAN, VXLAN_SIX};
 use super::wireguard::{self, Start};
 
 /// One thing to do.
@@ -91,6 +91,14 @@ impl<'a> Script<'a> {
         });
     }
 
+    /// IPv6 that forwards, and addresses that are there at once: nothing in a lab is a duplicate. Before
+    /// any device is made, since `default` is copied at creation.
+    fn forward_six(&mut self) {
+        self.sysctl("net.ipv6.conf.all.accept_dad", "0");
+        self.sysctl("net.ipv6.conf.default.accept_dad", "0");
+        self.sysctl("net.ipv6.conf.all.forwarding", "1");
+    }
+
     /// A sysctl.
     fn sysctl(&mut self, key: &'static str, value: &'static str) {
         self.steps.push(Step::Sysctl {
@@ -143,13 +151,13 @@ pub(crate) fn steps(topology: &Topology, directory: &Path) -> Vec<Step> {
         steps.extend(tailnet::device(node));
         steps.extend(tailnet::rules(node));
         steps.extend(tailnet::routes(node, &nodes));
-        steps.extend(flannel::device(node));
+        steps.extend(flannel::devices(node));
         steps.extend(pods::bridge(node));
         for pod in &node.pods {
             steps.extend(pods::port(node, pod));
         }
         steps.extend(flannel::remotes(node, &nodes));
-        steps.push(flannel::masquerade(node));
+        steps.extend(flannel::masquerade(node));
         steps.extend(services::rules(node, &topology.services));
         for pod in &node.pods {
             steps.extend(pods::inside(node, pod));
@@ -164,7 +172,7 @@ pub(crate) fn tunnel_process(node: &Node) -> String {
 }
 
 /// Where a node sends what is for the pods of a peer: one entry of its forwarding database.
-pub(crate) fn forwarding(node: &Node, peer: &Node, vtep: Ipv4Addr) -> Step {
+pub(crate) fn forwarding(node: &Node, peer: &Node, vtep: IpAddr) -> Option<Step> {
     flannel::forwarding(node, peer, vtep)
 }
 
@@ -179,7 +187,7 @@ pub(crate) fn pod(node: &Node, pod: &Pod) -> Vec<Step> {
 /// What makes a device of a node again that was removed: flannel.1 or tailscale0, with its entries.
 pub(crate) fn again(topology: &Topology, node: &Node, device: &str, directory: &Path) -> Vec<Step> {
     let mut steps = match device {
-        VXLAN => flannel::device(node),
+        VXLAN | VXLAN_SIX => flannel::device_named(node, device),
         TUNNEL => {
             let mut steps = vec![tailnet::process(topology, node, Start::Greeting, directory)];
             steps.extend(tailnet::device(node));
@@ -196,12 +204,12 @@ pub(crate) fn again(topology: &Topology, node: &Node, device: &str, directory: &
 pub(crate) fn entries(topology: &Topology, node: &Node, device: &str) -> Vec<Step> {
     let nodes: Vec<&Node> = topology.nodes.iter().collect();
     match device {
-        VXLAN => flannel::remotes(node, &nodes),
+        VXLAN | VXLAN_SIX => flannel::remotes_by(node, &nodes, device),
         TUNNEL => tailnet::routes(node, &nodes),
         other => {
             let devices = node.devices.iter().filter(|own| own.name == other);
             devices
-                .filter_map(|own| nodes::default_route(&node.netns, own))
+                .flat_map(|own| nodes::default_routes(&node.netns, own))
                 .collect()
         }
     }

@@ -2,16 +2,18 @@
 //! Pure: nothing here looks at or changes the machine.
 
 mod expected;
+mod family;
 mod relay;
 mod service;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use super::{BridgeNetfilter, Scenario};
 
 pub use self::expected::{ExpectedPath, Outcome};
+pub use self::family::{Family, NodeSix};
 pub use self::relay::{Mode, Relay, RelaySession};
 pub use self::service::{Backend, Protocol, Service, Source};
 
@@ -63,6 +65,8 @@ pub struct Segment {
     pub gateway: Ipv4Addr,
     /// Prefix length.
     pub prefix: u8,
+    /// The router's IPv6 address in it, of a /64, in a dual-stack lab.
+    pub gateway_six: Option<Ipv6Addr>,
 }
 
 /// The part a node plays in its scenario.
@@ -108,6 +112,12 @@ pub struct Node {
     pub flannel_local: bool,
     /// MTU of flannel.1, cni0 and the pods.
     pub pod_mtu: u32,
+    /// MTU of tailscale0.
+    pub tunnel_mtu: u32,
+    /// Its pod network of IPv6 and what carries it, in a dual-stack lab.
+    pub six: Option<NodeSix>,
+    /// How its pods are reached.
+    pub reach: Reach,
     /// Underlay devices.
     pub devices: Vec<Device>,
     /// Its end of the tunnel.
@@ -116,6 +126,16 @@ pub struct Node {
     pub pods: Vec<Pod>,
     /// How it reaches each other node.
     pub roads: Vec<Road>,
+}
+
+/// How the pods of a node are reached by other nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// By flannel's VXLAN.
+    Overlay,
+    /// By the tailnet, as a subnet route that tailscaled accepts before flannel's route is looked at.
+    SubnetRoute,
 }
 
 /// An underlay device of a node: one veth into the router namespace.
@@ -127,6 +147,8 @@ pub struct Device {
     pub address: Ipv4Addr,
     /// Prefix length.
     pub prefix: u8,
+    /// Its IPv6 address, of a /64, in a dual-stack lab.
+    pub address_six: Option<Ipv6Addr>,
     /// Its MAC address.
     pub mac: String,
     /// The segment it is plugged into.
@@ -135,6 +157,8 @@ pub struct Device {
     pub router_port: String,
     /// Default route through it, if any: gateway and metric.
     pub default_route: Option<(Ipv4Addr, u32)>,
+    /// The same of IPv6.
+    pub default_route_six: Option<(Ipv6Addr, u32)>,
     /// Whether a delay box sits in this wire.
     pub delay_box: bool,
 }
@@ -144,6 +168,8 @@ pub struct Device {
 pub struct Tailnet {
     /// Its 100.64/10 address.
     pub address: Ipv4Addr,
+    /// Its address in `fd7a:115c:a1e0::/48`, in a dual-stack lab.
+    pub address_six: Option<Ipv6Addr>,
     /// UDP port of its WireGuard socket.
     pub port: u16,
     /// Private key; never shown.
@@ -160,6 +186,9 @@ pub struct Pod {
     pub netns: String,
     /// Its address.
     pub address: Ipv4Addr,
+    /// Its IPv6 address, in a dual-stack lab.
+    #[serde(default)]
+    pub address_six: Option<Ipv6Addr>,
     /// MAC address of its eth0.
     pub mac: String,
     /// Name of the port of cni0 that leads to it.
@@ -173,10 +202,12 @@ pub struct Road {
     pub to: String,
     /// VTEP address of the other node as this node's forwarding database has it.
     pub vtep: Ipv4Addr,
+    /// The same of the IPv6 pods' VXLAN, in a dual-stack lab.
+    pub vtep_six: Option<Ipv6Addr>,
     /// The device the VXLAN packets leave by.
     pub vtep_device: String,
     /// WireGuard endpoint of the other node.
-    pub endpoint: SocketAddrV4,
+    pub endpoint: SocketAddr,
     /// The device WireGuard packets leave by.
     pub endpoint_device: String,
     /// How WireGuard goes there: where not direct, only as long as the endpoint does not answer.
@@ -189,12 +220,16 @@ pub struct Road {
 pub const TUNNEL: &str = "tailscale0";
 /// Name of flannel's VXLAN device.
 pub const VXLAN: &str = "flannel.1";
+/// Name of flannel's VXLAN device of IPv6 pods.
+pub const VXLAN_SIX: &str = "flannel-v6.1";
 /// Name of the pod bridge.
 pub const BRIDGE: &str = "cni0";
 /// MTU of tailscale0.
 pub const TUNNEL_MTU: u32 = 1280;
 /// What VXLAN over IPv4 costs.
 pub const VXLAN_OVERHEAD: u32 = 50;
+/// What VXLAN over IPv6 costs.
+pub const VXLAN_SIX_OVERHEAD: u32 = 70;
 /// MTU of every underlay wire.
 pub const WIRE_MTU: u32 = 1500;
 
@@ -235,6 +270,24 @@ impl Topology {
         self.services.iter().find(|service| service.name == name)
     }
 
+    /// The address families that its pods have.
+    #[must_use]
+    pub fn families(&self) -> &'static [Family] {
+        let is_dual = self.nodes.iter().any(|node| node.six.is_some());
+        if is_dual {
+            &Family::ALL
+        } else {
+            &[Family::Four]
+        }
+    }
+
+    /// The networks of all pods with a comma between them, as k3s takes its `cluster-cidr`.
+    #[must_use]
+    pub fn cluster_cidr(&self) -> String {
+        let networks = self.families().iter().map(|family| family.pods());
+        networks.collect::<Vec<_>>().join(",")
+    }
+
     /// Every namespace, router first.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
@@ -251,6 +304,17 @@ impl Topology {
             .chain(pods)
             .cloned()
             .collect()
+    }
+}
+
+impl Pod {
+    /// Its address of a family.
+    #[must_use]
+    pub fn address_of(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::Four => Some(self.address.into()),
+            Family::Six => self.address_six.map(IpAddr::from),
+        }
     }
 }
 
@@ -283,5 +347,27 @@ impl Node {
             .iter()
             .find(|own| own.name == device)
             .map(|own| own.address)
+    }
+
+    /// The IPv6 address of one of its devices, tunnel included.
+    #[must_use]
+    pub fn address_six_of(&self, device: &str) -> Option<Ipv6Addr> {
+        if device == TUNNEL {
+            return self.tailnet.address_six;
+        }
+        let own = self.devices.iter().find(|own| own.name == device)?;
+        own.address_six
+    }
+
+    /// MTU of the VXLAN device that carries pods of this family: flannel asks for the pods' MTU, and the
+    /// kernel lowers it to what the device below has room for.
+    #[must_use]
+    pub fn overlay_mtu(&self, family: Family) -> u32 {
+        let lower = if self.flannel_device == TUNNEL {
+            self.tunnel_mtu
+        } else {
+            WIRE_MTU
+        };
+        self.pod_mtu.min(lower - family.vxlan_overhead())
     }
 }

@@ -10,7 +10,7 @@ mod wire;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -184,7 +184,7 @@ impl Tunnel {
 fn open(peer: &mut Peer, datagram: &[u8], output: &mut [u8], wire: &mut Wire, tun: &mut File) {
     match peer
         .tunnel
-        .decapsulate(Some((*peer.endpoint.ip()).into()), datagram, output)
+        .decapsulate(Some(peer.endpoint.ip()), datagram, output)
     {
         TunnResult::WriteToNetwork(answer) => {
             wire.send(peer.way(Instant::now()), answer);
@@ -195,16 +195,20 @@ fn open(peer: &mut Peer, datagram: &[u8], output: &mut [u8], wire: &mut Wire, tu
                 wire.send(peer.way(Instant::now()), queued);
             }
         }
-        TunnResult::WriteToTunnelV4(packet, source) if peer.allows(source) => {
-            if let Err(cause) = tun.write_all(packet) {
-                // A device that is down refuses packets; so does a real one.
-                eprintln!("deliver {} bytes: {cause}", packet.len());
-            }
-        }
-        TunnResult::WriteToTunnelV4(..)
-        | TunnResult::WriteToTunnelV6(..)
-        | TunnResult::Done
-        | TunnResult::Err(_) => {}
+        TunnResult::WriteToTunnelV4(packet, source) => deliver(peer, packet, source.into(), tun),
+        TunnResult::WriteToTunnelV6(packet, source) => deliver(peer, packet, source.into(), tun),
+        TunnResult::Done | TunnResult::Err(_) => {}
+    }
+}
+
+/// Hands a packet to the host if the peer may send from its source.
+fn deliver(peer: &Peer, packet: &[u8], source: IpAddr, tun: &mut File) {
+    if !peer.allows(source) {
+        return;
+    }
+    if let Err(cause) = tun.write_all(packet) {
+        // A device that is down refuses packets; so does a real one.
+        eprintln!("deliver {} bytes: {cause}", packet.len());
     }
 }
 
@@ -229,11 +233,19 @@ fn pad(buffer: &mut [u8], length: usize, mtu: usize) -> usize {
     padded
 }
 
-/// The destination of an IPv4 packet.
-fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
-    (packet.first()? >> 4 == 4).then_some(())?;
-    let bytes: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
-    Some(Ipv4Addr::from(bytes))
+/// The destination of a packet.
+fn destination(packet: &[u8]) -> Option<IpAddr> {
+    match packet.first()? >> 4 {
+        4 => {
+            let bytes: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+            Some(Ipv4Addr::from(bytes).into())
+        }
+        6 => {
+            let bytes: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
+            Some(Ipv6Addr::from(bytes).into())
+        }
+        _ => None,
+    }
 }
 
 /// Whether a read has to wait for the next turn: nothing there, or the device is not up yet.
@@ -244,7 +256,7 @@ fn is_pause(cause: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{destination, pad};
-    use std::net::Ipv4Addr;
+    use std::net::IpAddr;
 
     #[test]
     fn padding_stops_at_the_mtu() {
@@ -254,13 +266,18 @@ mod tests {
     }
 
     #[test]
-    fn destination_needs_a_whole_ipv4_header() {
-        let mut packet = [0; 20];
+    fn destination_needs_a_whole_header_of_its_family() {
+        let mut packet = [0; 40];
         packet[0] = 0x45;
-        packet[16..].copy_from_slice(&[100, 64, 0, 9]);
-        assert_eq!(destination(&packet), Some(Ipv4Addr::new(100, 64, 0, 9)));
+        packet[16..20].copy_from_slice(&[100, 64, 0, 9]);
+        assert_eq!(destination(&packet), Some(IpAddr::from([100, 64, 0, 9])));
         assert_eq!(destination(&packet[..19]), None);
         packet[0] = 0x60;
+        packet[39] = 7;
+        let six = IpAddr::from([0, 0, 0, 0, 0, 0, 0, 7]);
+        assert_eq!(destination(&packet), Some(six));
+        assert_eq!(destination(&packet[..39]), None);
+        packet[0] = 0x50;
         assert_eq!(destination(&packet), None);
     }
 }

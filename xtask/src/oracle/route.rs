@@ -1,6 +1,6 @@
 //! `ip route get`: what the kernel's own lookup says, rules and marks included.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::{OracleError, ask};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Question<'a> {
     /// Source address; with `iif` the packet counts as forwarded.
-    pub from: Option<Ipv4Addr>,
+    pub from: Option<IpAddr>,
     /// Device the packet came in by.
     pub iif: Option<&'a str>,
     /// Its mark.
@@ -33,7 +33,12 @@ pub struct Route {
 }
 
 /// Asks the kernel of a namespace for the route to an address.
-pub fn get(netns: &str, to: Ipv4Addr, question: Question<'_>) -> Result<Route, OracleError> {
+pub fn get(
+    netns: &str,
+    to: impl Into<IpAddr>,
+    question: Question<'_>,
+) -> Result<Route, OracleError> {
+    let to = to.into();
     let mut command = std::process::Command::new("ip");
     command.args(["-n", netns, "-j", "route", "get", &to.to_string()]);
     if let Some(from) = question.from {

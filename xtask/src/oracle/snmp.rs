@@ -1,10 +1,11 @@
-//! The protocol counters of a namespace: `/proc/net/snmp` and `/proc/net/netstat`.
+//! The protocol counters of a namespace: `/proc/net/snmp`, `/proc/net/netstat` and `/proc/net/snmp6`.
 //!
 //! On a node with `bridge-nf-call-iptables=1` the `IpReasm` and `IpFrag` counters also count
 //! fragments that a pod made, because the bridge reassembles and cuts again.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use super::OracleError;
 use crate::lab::LabError;
 use crate::lab::netns;
 
-/// Counters by name, for example `IpFragCreates` or `TcpRetransSegs`.
+/// Counters by name, for example `IpFragCreates`, `Ip6FragCreates` or `TcpRetransSegs`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters(BTreeMap<String, i64>);
 
@@ -21,11 +22,14 @@ const FILES: [&str; 2] = [
     "/proc/thread-self/net/snmp",
     "/proc/thread-self/net/netstat",
 ];
+/// Those of IPv6, one a line; missing where the kernel has none.
+const SIX: &str = "/proc/thread-self/net/snmp6";
 
 impl Counters {
     /// All counters of a namespace as they are.
     pub fn read(netns: &str) -> Result<Self, OracleError> {
-        let texts = netns::within(netns, || FILES.map(fs::read_to_string))?;
+        let read = || (FILES.map(fs::read_to_string), fs::read_to_string(SIX));
+        let (texts, six) = netns::within(netns, read)?;
         let mut counters = BTreeMap::new();
         for (path, text) in FILES.iter().zip(texts) {
             let text =
@@ -35,6 +39,17 @@ impl Counters {
                 netns: netns.to_owned(),
                 reason: "names and values do not pair up".into(),
             })?;
+        }
+        match six {
+            Ok(text) => parse_six(&text, &mut counters).ok_or_else(|| OracleError::Form {
+                what: SIX.to_owned(),
+                netns: netns.to_owned(),
+                reason: "a line is no name and value".into(),
+            })?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => {
+                return Err(LabError::io(format!("read {SIX} in {netns}"), cause).into());
+            }
         }
         Ok(Self(counters))
     }
@@ -82,9 +97,19 @@ fn parse(text: &str, counters: &mut BTreeMap<String, i64>) -> Option<()> {
     Some(())
 }
 
+/// Reads lines of a name, which carries its protocol, and a value.
+fn parse_six(text: &str, counters: &mut BTreeMap<String, i64>) -> Option<()> {
+    for line in text.lines() {
+        let (name, value) = line.split_once(char::is_whitespace)?;
+        let value = value.trim().parse().unwrap_or(i64::MAX);
+        counters.insert(name.to_owned(), value);
+    }
+    Some(())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, Counters, FILES, parse};
+    use super::{BTreeMap, Counters, FILES, SIX, parse, parse_six};
 
     #[test]
     fn names_carry_their_protocol() {
@@ -103,6 +128,8 @@ mod tests {
             let text = std::fs::read_to_string(path).expect("readable");
             parse(&text, &mut counters).expect("known form");
         }
+        let six = std::fs::read_to_string(SIX).expect("readable");
+        parse_six(&six, &mut counters).expect("known form");
         let fragments = [
             "FragCreates",
             "FragOKs",
@@ -111,8 +138,9 @@ mod tests {
             "ReasmOKs",
         ];
         let names = fragments.map(|name| format!("Ip{name}"));
+        let six = fragments.map(|name| format!("Ip6{name}"));
         let tcp = ["TcpRetransSegs", "TcpOutSegs"].map(str::to_owned);
-        for name in names.iter().chain(&tcp) {
+        for name in names.iter().chain(&six).chain(&tcp) {
             assert!(counters.contains_key(name), "{name}");
         }
     }
@@ -120,6 +148,7 @@ mod tests {
     #[test]
     fn lines_that_do_not_pair_up_are_refused() {
         assert_eq!(parse("Ip: A B\nIp: 1\n", &mut BTreeMap::new()), None);
+        assert_eq!(parse_six("Ip6InReceives\n", &mut BTreeMap::new()), None);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl<'a> Evidence<'a> {
     /// The way of what a pod of a node sends to an address: the kernel's own look-up, rules included.
     pub fn route(&self, node: &str, from: Ipv4Addr, to: Ipv4Addr) -> Result<Route, RealError> {
         let question = Question {
-            from: Some(from),
+            from: Some(from.into()),
             iif: Some("cni0"),
             mark: None,
         };

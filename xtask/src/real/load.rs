@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::thread;
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ fn carry(
         ..Ping::new(from.clone(), path.sends_to(), count)
     };
     let rest = duration.saturating_sub(ACQUAINTED);
-    let probe = Probe::new(from, path.via.unwrap_or(own), rest);
+    let probe = Probe::new(from, SocketAddr::V4(path.via.unwrap_or(own)), rest);
     let stop = Stop::default();
     let (measured, long) = thread::scope(|scope| {
         let long = scope.spawn(|| long.drive(&stop));

@@ -240,9 +240,9 @@ impl RealLab {
         let (seen, place) = (Arc::clone(&stop), from.to_owned());
         let thread = thread::spawn(move || {
             let asked = netns::within(&place, || -> std::io::Result<()> {
-                let mut echo = Echo::open()?;
+                let mut echo = Echo::open(to.into())?;
                 while !seen.load(Ordering::Relaxed) {
-                    echo.exchange(to, 56, BUSY)?;
+                    echo.exchange(56, BUSY)?;
                     thread::sleep(BUSY);
                 }
                 Ok(())
@@ -271,11 +271,11 @@ impl RealLab {
 
 /// Waits until an address answers echo requests of a pod.
 pub(super) fn await_answer(from: &str, target: Ipv4Addr) -> Result<(), LabError> {
-    let mut echo = netns::within(from, Echo::open)?
+    let mut echo = netns::within(from, || Echo::open(target.into()))?
         .map_err(|cause| LabError::io(format!("send an echo from {from}"), cause))?;
     let what = format!("an answer of {target} to {from}");
     await_true(&what, TALK_PATIENCE, || {
-        let asked = echo.exchange(target, 56, ECHO);
+        let asked = echo.exchange(56, ECHO);
         // A route that is not there yet is an error of the socket.
         Ok(asked.is_ok_and(|answer| answer.is_some()))
     })

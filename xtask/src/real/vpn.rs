@@ -1,7 +1,7 @@
 //! Plain WireGuard between two pods, as VPN clients in pods have it: fixed endpoints, no discovery,
 //! no mark. It is no part of the tailnet.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::RealLab;
 use crate::lab::LabError;
@@ -38,9 +38,9 @@ pub(super) fn connect(lab: &RealLab, ends: [End<'_>; 2], mtu: u32) -> Result<(),
             peers: vec![PeerConfig {
                 name: peer.pod.to_owned(),
                 public_key: public_key(keys[other]),
-                endpoint: SocketAddrV4::new(lab.pod(peer.pod)?.address, PORT),
+                endpoint: SocketAddr::new(lab.pod(peer.pod)?.address.into(), PORT),
                 relayed: None,
-                allowed: vec![(peer.address, 32)],
+                allowed: vec![(peer.address.into(), 32)],
                 keepalive_seconds: None,
             }],
             start: Start::Quiet,

@@ -53,6 +53,7 @@ impl Agent {
             ("--node", Self::called(lab, node)),
             ("--interval", INTERVAL.to_owned()),
             ("--sample-one-in", SAMPLE_ONE_IN.to_owned()),
+            ("--cluster-cidr", lab.topology().cluster_cidr()),
         ]);
         let program = program.to_string_lossy();
         let arguments = arguments.iter().map(String::as_str);

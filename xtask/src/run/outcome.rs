@@ -13,6 +13,7 @@ use super::RunError;
 use super::services::Served;
 use super::site::Ended;
 use super::trial::Measured;
+use crate::lab::topology::Family;
 use crate::lab::{LabError, Node, Topology};
 use crate::reports::{Finding, Fragments, Mtu, Path, Quantiles, RoundTrips};
 use crate::traffic::Summary;
@@ -138,7 +139,7 @@ fn seen(
     let topology = &site.topology;
     let [from, to] = [node_of(topology, &pair.from)?, node_of(topology, &pair.to)?];
     let path = site
-        .path(&pair.from, &pair.to)
+        .path(&pair.from, &pair.to, pair.family)
         .filter(|path| path.class.is_some());
     let path = path.ok_or_else(|| RunError::NoPath {
         from: pair.from.clone(),
@@ -149,15 +150,18 @@ fn seen(
     // Both ends report the same cause; the sender's words come first.
     let about = site.findings_about(from, to).into_iter().next().into_iter();
     let numbers = about.map(|finding| position(findings, finding)).collect();
-    let ends = [pod_end(topology, &pair.from)?, pod_end(topology, &pair.to)?];
+    let ends = [
+        pod_end(topology, &pair.from, pair.family)?,
+        pod_end(topology, &pair.to, pair.family)?,
+    ];
     Ok(PairOutcome {
         findings: numbers,
         ..generated(pair, ends, path)
     })
 }
 
-/// A pod with its node and address.
-fn pod_end(topology: &Topology, pod: &str) -> Result<PodEnd, LabError> {
+/// A pod with its node and its address of a family.
+fn pod_end(topology: &Topology, pod: &str, family: Family) -> Result<PodEnd, LabError> {
     let node = node_of(topology, pod)?;
     Ok(PodEnd {
         pod: pod.to_owned(),
@@ -165,7 +169,8 @@ fn pod_end(topology: &Topology, pod: &str) -> Result<PodEnd, LabError> {
         role: node.role.name(),
         address: topology
             .pod(pod)
-            .map_or_else(String::new, |pod| pod.address.to_string()),
+            .and_then(|pod| pod.address_of(family))
+            .map_or_else(String::new, |address| address.to_string()),
     })
 }
 

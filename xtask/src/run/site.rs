@@ -1,12 +1,13 @@
 //! A lab with observers in its nodes: put up together, taken down together. It measures nothing.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use super::agent::Agent;
 use super::{RunArgs, RunError};
+use crate::lab::topology::Family;
 use crate::lab::{Lab, LabError, Node, Options, Scenario, Topology};
 use crate::reports::{self, Finding, Reports};
 
@@ -116,12 +117,12 @@ impl Site {
     }
 
     /// What the sender's observer says of a pair of pods.
-    pub(super) fn path(&self, from: &str, to: &str) -> Option<&reports::Path> {
+    pub(super) fn path(&self, from: &str, to: &str, family: Family) -> Option<&reports::Path> {
         let reports = self
             .agents
             .iter()
             .map(|agent| (agent.node(), agent.reports()));
-        path(self.topology(), reports, from, to)
+        path(self.topology(), reports, [from, to], family)
     }
 
     /// Packets from one address to another at the pod point of a node, as its observer has counted
@@ -177,22 +178,26 @@ impl Site {
 
 impl Ended {
     /// What the sender's observer says of a pair of pods.
-    pub(super) fn path(&self, from: &str, to: &str) -> Option<&reports::Path> {
+    pub(super) fn path(&self, from: &str, to: &str, family: Family) -> Option<&reports::Path> {
         let reports = self
             .reports
             .iter()
             .map(|(node, reports)| (node.as_str(), reports));
-        path(&self.topology, reports, from, to)
+        path(&self.topology, reports, [from, to], family)
     }
 
     /// Every finding about these two nodes, as any of their observers names them.
     pub(super) fn findings_about(&self, from: &Node, to: &Node) -> Vec<&Finding> {
         let label = self.topology.scenario.name();
         let is = |node: &Node, name: &str| {
-            let addresses = node.devices.iter().map(|device| device.address);
-            let mut addresses = addresses.chain([node.vtep, node.tailnet.address]);
-            name == format!("{label}-{}", node.name)
-                || addresses.any(|address| name == address.to_string())
+            let devices = node.devices.iter();
+            let four = devices.clone().map(|device| device.address);
+            let four = four.chain([node.vtep, node.tailnet.address]);
+            let six = devices.filter_map(|device| device.address_six);
+            let six = six.chain(node.tailnet.address_six);
+            let addresses = four.map(IpAddr::from).chain(six.map(IpAddr::from));
+            let mut names = addresses.map(|address| address.to_string());
+            name == format!("{label}-{}", node.name) || names.any(|address| name == address)
         };
         let ends = [from, to];
         let about = |finding: &&Finding| {
@@ -219,19 +224,17 @@ impl Ended {
 fn path<'a>(
     topology: &Topology,
     mut reports: impl Iterator<Item = (&'a str, &'a Reports)>,
-    from: &str,
-    to: &str,
+    [from, to]: [&str; 2],
+    family: Family,
 ) -> Option<&'a reports::Path> {
-    let [source, destination] = [from, to].map(|name| topology.pod(name));
+    let [source, destination] =
+        [from, to].map(|name| topology.pod(name).and_then(|pod| pod.address_of(family)));
     let node = topology
         .nodes
         .iter()
         .find(|node| node.pods.iter().any(|pod| pod.name == from))?;
     let (_, said) = reports.find(|(own, _)| *own == node.name)?;
-    said.path(
-        &source?.address.to_string(),
-        &destination?.address.to_string(),
-    )
+    said.path(&source?.to_string(), &destination?.to_string())
 }
 
 /// Makes sure that nothing of a lab is left.

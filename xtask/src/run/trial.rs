@@ -13,10 +13,11 @@ use super::outcome::{self, Outcome, Timing};
 use super::services::Served;
 use super::site::{Shown, Site};
 use super::{RunArgs, RunError};
+use crate::lab::topology::Family;
 use crate::lab::{self, Scenario, Topology};
 use crate::report;
 use crate::reports;
-use crate::traffic::{Stop, TrafficError};
+use crate::traffic::{Place, Stop, TrafficError};
 
 /// Traffic of a trial whose time nobody has chosen.
 const TIME: Duration = Duration::from_secs(15);
@@ -41,6 +42,8 @@ pub(super) struct Measured {
     pub(super) from: String,
     /// Receiving pod.
     pub(super) to: String,
+    /// The family of the addresses that they use.
+    pub(super) family: Family,
     route: Route,
     /// Rounds of light traffic.
     pub(super) light: Vec<Light>,
@@ -149,7 +152,7 @@ impl Trial<'_> {
         for pair in &mut pairs {
             let path = self.sites.get(pair.site);
             pair.unloaded = path
-                .and_then(|site| site.path(&pair.from, &pair.to))
+                .and_then(|site| site.path(&pair.from, &pair.to, pair.family))
                 .cloned();
         }
         for _ in 0..rounds {
@@ -243,9 +246,7 @@ fn pairs(sites: &[Site]) -> Vec<Measured> {
         let mut ordered = topology.expected();
         ordered.retain(|pair| pair.outcome == lab::Outcome::Reply);
         let ordered = ordered.into_iter().take(count);
-        pairs.extend(
-            ordered.filter_map(|pair| measured(index, topology, [&pair.from, &pair.to], think)),
-        );
+        pairs.extend(ordered.filter_map(|pair| measured(index, topology, &pair, think)));
     }
     pairs
 }
@@ -253,18 +254,20 @@ fn pairs(sites: &[Site]) -> Vec<Measured> {
 fn measured(
     site: usize,
     topology: &Topology,
-    [from, to]: [&str; 2],
+    pair: &lab::ExpectedPath,
     think: Duration,
 ) -> Option<Measured> {
+    let place = |pod| Place::of(topology.pod(pod)?, pair.family);
     let route = Route {
-        from: topology.pod(from)?.into(),
-        to: topology.pod(to)?.into(),
+        from: place(&pair.from)?,
+        to: place(&pair.to)?,
         think,
     };
     Some(Measured {
         site,
-        from: from.to_owned(),
-        to: to.to_owned(),
+        from: pair.from.clone(),
+        to: pair.to.clone(),
+        family: pair.family,
         route,
         light: Vec::new(),
         unloaded: None,
@@ -281,7 +284,7 @@ fn glance(site: &Site) -> Glance {
         ..Glance::default()
     };
     for pair in topology.expected() {
-        if let Some(path) = site.path(&pair.from, &pair.to) {
+        if let Some(path) = site.path(&pair.from, &pair.to, pair.family) {
             glance.add(path);
         }
     }

@@ -1,7 +1,7 @@
 //! A TCP transfer in one direction: throughput, retransmissions and segment size.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddrV4};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ impl Bulk {
         })
     }
 
-    fn receive(&self, announce: &Sender<SocketAddrV4>) -> io::Result<TcpSide> {
+    fn receive(&self, announce: &Sender<SocketAddr>) -> io::Result<TcpSide> {
         let (listener, address) = tcp::listen(&self.server, self.port)?;
         announce
             .send(address)
@@ -104,7 +104,7 @@ impl Bulk {
         sampler.finish(&stream)
     }
 
-    fn send(&self, server: SocketAddrV4, stop: &Stop) -> io::Result<BulkReport> {
+    fn send(&self, server: SocketAddr, stop: &Stop) -> io::Result<BulkReport> {
         let mut stream = tcp::connect(server)?;
         let chunk = vec![b'b'; CHUNK];
         let mut sampler = Sampler::default();

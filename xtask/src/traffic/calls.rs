@@ -83,7 +83,7 @@ impl Calls {
     pub fn open(&mut self, count: usize) -> Result<(), TrafficError> {
         let (target, netns) = (self.target, &self.client.netns);
         let action = format!("open {count} connections from {netns} to {target}");
-        let connect = || (0..count).map(|_| tcp::connect(target)).collect();
+        let connect = || (0..count).map(|_| tcp::connect(target.into())).collect();
         let streams: io::Result<Vec<TcpStream>> = self.client.run(connect)?;
         let calls = streams.and_then(|streams| streams.into_iter().map(begin).collect());
         let calls: Vec<(Call, TcpStream)> = calls.map_err(TrafficError::socket(action))?;

@@ -137,7 +137,7 @@ impl Datagrams {
 
     fn send(&self, server: SocketAddr, stop: &Stop) -> io::Result<DatagramsReport> {
         let socket = UdpSocket::bind((self.client.address, 0))?;
-        set_fragmenting(&socket, self.fragmenting)?;
+        set_fragmenting(&socket, self.server.address, self.fragmenting)?;
         socket.connect(server)?;
         socket.set_read_timeout(Some(LATE))?;
         let mut payload = vec![b'd'; self.size];

@@ -1,6 +1,6 @@
 //! Echo requests from a place to an address: loss, round-trip times and refusals.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ pub struct Ping {
     /// Who asks.
     pub from: Place,
     /// Who is asked.
-    pub to: Ipv4Addr,
+    pub to: IpAddr,
     /// How many requests.
     pub count: u32,
     /// Pause between two.
     pub gap: Duration,
-    /// ICMP payload in bytes; 28 less than the IPv4 packet.
+    /// ICMP payload in bytes; 28 less than the IPv4 packet, 48 less than the IPv6 one.
     pub payload: usize,
     /// Whether requests may be cut.
     pub fragmenting: Fragmenting,
@@ -45,10 +45,10 @@ pub struct PingReport {
 impl Ping {
     /// Requests of 56 bytes every 10 ms, which may be cut.
     #[must_use]
-    pub fn new(from: Place, to: Ipv4Addr, count: u32) -> Self {
+    pub fn new(from: Place, to: impl Into<IpAddr>, count: u32) -> Self {
         Self {
             from,
-            to,
+            to: to.into(),
             count,
             gap: Duration::from_millis(10),
             payload: 56,
@@ -57,10 +57,11 @@ impl Ping {
         }
     }
 
-    /// The same with IPv4 packets of exactly this length and DF set.
+    /// The same with packets of exactly this length that nobody may cut.
     #[must_use]
     pub fn with_full_packet(self, length: u32) -> Self {
-        let payload = usize::try_from(length.saturating_sub(28)).unwrap_or_default();
+        let headers = if self.to.is_ipv4() { 28 } else { 48 };
+        let payload = usize::try_from(length.saturating_sub(headers)).unwrap_or_default();
         Self {
             payload,
             fragmenting: Fragmenting::Refused,
@@ -77,7 +78,7 @@ impl Ping {
     }
 
     fn send(&self, stop: &Stop) -> std::io::Result<PingReport> {
-        let mut echo = Echo::open()?;
+        let mut echo = Echo::open(self.to)?;
         echo.set_fragmenting(self.fragmenting)?;
         let (mut sent, mut refused) = (0, 0);
         let mut round_trips = Vec::new();
@@ -88,7 +89,7 @@ impl Ping {
             if number > 0 && !self.gap.is_zero() {
                 thread::sleep(self.gap);
             }
-            match echo.exchange(self.to, self.payload, self.patience) {
+            match echo.exchange(self.payload, self.patience) {
                 Ok(round_trip) => {
                     sent += 1;
                     round_trips.extend(round_trip);

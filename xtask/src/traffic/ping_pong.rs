@@ -1,7 +1,7 @@
 //! TCP requests and replies over one connection: rate, latency and TCP's own round-trip time.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -92,7 +92,7 @@ impl PingPong {
         })
     }
 
-    fn serve(&self, announce: &Sender<SocketAddrV4>) -> io::Result<TcpSide> {
+    fn serve(&self, announce: &Sender<SocketAddr>) -> io::Result<TcpSide> {
         let (listener, address) = tcp::listen(&self.server, self.port)?;
         announce
             .send(address)
@@ -109,7 +109,7 @@ impl PingPong {
         sampler.finish(&stream)
     }
 
-    fn call(&self, server: SocketAddrV4, stop: &Stop) -> io::Result<PingPongReport> {
+    fn call(&self, server: SocketAddr, stop: &Stop) -> io::Result<PingPongReport> {
         let mut stream = tcp::connect(server)?;
         let request = vec![b'q'; self.request.max(1)];
         let mut reply = vec![0; self.reply.max(1)];

@@ -1,10 +1,12 @@
 //! One end of a load: a namespace, an address in it and a processor.
 
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
+use crate::lab::topology::Family;
 use crate::lab::{LabError, Pod, netns};
 
 /// One end of a load.
@@ -13,7 +15,7 @@ pub struct Place {
     /// The namespace its socket lives in.
     pub netns: String,
     /// The address it has there.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The processor its thread stays on, if any.
     pub cpu: Option<usize>,
 }
@@ -27,12 +29,19 @@ impl From<&Pod> for Place {
 impl Place {
     /// A place on any processor.
     #[must_use]
-    pub fn new(netns: &str, address: Ipv4Addr) -> Self {
+    pub fn new(netns: &str, address: impl Into<IpAddr>) -> Self {
         Self {
             netns: netns.to_owned(),
-            address,
+            address: address.into(),
             cpu: None,
         }
+    }
+
+    /// The place of a pod by its address of a family, if it has one.
+    #[must_use]
+    pub fn of(pod: &Pod, family: Family) -> Option<Self> {
+        let address = pod.address_of(family)?;
+        Some(Self::new(&pod.netns, address))
     }
 
     /// The same place on one processor.
@@ -41,6 +50,17 @@ impl Place {
         Self {
             cpu: Some(cpu),
             ..self
+        }
+    }
+
+    /// Its address, for a load that knows IPv4 alone.
+    pub fn ipv4(&self) -> io::Result<Ipv4Addr> {
+        match self.address {
+            IpAddr::V4(address) => Ok(address),
+            IpAddr::V6(address) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{address} is IPv6, and this load has IPv4 alone"),
+            )),
         }
     }
 

@@ -10,7 +10,7 @@ mod requests;
 mod server;
 mod transfer;
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub struct Probe {
     /// Who asks.
     pub from: Place,
     /// Who is asked; may be another address than the server's own, such as a Service's.
-    pub to: SocketAddrV4,
+    pub to: SocketAddr,
     /// How long.
     pub lasts: Duration,
     /// Bytes of the transfer towards the asking place.
@@ -66,10 +66,10 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 impl Probe {
     /// 100 kB down, 40 kB up and no datagrams.
     #[must_use]
-    pub fn new(from: Place, to: SocketAddrV4, lasts: Duration) -> Self {
+    pub fn new(from: Place, to: impl Into<SocketAddr>, lasts: Duration) -> Self {
         Self {
             from,
-            to,
+            to: to.into(),
             lasts,
             down: 100_000,
             up: 40_000,
@@ -83,7 +83,7 @@ impl Probe {
         let limit = Limit::new(begun + self.lasts, stop);
         thread::scope(|scope| {
             let at_place = |work| scope.spawn(move || self.from.run(work));
-            let ping = scope.spawn(|| self.from.run(|| echoes::ping(*self.to.ip(), &limit)));
+            let ping = scope.spawn(|| self.from.run(|| echoes::ping(self.to.ip(), &limit)));
             let requests = scope.spawn(|| self.from.run(|| requests::ask(self.to, server, &limit)));
             let [down, up] = [transfer::Way::Down(self.down), transfer::Way::Up(self.up)]
                 .map(|way| at_place(move || transfer::run(way, self.to, server, &limit)));

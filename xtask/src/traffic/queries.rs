@@ -99,9 +99,12 @@ impl Resolvers {
     pub fn serve(places: &[(Place, u16)]) -> Result<Self, TrafficError> {
         let listen = |(place, port): &(Place, u16)| {
             let action = format!("listen on {}:{port} in {}", place.address, place.netns);
-            let bind = || UdpSocket::bind((place.address, *port));
-            let socket = place.run(bind)?.map_err(TrafficError::socket(action))?;
-            Ok((place.address, socket, Arc::default()))
+            let bind = || -> io::Result<_> {
+                let address = place.ipv4()?;
+                Ok((address, UdpSocket::bind((address, *port))?))
+            };
+            let bound = place.run(bind)?.map_err(TrafficError::socket(action));
+            bound.map(|(address, socket)| (address, socket, Arc::default()))
         };
         let servers: Result<Vec<Resolver>, TrafficError> = places.iter().map(listen).collect();
         let servers = servers?;

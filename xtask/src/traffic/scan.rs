@@ -77,6 +77,7 @@ impl Scan {
     fn send(&self, stop: &Stop) -> io::Result<ScanReport> {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP))?;
         socket.set_header_included_v4(true)?;
+        self.client.ipv4()?;
         let mut packet = vec![0x5a; HEADERS + self.size];
         let begun = Instant::now();
         let mut sent = 0;
@@ -116,7 +117,10 @@ impl Scan {
     fn write(&self, number: u64, packet: &mut [u8]) -> Option<Ipv4Addr> {
         let target = *turn(&self.targets, number)?;
         let round = number / self.targets.len() as u64;
-        let source = turn(&self.sources, round).unwrap_or(&self.client.address);
+        let source = match turn(&self.sources, round) {
+            Some(source) => *source,
+            None => self.client.ipv4().ok()?,
+        };
         let flow = round / self.sources.len().max(1) as u64 % u64::from(self.ports.max(1));
         let [target_port, source_port] = ports(flow);
         let length = u16::try_from(packet.len()).ok()?;

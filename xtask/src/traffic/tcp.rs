@@ -1,7 +1,7 @@
 //! What TCP itself says about a connection, and how both ends open one.
 
 use std::io;
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -78,14 +78,16 @@ impl Sampler {
 }
 
 /// A listening socket at a place; port 0 lets the kernel choose. Returns where it listens.
-pub(super) fn listen(place: &Place, port: u16) -> io::Result<(Socket, SocketAddrV4)> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+pub(super) fn listen(place: &Place, port: u16) -> io::Result<(Socket, SocketAddr)> {
+    let wanted = SocketAddr::new(place.address, port);
+    let domain = Domain::for_address(wanted);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddrV4::new(place.address, port).into())?;
+    socket.bind(&wanted.into())?;
     socket.listen(1)?;
     // Also bounds how long `accept` waits.
     socket.set_read_timeout(Some(PATIENCE))?;
-    let address = socket.local_addr()?.as_socket_ipv4();
+    let address = socket.local_addr()?.as_socket();
     Ok((socket, address.ok_or(io::ErrorKind::AddrNotAvailable)?))
 }
 
@@ -96,8 +98,8 @@ pub(super) fn accept(listener: &Socket) -> io::Result<TcpStream> {
 }
 
 /// Connects to a listener.
-pub(super) fn connect(to: SocketAddrV4) -> io::Result<TcpStream> {
-    prepare(TcpStream::connect_timeout(&to.into(), PATIENCE)?)
+pub(super) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+    prepare(TcpStream::connect_timeout(&to, PATIENCE)?)
 }
 
 /// Bounded waits and no delay for small writes.

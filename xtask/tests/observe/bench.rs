@@ -7,6 +7,7 @@ use std::process;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 
+use xtask::lab::topology::Family;
 use xtask::lab::{Lab, Node, Options, Scenario, netns};
 use xtask::traffic::{Load, Stop, drive_all};
 use xtask::{root, skip};
@@ -85,7 +86,13 @@ pub(crate) fn agents_on<'a>(
     nodes: impl Iterator<Item = &'a Node>,
     arguments: &[&str],
 ) -> Vec<Agent> {
-    let start = |node: &Node| Agent::start(&node.netns, &node.name, arguments);
+    let start = |node: &Node| {
+        let both = Family::ALL.map(Family::pods).join(",");
+        let networks = ["--cluster-cidr", &both].into_iter();
+        let networks = networks.filter(|_| node.six.is_some());
+        let arguments: Vec<_> = networks.chain(arguments.iter().copied()).collect();
+        Agent::start(&node.netns, &node.name, &arguments)
+    };
     let agents: Vec<Agent> = nodes.map(start).collect();
     for agent in &agents {
         agent.await_attached();

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
@@ -181,7 +181,7 @@ fn send_strange(nobody: Ipv4Addr, from: &Pod, to: &Place) {
         // Nobody answers there, so the pod asks in vain who has it.
         UdpSocket::bind((from.address, 0))?.send_to(b"?", (nobody, 9))?;
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP))?;
-        let target = SocketAddrV4::new(to.address, 0).into();
+        let target = SocketAddr::new(to.address, 0).into();
         // Ports 1 and 9, length 4, no checksum.
         let lie = [0, 1, 0, 9, 0, 4, 0, 0];
         for _ in 0..LIES {

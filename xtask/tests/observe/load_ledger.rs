@@ -100,7 +100,7 @@ fn scan(lab: &Lab, agents: &[Agent], flows: u64, rate: u32) -> [Step; 2] {
     let scan = Scan {
         rate,
         size: SIZE,
-        ..Scan::new(from, vec![to.address], flows)
+        ..Scan::new(from, vec![to.ipv4().expect("IPv4")], flows)
     };
     steps(&watched, || {
         let report = scan.drive(&Stop::default()).expect("datagrams");

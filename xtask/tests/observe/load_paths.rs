@@ -73,7 +73,7 @@ fn scan_of_pairs(lab: &Lab) -> Scan {
         drop_unseen(&pod.netns).expect("nft");
     }
     let client = Place::from(&lab.nodes()[0].pods[0]);
-    let [a, b, c, _] = client.address.octets();
+    let [a, b, c, _] = client.ipv4().expect("IPv4").octets();
     Scan {
         sources: (100..100 + SOURCES)
             .map(|last| Ipv4Addr::new(a, b, c, last))

@@ -77,7 +77,7 @@ fn steady_flows_keep_path_and_round_trips_through_a_scan() {
 fn scan(lab: &Lab, packets: u64) {
     let [from, to] = [0, 1].map(|node| Place::from(&lab.nodes()[node].pods[1]));
     drop_unseen(&to.netns).expect("nft");
-    let scan = Scan::new(from, vec![to.address], packets);
+    let scan = Scan::new(from, vec![to.ipv4().expect("IPv4")], packets);
     let report = scan.drive(&Stop::default()).expect("datagrams");
     eprintln!("scan: {report:?}");
     assert_eq!(report.sent, packets);

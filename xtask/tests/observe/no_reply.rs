@@ -35,7 +35,7 @@ fn a_packet_is_lost_behind_the_point_that_saw_it_last() {
     let _servers = Servers::serve(&places).expect("servers");
     let agents = agents(&lab, &["--sample-one-in", "1"]);
     let mut calls = places.map(|(place, port)| {
-        let target = SocketAddrV4::new(place.address, port);
+        let target = SocketAddrV4::new(place.ipv4().expect("IPv4"), port);
         let mut calls = Calls::new(Place::from(&near.pods[0]), target);
         calls.open(1).expect("open");
         calls.exchange(3).expect("exchange");

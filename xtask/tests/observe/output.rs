@@ -34,6 +34,14 @@ pub(crate) struct PathLine {
     pub(crate) fragments: Fragments,
     pub(crate) points: BTreeMap<String, Counted>,
     pub(crate) rtt_ms: BTreeMap<String, Option<RoundTrip>>,
+    pub(crate) mtu: Option<Mtu>,
+}
+
+/// The longest packet that no device of the path has to cut.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Mtu {
+    pub(crate) effective: u32,
+    pub(crate) bottleneck: String,
 }
 
 /// One end of a path.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use xtask::lab::topology::{Role, TUNNEL};
+use xtask::lab::topology::{Family, Role, TUNNEL};
 use xtask::lab::{Lab, Node, Options, Scenario};
 use xtask::oracle::{Counter, Hook};
 use xtask::traffic::{Load, PingPong, Place, Until};
@@ -101,7 +101,7 @@ fn s1_is_found_on_every_node_with_its_fix() {
         for (agent, node) in agents.iter().zip(lab.nodes()) {
             let what = "one finding per peer";
             let sweep = agent.await_sweep(what, |sweep| sweep.findings.len() == 2);
-            assert_finding(&lab, node, &sweep.findings);
+            assert_finding(&lab, node, &sweep.findings, Family::Four);
         }
     });
 }
@@ -135,14 +135,14 @@ pub(crate) fn pairs_lab(scenario: Scenario) -> Lab {
     })
 }
 
-fn assert_no_finding(agent: &Agent) {
+pub(crate) fn assert_no_finding(agent: &Agent) {
     for sweep in agent.sweeps() {
         assert!(sweep.findings.is_empty(), "{:?}", sweep.findings);
     }
 }
 
 /// Cause, fix, evidence and both nodes of each finding of a node.
-fn assert_finding(lab: &Lab, node: &Node, findings: &[Finding]) {
+pub(crate) fn assert_finding(lab: &Lab, node: &Node, findings: &[Finding], family: Family) {
     let mut peers: Vec<String> = Vec::new();
     for finding in findings {
         assert_eq!(finding.cause, "double_encapsulation");
@@ -171,7 +171,11 @@ fn assert_finding(lab: &Lab, node: &Node, findings: &[Finding]) {
         peers.push(peer.clone());
     }
     let others = lab.nodes().iter().filter(|other| other.name != node.name);
-    let mut wanted: Vec<String> = others.map(|other| other.vtep.to_string()).collect();
+    let vtep = |other: &Node| match family {
+        Family::Four => other.vtep.to_string(),
+        Family::Six => other.six.as_ref().expect("dual stack").vtep.to_string(),
+    };
+    let mut wanted: Vec<String> = others.map(vtep).collect();
     peers.sort();
     wanted.sort();
     assert_eq!(peers, wanted, "a finding names its peer by its VTEP");
@@ -180,8 +184,11 @@ fn assert_finding(lab: &Lab, node: &Node, findings: &[Finding]) {
 /// TCP between all pods.
 pub(crate) fn pairs(lab: &Lab) -> Vec<Load> {
     let load = |path: &xtask::lab::ExpectedPath| {
-        let [from, to] = [&path.from, &path.to].map(|name| lab.pod(name).expect("pod"));
-        slow(PingPong::new(from.into(), to.into(), LONG))
+        let [from, to] = [&path.from, &path.to].map(|name| {
+            let pod = lab.pod(name).expect("pod");
+            Place::of(pod, path.family).expect("an address")
+        });
+        slow(PingPong::new(from, to, LONG))
     };
     lab.expected().iter().map(load).collect()
 }
@@ -218,10 +225,10 @@ pub(crate) fn await_right(lab: &Lab, agents: &[Agent]) {
         {
             let ends = [&path.source, &path.destination];
             for end in ends {
-                let own = node
-                    .pods
-                    .iter()
-                    .any(|pod| Some(IpAddr::from(pod.address)) == end.address);
+                let own = node.pods.iter().any(|pod| {
+                    let own = Family::ALL.map(|family| pod.address_of(family));
+                    own.contains(&end.address)
+                });
                 assert_eq!(
                     end.node.as_deref(),
                     own.then_some(node.name.as_str()),
@@ -237,13 +244,16 @@ type Named = BTreeMap<(IpAddr, IpAddr), (String, String)>;
 /// Class and stack of all pairs that a node's agent can see.
 fn wanted(lab: &Lab, node: &Node) -> Named {
     let is_own = |pod: &str| node.pods.iter().any(|own| own.name == pod);
-    let address = |pod: &str| IpAddr::from(lab.pod(pod).expect("pod").address);
+    let address = |pod: &str, family| {
+        let pod = lab.pod(pod).expect("pod");
+        pod.address_of(family).expect("an address")
+    };
     let paths = lab.expected().into_iter();
     paths
         .filter(|path| is_own(&path.from) || is_own(&path.to))
         .map(|path| {
-            let ends = (address(&path.from), address(&path.to));
-            (ends, (path.class.to_owned(), path.encap.to_owned()))
+            let ends = [&path.from, &path.to].map(|pod| address(pod, path.family));
+            (ends.into(), (path.class.to_owned(), path.encap.to_owned()))
         })
         .collect()
 }

@@ -1,7 +1,9 @@
 //! The median round-trip time at the pod is the one that the sockets of the same flow know.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use xtask::lab::topology::Family;
 use xtask::lab::{Lab, Options, Pod, Scenario, WireId};
 use xtask::traffic::{PingPong, Place, Stop, TcpSide, Until};
 
@@ -30,7 +32,38 @@ fn median_at_the_pod_is_that_of_tcp_info_in_h2() {
     });
     let half = Duration::from_millis(2);
     lab.set_wire_delay(&wire, half).expect("delay");
-    check(&lab);
+    check(&lab, Family::Four);
+}
+
+#[test]
+fn median_at_the_pod_is_that_of_tcp_info_in_h2v6() {
+    let test = "round_trips::median_at_the_pod_is_that_of_tcp_info_in_h2v6";
+    let Some(_turn) = turn(test) else { return };
+    let wire = WireId {
+        node: "n1".into(),
+        device: "lima0".into(),
+    };
+    let lab = lab(Options {
+        delay_boxes: vec![wire.clone()],
+        pods_per_node: 2,
+        ..options(Scenario::H2v6, "rtt")
+    });
+    let half = Duration::from_millis(2);
+    lab.set_wire_delay(&wire, half).expect("delay");
+    check(&lab, Family::Six);
+}
+
+#[test]
+fn median_at_the_pod_is_that_of_tcp_info_in_s1v6() {
+    let test = "round_trips::median_at_the_pod_is_that_of_tcp_info_in_s1v6";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(Options {
+        pods_per_node: 2,
+        ..options(Scenario::S1v6, "rtt")
+    });
+    let delay = Duration::from_millis(4);
+    lab.set_tunnel_delay("n1", delay).expect("delay");
+    check(&lab, Family::Six);
 }
 
 #[test]
@@ -43,21 +76,21 @@ fn median_at_the_pod_is_that_of_tcp_info_in_s1() {
     });
     let delay = Duration::from_millis(4);
     lab.set_tunnel_delay("n1", delay).expect("delay");
-    check(&lab);
+    check(&lab, Family::Four);
 }
 
 /// Connections one after the other, each between pods that had none before: those of n1 take some
 /// milliseconds, the others far less. The socket's value is smoothed: one pause of a busy machine
 /// lifts it for dozens of exchanges, but not the median. So one connection of each kind has to agree
 /// at both ends; a wrong clock agrees with none.
-fn check(lab: &Lab) {
+fn check(lab: &Lab, family: Family) {
     let agents = agents(lab, &[]);
     let mut compared = Vec::new();
     for is_long in [true, false] {
         let pairs = pairs(lab).into_iter();
         let mut kind = pairs.filter(|(client, _)| (client.0 == 0) == is_long);
         let agrees = kind.any(|(client, server)| {
-            let ends = connection(&agents, client, server);
+            let ends = connection(&agents, client, server, family);
             compared.push(ends);
             let is_kind = ends.iter().all(|end| (end.socket > LONG) == is_long);
             is_kind && ends.iter().all(Compared::agrees)
@@ -68,14 +101,15 @@ fn check(lab: &Lab) {
 }
 
 /// Both directions of one connection.
-fn connection(agents: &[Agent], client: End<'_>, server: End<'_>) -> [Compared; 2] {
-    let [from, to] = [client, server].map(|(_, pod)| Place::from(pod));
+fn connection(agents: &[Agent], client: End<'_>, server: End<'_>, family: Family) -> [Compared; 2] {
+    let [from, to] = [client, server].map(|(_, pod)| Place::of(pod, family).expect("an address"));
+    let ends = [from.address, to.address];
     let report = PingPong::new(from, to, Until::Elapsed(LENGTH))
         .drive(&Stop::default())
         .expect("exchange");
     [
-        compare(&agents[client.0], [client.1, server.1], report.client),
-        compare(&agents[server.0], [server.1, client.1], report.server),
+        compare(&agents[client.0], ends, report.client),
+        compare(&agents[server.0], [ends[1], ends[0]], report.server),
     ]
 }
 
@@ -93,11 +127,9 @@ impl Compared {
 }
 
 /// What the sender's node says of the data that this side sent.
-fn compare(agent: &Agent, [from, to]: [&Pod; 2], socket: TcpSide) -> Compared {
+fn compare(agent: &Agent, [from, to]: [IpAddr; 2], socket: TcpSide) -> Compared {
     let sweep = agent.next_sweep();
-    let path = sweep
-        .path(from.address, to.address)
-        .expect("the path is named");
+    let path = sweep.path(from, to).expect("the path is named");
     let pod = path.rtt("pod").expect("round trips at the pod");
     assert!(pod.count >= SAMPLES, "{path:?}");
     Compared {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use xtask::lab::topology::Family;
 use xtask::lab::{Pod, Scenario};
 use xtask::traffic::{Ping, PingPong, Place, Stop, Until};
 
@@ -22,6 +23,7 @@ fn spans_of_both_nodes_make_one_trace_over_vxlan() {
     check(
         "traces::spans_of_both_nodes_make_one_trace_over_vxlan",
         Scenario::H2,
+        Family::Four,
         1,
     );
 }
@@ -31,11 +33,42 @@ fn spans_of_both_nodes_make_one_trace_in_the_tunnel() {
     check(
         "traces::spans_of_both_nodes_make_one_trace_in_the_tunnel",
         Scenario::S1,
+        Family::Four,
         4,
     );
 }
 
-fn check(test: &str, scenario: Scenario, one_in: u32) {
+#[test]
+fn spans_of_both_nodes_make_one_trace_over_vxlan_of_ipv6() {
+    check(
+        "traces::spans_of_both_nodes_make_one_trace_over_vxlan_of_ipv6",
+        Scenario::H2v6,
+        Family::Six,
+        1,
+    );
+}
+
+#[test]
+fn spans_of_both_nodes_make_one_trace_in_the_tunnel_over_ipv6() {
+    check(
+        "traces::spans_of_both_nodes_make_one_trace_in_the_tunnel_over_ipv6",
+        Scenario::S1v6,
+        Family::Six,
+        4,
+    );
+}
+
+#[test]
+fn spans_of_both_nodes_make_one_trace_by_a_subnet_route_of_ipv6() {
+    check(
+        "traces::spans_of_both_nodes_make_one_trace_by_a_subnet_route_of_ipv6",
+        Scenario::S6v6,
+        Family::Six,
+        1,
+    );
+}
+
+fn check(test: &str, scenario: Scenario, family: Family, one_in: u32) {
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(scenario, "trace"));
     let mut nodes: Vec<_> = lab.nodes().iter().collect();
@@ -44,14 +77,16 @@ fn check(test: &str, scenario: Scenario, one_in: u32) {
     let sampled = ["--sample-one-in", &one_in.to_string()];
     let agents = agents_on(nodes.iter().copied(), &sampled);
     let [client, server] = [0, 1].map(|place| &nodes[place].pods[0]);
+    let place = |pod: &Pod| Place::of(pod, family).expect("an address");
+    let address = |pod: &Pod| place(pod).address.to_string();
     PingPong {
         // Well below 1,000 records a second, the budget of all points together.
         think: Duration::from_millis(14),
-        ..PingPong::new(client.into(), server.into(), Until::Count(EXCHANGES))
+        ..PingPong::new(place(client), place(server), Until::Count(EXCHANGES))
     }
     .drive(&Stop::default())
     .expect("exchange");
-    let ping = Ping::new(Place::from(server), client.address, PINGS);
+    let ping = Ping::new(place(server), place(client).address, PINGS);
     assert_eq!(ping.drive(&Stop::default()).expect("ping").received, PINGS);
     let spans: Vec<(String, Span)> = agents
         .into_iter()
@@ -83,17 +118,14 @@ fn check(test: &str, scenario: Scenario, one_in: u32) {
             continue;
         };
         let transport = text(round_trip, "network.transport");
-        let pods = [client, server].map(|pod| pod.address.to_string());
+        let pods = [client, server].map(address);
         let ends = ["source.address", "destination.address"].map(|name| text(round_trip, name));
         let [source, destination] = if ends == pods {
             [client, server]
         } else {
             [server, client]
         };
-        assert_eq!(
-            ends,
-            [source, destination].map(|pod| pod.address.to_string())
-        );
+        assert_eq!(ends, [source, destination].map(address));
         assert_eq!(
             [from, to],
             [&node(source), &node(destination)],

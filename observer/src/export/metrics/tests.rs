@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use observer_ebpf::abi::point::Point;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
@@ -10,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, HistogramD
 use super::*;
 use crate::export::fixture;
 use crate::export::names::metric_table;
-use crate::path::{Class, PointReport, RelayMode};
+use crate::path::{Class, Device, PointReport, RelayMode};
 
 const START: u64 = 1_000;
 const NOW: u64 = 2_000;
@@ -192,7 +193,7 @@ fn counters_never_fall_although_rows_and_findings_go() {
     collect(&mut sums);
     sums.update(&[]);
     let ledger = Ledger::from([("frames".to_owned(), 60)]);
-    let snapshot = sums.collect(NOW, &[], &BTreeMap::new(), &ledger);
+    let snapshot = sums.collect(NOW, &[], &Devices::default(), &ledger);
     assert_eq!(numbers(&snapshot, "netpath.packets")[0].1, 120);
     assert_eq!(numbers(&snapshot, "netpath.observer.frames")[0].1, 70);
     assert_eq!(
@@ -230,7 +231,7 @@ fn devices_that_are_not_observed_are_a_state_that_comes_and_goes() {
     let mut at = |entries: &[(&str, u64)]| {
         let ledger = entries.iter();
         let ledger = ledger.map(|&(name, count)| (name.to_owned(), count));
-        let snapshot = sums.collect(NOW, &[], &BTreeMap::new(), &ledger.collect());
+        let snapshot = sums.collect(NOW, &[], &Devices::default(), &ledger.collect());
         let is_gauge = matches!(find(&snapshot, NAME), Some(Data::Gauge(_)) | None);
         assert!(is_gauge, "{snapshot:?}");
         let counts = numbers(&snapshot, NAME).into_iter();
@@ -248,12 +249,10 @@ fn labels_are_those_of_the_table_and_hold_no_pod_address_or_port() {
     report.destination.node = Some("100.64.0.2".to_owned());
     let mut finding = fixture::finding();
     finding.subject.nodes[1] = "fd7a::2".to_owned();
-    let mut interfaces = fixture::interfaces();
-    let port = Device {
-        name: "veth12ab".to_owned(),
-        mtu: 1450,
-    };
-    interfaces.insert(Point::Port, port);
+    let port = Device::new("veth12ab", 1450, std::iter::empty());
+    let interfaces = fixture::interfaces();
+    let known = interfaces.iter().map(|(point, own)| (point, own.clone()));
+    let interfaces = known.chain([(Point::Port, port)]).collect();
     let mut sums = Accumulator::new(START);
     sums.update(&[report]);
     let ledger = Ledger::from([

@@ -13,17 +13,13 @@ use super::{Accumulator, Counts, group};
 use crate::export::names::attribute as name;
 use crate::export::names::{self, Kind, metric, point_role};
 use crate::export::{Attribute, wire};
-use crate::path::Device;
+use crate::path::Devices;
 
 const CUMULATIVE: i32 = proto::AggregationTemporality::Cumulative as i32;
 const FRAGMENT_LAYERS: [&str; 3] = ["inner", "vxlan", "wireguard"];
 
 /// All metrics at `now`.
-pub(super) fn metrics(
-    sums: &Accumulator,
-    now: u64,
-    interfaces: &BTreeMap<Point, Device>,
-) -> Vec<proto::Metric> {
+pub(super) fn metrics(sums: &Accumulator, now: u64, interfaces: &Devices) -> Vec<proto::Metric> {
     let times = Times {
         start: sums.start,
         now,
@@ -143,11 +139,9 @@ fn findings(sums: &Accumulator) -> impl Iterator<Item = Labelled> {
 }
 
 /// Pod ports come and go with pods, so that their names would have no bound.
-fn devices(interfaces: &BTreeMap<Point, Device>) -> impl Iterator<Item = Labelled> {
-    let devices = interfaces
-        .iter()
-        .filter(|(point, _)| **point != Point::Port);
-    devices.map(|(&point, device)| {
+fn devices(interfaces: &Devices) -> impl Iterator<Item = Labelled> {
+    let devices = interfaces.iter().filter(|(point, _)| *point != Point::Port);
+    devices.map(|(point, device)| {
         let labels = vec![
             Attribute::new(name::NETWORK_INTERFACE_NAME, device.name.clone()),
             Attribute::new(name::POINT, point_role(point)),

@@ -21,7 +21,7 @@ pub(super) fn root(trip: &RoundTrip, at: &Sighting, context: &Context<'_>) -> Ve
     let mut list = List(Vec::with_capacity(32));
     transport(&mut list, trip);
     list.add(name::POINT, point_role(at.point));
-    interface(&mut list, at.point, context);
+    interface(&mut list, at.point, trip, context);
     if let Some(path) = context.path {
         ends(&mut list, trip.side, path);
         road(&mut list, path);
@@ -76,7 +76,7 @@ pub(super) fn place(
     }
     if let Some(from) = from {
         list.add(name::POINT, point_role(from));
-        interface(&mut list, from, context);
+        interface(&mut list, from, trip, context);
     }
     list.0
 }
@@ -169,8 +169,8 @@ fn road(list: &mut List, path: &PathReport) {
     }
 }
 
-fn interface(list: &mut List, point: Point, context: &Context<'_>) {
-    let device = context.interfaces.get(&point);
+fn interface(list: &mut List, point: Point, trip: &RoundTrip, context: &Context<'_>) {
+    let device = context.interfaces.carrying(point, trip.source.0);
     list.some(
         name::NETWORK_INTERFACE_NAME,
         device.map(|device| device.name.clone()),

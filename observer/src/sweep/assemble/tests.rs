@@ -5,7 +5,7 @@ use observer_ebpf::abi::key::{Address, FlowKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 
 use super::*;
-use crate::path::Class;
+use crate::path::{Class, Device};
 use crate::sweep::RowValue;
 
 const DIRECTION: FlowDirection = FlowDirection::LowToHigh;
@@ -23,12 +23,16 @@ struct Pair {
     snapshot: Snapshot,
     packets: u64,
     strays: BTreeSet<IpAddr>,
+    devices: Devices,
 }
 
 impl Pair {
     fn new() -> Self {
+        Self::of([1, 2].map(|node| Address::v4([10, 42, node, 2])))
+    }
+
+    fn of([low, high]: [Address; 2]) -> Self {
         let mut paths = PathTable::default();
-        let [low, high] = [1, 2].map(|node| Address::v4([10, 42, node, 2]));
         let (number, _) = paths.assign(PairKey { low, high }).expect("a number");
         Self {
             paths,
@@ -37,6 +41,7 @@ impl Pair {
             snapshot: Snapshot::default(),
             packets: 0,
             strays: BTreeSet::new(),
+            devices: Devices::default(),
         }
     }
 
@@ -62,7 +67,7 @@ impl Pair {
         let underlays = HashMap::from([((WIRE.point, PEER.into()), UnderlayKind::Lan)]);
         let mut context = Context {
             node: "n1",
-            devices: &BTreeMap::new(),
+            devices: &self.devices,
             underlays: &underlays,
             strays: &self.strays,
             translations: &Known::default(),
@@ -175,4 +180,60 @@ fn a_path_leaves_the_cluster_if_its_plain_packets_leave_for_a_pod_without_a_rout
     assert_eq!(class(left, [destination]), (external, asked));
     assert_eq!(class(left, [source]), (lan, asked));
     assert_eq!(class(came, [destination]), (lan, None));
+}
+
+#[test]
+fn the_mtu_is_that_of_the_familys_own_overlay_and_of_what_the_wire_leaves_to_it() {
+    let device = |name: &str, mtu, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|text| text.parse().expect(text));
+        Device::new(name, mtu, addresses)
+    };
+    let [six_here, six_there] = ["2001:db8:1::2", "2001:db8:2::2"].map(|text| {
+        let address: IpAddr = text.parse().expect(text);
+        Address::from(address)
+    });
+    let four = [1, 2].map(|node| Address::v4([10, 42, node, 2]));
+    let vteps = [[192, 0, 2, 1], PEER].map(Address::v4);
+    for (pods, vteps, wire, wanted) in [
+        (four, vteps, 1_500, (1_450, "eth0")),
+        (four, vteps, 1_600, (1_450, "flannel.1")),
+        (
+            [six_here, six_there],
+            [six_here, six_there],
+            1_500,
+            (1_430, "eth0"),
+        ),
+        (
+            [six_here, six_there],
+            [six_here, six_there],
+            1_600,
+            (1_430, "flannel-v6.1"),
+        ),
+    ] {
+        let mut pair = Pair::of(pods);
+        pair.devices = [
+            (Point::Overlay, device("flannel.1", 1_450, &["10.42.1.0"])),
+            (
+                Point::Overlay,
+                device("flannel-v6.1", 1_430, &["2001:db8:1::"]),
+            ),
+            (
+                WIRE.point,
+                device("eth0", wire, &["192.0.2.1", "2001:db8:9::1"]),
+            ),
+        ]
+        .into_iter()
+        .collect();
+        let outer = OuterKey::new(WIRE, OuterKind::Vxlan, vteps[0], vteps[1]);
+        let mut entry = pair.entry(WIRE, Some(outer));
+        let overlay = Site {
+            point: Point::Overlay,
+            hook: Hook::Egress,
+        };
+        let bit = 1_u64 << trajectory_bit(overlay, Carriage::Plain);
+        entry.trajectory[DIRECTION as usize].current |= bit;
+        let report = pair.sweep(Some(&entry), Some(outer));
+        let found = report.mtu.expect("an MTU");
+        assert_eq!((found.0, &*found.1), wanted);
+    }
 }

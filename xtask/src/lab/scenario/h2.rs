@@ -36,6 +36,7 @@ pub(super) fn sketch() -> Sketch {
         kind: SegmentKind::Isolated,
         gateway: Ipv4Addr::new(192, 168, 5, 2),
         prefix: 24,
+        gateway_six: None,
     };
     let nodes = (0..3).map(|_| guest()).collect();
     Sketch::new(vec![vmnet(), user], nodes, |_, _| ("lima0", "lima0"))

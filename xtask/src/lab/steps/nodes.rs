@@ -1,7 +1,9 @@
 //! The nodes themselves: kernel settings, wires and underlay addresses.
 
+use std::net::IpAddr;
+
 use super::{Script, Step};
-use crate::lab::bridge_netfilter::CALL_IPTABLES;
+use crate::lab::bridge_netfilter::{CALL_IP6TABLES, CALL_IPTABLES};
 use crate::lab::topology::{Device, Node, Topology, WIRE_MTU};
 
 /// Settings of a Kubernetes node and one veth per underlay device.
@@ -12,6 +14,10 @@ pub(super) fn wires(node: &Node, topology: &Topology) -> Vec<Step> {
     script.sysctl("net.ipv4.conf.default.rp_filter", "0");
     script.sysctl("net.ipv4.ip_forward", "1");
     script.sysctl(CALL_IPTABLES, topology.bridge_netfilter.value());
+    if node.six.is_some() {
+        script.forward_six();
+        script.sysctl(CALL_IP6TABLES, topology.bridge_netfilter.value());
+    }
     script.ip("link set lo up");
     for device in &node.devices {
         wire(&mut script, device, &topology.router);
@@ -35,7 +41,7 @@ pub(super) fn addresses(node: &Node) -> Vec<Step> {
         .collect()
 }
 
-/// Address and default route of one device.
+/// Addresses and default routes of one device.
 pub(super) fn address(netns: &str, device: &Device) -> Vec<Step> {
     let mut script = Script::new(netns);
     let name = &device.name;
@@ -43,17 +49,27 @@ pub(super) fn address(netns: &str, device: &Device) -> Vec<Step> {
         "addr add {}/{} brd + dev {name}",
         device.address, device.prefix
     ));
+    if let Some(address) = device.address_six {
+        script.ip(format!("addr add {address}/64 dev {name} nodad"));
+    }
     script.ip(format!("link set {name} up"));
-    script.steps.extend(default_route(netns, device));
+    script.steps.extend(default_routes(netns, device));
     script.steps
 }
 
-/// The default route through an underlay device, if it has one.
-pub(super) fn default_route(netns: &str, device: &Device) -> Option<Step> {
-    let (gateway, metric) = device.default_route?;
+/// The default routes through an underlay device, if it has any.
+pub(super) fn default_routes(netns: &str, device: &Device) -> Vec<Step> {
+    let mut script = Script::new(netns);
     let name = &device.name;
-    Some(Step::Ip {
-        netns: netns.to_owned(),
-        line: format!("route replace default via {gateway} dev {name} metric {metric}"),
-    })
+    let four = device
+        .default_route
+        .map(|(to, metric)| (IpAddr::from(to), metric));
+    let six = device.default_route_six;
+    let six = six.map(|(to, metric)| (IpAddr::from(to), metric));
+    for (gateway, metric) in four.into_iter().chain(six) {
+        script.ip(format!(
+            "route replace default via {gateway} dev {name} metric {metric}"
+        ));
+    }
+    script.steps
 }

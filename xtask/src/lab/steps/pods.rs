@@ -18,6 +18,12 @@ pub(super) fn bridge(node: &Node) -> Vec<Step> {
         "addr add {}/24 brd + dev {BRIDGE}",
         node.pod_address(1)
     ));
+    if let Some(six) = &node.six {
+        script.ip(format!(
+            "addr add {}/64 dev {BRIDGE} nodad",
+            six.pod_address(1)
+        ));
+    }
     script.ip(format!("link set {BRIDGE} up"));
     script.steps
 }
@@ -36,14 +42,22 @@ pub(super) fn port(node: &Node, pod: &Pod) -> Vec<Step> {
     script.steps
 }
 
-/// Address and default route inside a pod.
+/// Addresses and default routes inside a pod.
 pub(super) fn inside(node: &Node, pod: &Pod) -> Vec<Step> {
     let mut script = Script::new(&pod.netns);
     let gateway = node.pod_address(1);
+    let six = node.six.as_ref().zip(pod.address_six);
     script.ip("link set lo up");
     script.ip(format!("addr add {}/24 brd + dev eth0", pod.address));
+    if let Some((_, address)) = six {
+        script.ip(format!("addr add {address}/64 dev eth0 nodad"));
+    }
     script.ip("link set eth0 up");
     script.ip(format!("route add default via {gateway} dev eth0"));
     script.ip(format!("route add 10.42.0.0/16 via {gateway} dev eth0"));
+    if let Some((six, _)) = six {
+        let gateway = six.pod_address(1);
+        script.ip(format!("route add default via {gateway} dev eth0"));
+    }
     script.steps
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Helper, Script, Step};
-use crate::lab::bridge_netfilter::CALL_IPTABLES;
-use crate::lab::topology::{Device, Node, Segment, SegmentKind, Topology};
+use crate::lab::bridge_netfilter::{CALL_IP6TABLES, CALL_IPTABLES};
+use crate::lab::topology::{Device, Family, Node, Segment, SegmentKind, Topology};
 use crate::lab::{BridgeNetfilter, delay};
 
 /// The switches, and forwarding between segments.
@@ -15,6 +15,10 @@ pub(super) fn switches(topology: &Topology) -> Vec<Step> {
     script.sysctl("net.ipv4.conf.default.rp_filter", "0");
     // The switches stand for hardware: no netfilter on bridged frames.
     script.sysctl(CALL_IPTABLES, BridgeNetfilter::Off.value());
+    if topology.families().contains(&Family::Six) {
+        script.forward_six();
+        script.sysctl(CALL_IP6TABLES, BridgeNetfilter::Off.value());
+    }
     script.ip("link set lo up");
     for segment in &topology.segments {
         if segment.kind == SegmentKind::Switch {
@@ -26,6 +30,9 @@ pub(super) fn switches(topology: &Topology) -> Vec<Step> {
             } = segment;
             script.ip(format!("link add {name} type bridge forward_delay 0"));
             script.ip(format!("addr add {gateway}/{prefix} brd + dev {name}"));
+            if let Some(six) = segment.gateway_six {
+                script.ip(format!("addr add {six}/64 dev {name} nodad"));
+            }
             script.ip(format!("link set {name} up"));
         }
     }
@@ -49,10 +56,15 @@ pub(super) fn ports(topology: &Topology, nodes: &[&Node], directory: &Path) -> V
         };
         match segment.kind {
             SegmentKind::Switch => script.ip(format!("link set {port} master {}", segment.name)),
-            SegmentKind::Routed => script.ip(format!(
-                "addr add {}/{} brd + dev {port}",
-                segment.gateway, segment.prefix
-            )),
+            SegmentKind::Routed => {
+                let Segment {
+                    gateway, prefix, ..
+                } = segment;
+                script.ip(format!("addr add {gateway}/{prefix} brd + dev {port}"));
+                if let Some(six) = segment.gateway_six {
+                    script.ip(format!("addr add {six}/64 dev {port} nodad"));
+                }
+            }
             SegmentKind::Isolated => {}
         }
         script.ip(format!("link set {port} up"));

@@ -2,8 +2,7 @@
 //! routing. Connections go to the backends in turn, not at random, so that their shares are known.
 
 use super::Step;
-use super::flannel::CLUSTER;
-use crate::lab::topology::{Node, Service, Source};
+use crate::lab::topology::{Family, Node, Service, Source};
 
 /// The rules of one node; none without Services.
 pub(super) fn rules(node: &Node, services: &[Service]) -> Option<Step> {
@@ -62,8 +61,9 @@ fn masquerades(services: &[Service], network: &str, pods: &[&str]) -> String {
         .filter(|(_, backend)| pods.contains(&backend.pod.as_str()));
     let rules = hidden.map(|(protocol, backend)| {
         let (address, port, protocol) = (backend.address, backend.port, protocol.name());
+        let cluster = Family::Four.pods();
         format!(
-            "    ip saddr {CLUSTER} ip saddr != {network} \
+            "    ip saddr {cluster} ip saddr != {network} \
              ip daddr {address} {protocol} dport {port} counter masquerade\n"
         )
     });

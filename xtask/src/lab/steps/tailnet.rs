@@ -1,9 +1,10 @@
 //! tailscale0 and what tailscaled writes around it: address, rules 5210-5270 and table 52.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use super::{Helper, Script, Step};
-use crate::lab::topology::{Mode, Node, TUNNEL, TUNNEL_MTU, Topology};
+use crate::lab::topology::{Mode, Node, Reach, TUNNEL, Topology};
 use crate::lab::wireguard::{Config, PeerConfig, Start, Way, public_key};
 
 /// tailscaled's mark on the packets of its own sockets, and the mask of its marks.
@@ -11,8 +12,9 @@ const OWN_PACKETS: u32 = 0x8_0000;
 const MARK_MASK: u32 = 0xff_0000;
 /// tailscaled's routing table.
 const TABLE: u32 = 52;
-/// The address of `MagicDNS`, which tailscaled always routes.
-const MAGIC_DNS: &str = "100.100.100.100";
+/// The addresses of `MagicDNS`, which tailscaled always routes.
+const MAGIC_DNS: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 100);
+const MAGIC_DNS_SIX: Ipv6Addr = Ipv6Addr::new(0xfd7a, 0x115c, 0xa1e0, 0, 0, 0, 0, 0x53);
 
 /// Name of the process that carries a node's tunnel.
 pub(super) fn process_name(node: &Node) -> String {
@@ -29,13 +31,13 @@ pub(super) fn process(topology: &Topology, node: &Node, start: Start, directory:
             public_key: public_key(peer.tailnet.key),
             endpoint: road.endpoint,
             relayed: relayed(topology, node, peer),
-            allowed: vec![(peer.tailnet.address, 32)],
+            allowed: networks(peer),
             keepalive_seconds: None,
         })
     });
     let config = Config {
         device: TUNNEL.to_owned(),
-        mtu: TUNNEL_MTU,
+        mtu: node.tunnel_mtu,
         port: node.tailnet.port,
         mark: OWN_PACKETS,
         private_key: node.tailnet.key,
@@ -71,8 +73,11 @@ pub(super) fn device(node: &Node) -> Vec<Step> {
         device: TUNNEL.to_owned(),
         process: process_name(node),
     });
-    script.ip(format!("link set {TUNNEL} mtu {TUNNEL_MTU} up"));
+    script.ip(format!("link set {TUNNEL} mtu {} up", node.tunnel_mtu));
     script.ip(format!("addr add {}/32 dev {TUNNEL}", node.tailnet.address));
+    if let Some(six) = node.tailnet.address_six {
+        script.ip(format!("addr add {six}/128 dev {TUNNEL} nodad"));
+    }
     script.steps
 }
 
@@ -94,18 +99,31 @@ pub(super) fn rules(node: &Node) -> Vec<Step> {
     script.steps
 }
 
-/// One /32 per peer, and that of `MagicDNS`.
+/// The networks of a peer: its own addresses, and its pods where they are reached by the tailnet.
+fn networks(peer: &Node) -> Vec<(IpAddr, u8)> {
+    let mut networks = vec![(peer.tailnet.address.into(), 32)];
+    let six = peer.tailnet.address_six;
+    networks.extend(six.map(|address| (address.into(), 128)));
+    if peer.reach == Reach::SubnetRoute {
+        networks.push((peer.pod_network.into(), 24));
+        let six = peer.six.as_ref();
+        networks.extend(six.map(|six| (six.pod_network.into(), 64)));
+    }
+    networks
+}
+
+/// The networks of every peer, and `MagicDNS`.
 pub(super) fn routes(node: &Node, nodes: &[&Node]) -> Vec<Step> {
     let mut script = Script::new(&node.netns);
-    let peers = node.roads.iter().filter_map(|road| {
-        nodes
-            .iter()
-            .find(|other| other.name == road.to)
-            .map(|peer| peer.tailnet.address.to_string())
-    });
-    for address in peers.chain([MAGIC_DNS.to_owned()]) {
+    let peers = node
+        .roads
+        .iter()
+        .filter_map(|road| nodes.iter().find(|other| other.name == road.to));
+    let dns_six = node.six.is_some().then_some((MAGIC_DNS_SIX.into(), 128));
+    let dns = [(MAGIC_DNS.into(), 32)].into_iter().chain(dns_six);
+    for (network, length) in peers.flat_map(|peer| networks(peer)).chain(dns) {
         script.ip(format!(
-            "route replace {address}/32 dev {TUNNEL} table {TABLE}"
+            "route replace {network}/{length} dev {TUNNEL} table {TABLE}"
         ));
     }
     script.steps

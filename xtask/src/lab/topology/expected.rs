@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Mode, Node, Pod, TUNNEL, Topology, VXLAN};
+use super::{Family, Mode, Node, Pod, Reach, TUNNEL, Topology};
 
 /// What an observer has to say about an ordered pair of pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -12,12 +12,16 @@ pub struct ExpectedPath {
     pub from: String,
     /// Name of the receiving pod.
     pub to: String,
+    /// The family of the addresses that they use.
+    pub family: Family,
     /// Class, from the closed set.
     pub class: &'static str,
     /// Encapsulation stack, outer first; `none` within a node.
     pub encap: &'static str,
     /// Devices of the sending node in the order in which a packet leaves by them.
     pub devices: Vec<String>,
+    /// The longest packet that no device refuses.
+    pub mtu: u32,
     /// Whether answers come.
     pub outcome: Outcome,
     /// How WireGuard goes; none where it has no part.
@@ -37,14 +41,16 @@ pub enum Outcome {
 }
 
 impl Topology {
-    /// What an observer has to say about every ordered pair of pods.
+    /// What an observer has to say about every ordered pair of pods, in each of their families.
     #[must_use]
     pub fn expected(&self) -> Vec<ExpectedPath> {
         let mut paths = Vec::new();
-        for from in &self.nodes {
-            for to in &self.nodes {
-                for (source, target) in pairs(&from.pods, &to.pods) {
-                    paths.push(expect(from, to, source, target));
+        for &family in self.families() {
+            for from in &self.nodes {
+                for to in &self.nodes {
+                    for pods in pairs(&from.pods, &to.pods) {
+                        paths.push(expect([from, to], pods, family));
+                    }
                 }
             }
         }
@@ -61,13 +67,15 @@ fn pairs<'a>(from: &'a [Pod], to: &'a [Pod]) -> impl Iterator<Item = (&'a Pod, &
 }
 
 /// The expectation for one pair, from the road between their nodes.
-fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
+fn expect([from, to]: [&Node; 2], pods: (&Pod, &Pod), family: Family) -> ExpectedPath {
     let path = |class, encap, devices: &[&str], endpoint_on_link| ExpectedPath {
-        from: source.name.clone(),
-        to: target.name.clone(),
+        from: pods.0.name.clone(),
+        to: pods.1.name.clone(),
+        family,
         class,
         encap,
         devices: devices.iter().map(|&device| device.to_owned()).collect(),
+        mtu: from.pod_mtu,
         outcome: outcome(from, to),
         mode: None,
         endpoint_on_link,
@@ -76,31 +84,42 @@ fn expect(from: &Node, to: &Node, source: &Pod, target: &Pod) -> ExpectedPath {
         return path("same-node", "none", &[], None);
     };
     let wire = road.endpoint_device.as_str();
-    match road.vtep_device.as_str() {
-        TUNNEL => {
+    let overlay = family.overlay();
+    let on_link = Some(road.endpoint_on_link);
+    let tunnelled = |class, encap, devices: &[&str], mtu| ExpectedPath {
+        mode: Some(road.mode),
+        mtu,
+        ..path(class, encap, devices, on_link)
+    };
+    match (to.reach, road.vtep_device.as_str()) {
+        (Reach::SubnetRoute, _) => {
+            let class = match road.mode {
+                Mode::Direct => "tailscale-subnet-direct",
+                Mode::Derp => "tailscale-subnet-derp",
+                Mode::PeerRelay => "tailscale-subnet-peer-relay",
+            };
+            let mtu = from.pod_mtu.min(from.tunnel_mtu);
+            tunnelled(class, "wireguard", &[TUNNEL, wire], mtu)
+        }
+        (Reach::Overlay, TUNNEL) => {
             let class = match road.mode {
                 Mode::Direct => "vxlan-tailscale-direct",
                 Mode::Derp => "vxlan-tailscale-derp",
                 Mode::PeerRelay => "vxlan-tailscale-peer-relay",
             };
-            let devices = [VXLAN, TUNNEL, wire];
-            ExpectedPath {
-                mode: Some(road.mode),
-                ..path(
-                    class,
-                    "wireguard>vxlan",
-                    &devices,
-                    Some(road.endpoint_on_link),
-                )
-            }
+            let mtu = from.overlay_mtu(family);
+            tunnelled(class, "wireguard>vxlan", &[overlay, TUNNEL, wire], mtu)
         }
-        device => {
+        (Reach::Overlay, device) => {
             let class = match (device.starts_with("lima"), road.endpoint_on_link) {
                 (true, _) => "vxlan-vmnet",
                 (false, true) => "vxlan-lan",
                 (false, false) => "vxlan-wan",
             };
-            path(class, "vxlan", &[VXLAN, device], None)
+            ExpectedPath {
+                mtu: from.overlay_mtu(family),
+                ..path(class, "vxlan", &[overlay, device], None)
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration file of a tunnel process.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use boringtun::x25519::{PublicKey, StaticSecret};
@@ -35,7 +35,7 @@ pub struct Config {
 #[serde(rename_all = "snake_case")]
 pub enum Way {
     /// By UDP to its endpoint.
-    Direct(SocketAddrV4),
+    Direct(SocketAddr),
     /// By DERP, to the client of this key.
     Derp([u8; 32]),
     /// By a peer relay's session of this number.
@@ -61,12 +61,12 @@ pub struct PeerConfig {
     /// Its public key.
     pub public_key: [u8; 32],
     /// Where its datagrams come from and go to.
-    pub endpoint: SocketAddrV4,
+    pub endpoint: SocketAddr,
     /// The way through the relay, which it takes while the endpoint does not answer; without one the
     /// endpoint is all there is.
     pub relayed: Option<Way>,
     /// `AllowedIPs`: address and prefix length.
-    pub allowed: Vec<(Ipv4Addr, u8)>,
+    pub allowed: Vec<(IpAddr, u8)>,
     /// Persistent keepalive, if any.
     pub keepalive_seconds: Option<u16>,
 }

@@ -1,6 +1,6 @@
 //! The other ends of a tunnel: found by `AllowedIPs` on the way out, by endpoint on the way in.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use boringtun::noise::Tunn;
@@ -16,12 +16,12 @@ pub(super) struct Peer {
     /// Its public key.
     pub(super) key: [u8; 32],
     /// Where it is; the lab's endpoints do not roam.
-    pub(super) endpoint: SocketAddrV4,
+    pub(super) endpoint: SocketAddr,
     /// The way through the relay, if there is one.
     pub(super) relayed: Option<Way>,
     /// When the endpoint has last answered discovery.
     pub(super) pong: Option<Instant>,
-    allowed: Vec<(Ipv4Addr, u8)>,
+    allowed: Vec<(IpAddr, u8)>,
 }
 
 impl Peer {
@@ -35,7 +35,7 @@ impl Peer {
     }
 
     /// Whether the address is in its `AllowedIPs`.
-    pub(super) fn allows(&self, address: Ipv4Addr) -> bool {
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
         self.allowed
             .iter()
             .any(|&(network, prefix)| holds(network, prefix, address))
@@ -72,7 +72,7 @@ impl Peers {
     }
 
     /// The peer whose `AllowedIPs` hold the address; the longest prefix wins.
-    pub(super) fn owner(&mut self, address: Ipv4Addr) -> Option<&mut Peer> {
+    pub(super) fn owner(&mut self, address: IpAddr) -> Option<&mut Peer> {
         let longest = |peer: &Peer| {
             let matching = peer
                 .allowed
@@ -98,20 +98,34 @@ impl Peers {
 }
 
 /// Whether a network holds an address.
-fn holds(network: Ipv4Addr, prefix: u8, address: Ipv4Addr) -> bool {
-    let host_bits = u32::from(32_u8.saturating_sub(prefix));
-    let shifted = |value: Ipv4Addr| u64::from(value.to_bits()) >> host_bits;
-    shifted(network) == shifted(address)
+fn holds(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    let differing = match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let differing = network.to_bits() ^ address.to_bits();
+            u128::from(differing) << 96
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => network.to_bits() ^ address.to_bits(),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+    };
+    differing.leading_zeros() >= u32::from(prefix)
 }
 
 #[cfg(test)]
 mod tests {
     use super::holds;
-    use std::net::Ipv4Addr;
+    use std::net::IpAddr;
 
     #[test]
     fn prefix_zero_holds_everything_and_32_one_address() {
-        let [a, b] = [Ipv4Addr::new(100, 64, 0, 1), Ipv4Addr::new(100, 64, 0, 2)];
+        let [a, b] = [[100, 64, 0, 1], [100, 64, 0, 2]].map(IpAddr::from);
         assert!(holds(a, 0, b) && holds(a, 32, a) && !holds(a, 32, b) && holds(a, 30, b));
+    }
+
+    #[test]
+    fn families_are_told_apart() {
+        let [a, b, c] = ["fd7a::1", "fd7a::2", "100.64.0.1"].map(|text| text.parse().expect(text));
+        let holds = |network: IpAddr, prefix, address: IpAddr| holds(network, prefix, address);
+        assert!(holds(a, 0, b) && holds(a, 128, a) && !holds(a, 128, b) && holds(a, 126, b));
+        assert!(!holds(a, 0, c) && !holds(c, 0, a));
     }
 }

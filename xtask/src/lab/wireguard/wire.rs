@@ -2,7 +2,7 @@
 //! It does not look into datagrams, but for the header of a peer relay.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -21,14 +21,21 @@ const HELD: usize = 10_000;
 /// Socket buffers, as large as tailscaled asks for.
 const SOCKET_BUFFER: usize = 7 << 20;
 
-/// A marked, non-blocking socket on all addresses.
+/// A marked, non-blocking socket on all addresses of the family that the endpoints have.
 pub(super) fn open_socket(config: &Config) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    let is_six = config.peers.iter().any(|peer| peer.endpoint.is_ipv6());
+    let any: IpAddr = if is_six {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
+    let own = SocketAddr::new(any, config.port);
+    let socket = Socket::new(Domain::for_address(own), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_mark(config.mark)?;
     socket.set_nonblocking(true)?;
     setsockopt(&socket, sockopt::RcvBufForce, &SOCKET_BUFFER)?;
     setsockopt(&socket, sockopt::SndBufForce, &SOCKET_BUFFER)?;
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, config.port).into())?;
+    socket.bind(&own.into())?;
     Ok(socket.into())
 }
 
@@ -68,11 +75,12 @@ impl Wire {
             buffer[..length].copy_from_slice(&datagram[..length]);
             return Ok(Some((length, Way::Derp(key))));
         }
-        let (length, from) = match self.socket.recv_from(buffer)? {
-            (length, SocketAddr::V4(from)) => (length, from),
-            (_, SocketAddr::V6(_)) => return Ok(None),
-        };
-        if self.peer_relay != Some(from) {
+        let (length, mut from) = self.socket.recv_from(buffer)?;
+        if let SocketAddr::V6(from) = &mut from {
+            // Not a part of the endpoint.
+            from.set_scope_id(0);
+        }
+        if self.peer_relay.map(SocketAddr::V4) != Some(from) {
             return Ok(Some((length, Way::Direct(from))));
         }
         let Some((vni, _)) = geneve::open(&buffer[..length]) else {

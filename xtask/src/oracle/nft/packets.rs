@@ -50,6 +50,12 @@ impl Packets {
         self.and(format_args!("ip frag-off & 0x3fff != 0"))
     }
 
+    /// IPv6 fragments, first and last ones included.
+    #[must_use]
+    pub fn in_ipv6_fragments(self) -> Self {
+        self.and("exthdr frag exists")
+    }
+
     /// Those that fit an expression of nft too.
     #[must_use]
     pub fn and(mut self, expression: impl Display) -> Self {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{PodEnd, pod_end};
 use crate::lab::LabError;
+use crate::lab::topology::Family;
 use crate::run::number::grouped;
 use crate::run::services::{Behind, Served};
 use crate::run::site::Ended;
@@ -61,12 +62,12 @@ pub(in crate::run) fn outcome(site: &Ended, served: &Served) -> Result<ServicesO
 }
 
 fn backend(site: &Ended, from: &str, behind: &Behind) -> Result<BackendOutcome, LabError> {
-    let path = site.path(from, &behind.to);
+    let path = site.path(from, &behind.to, Family::Four);
     let counts = behind.counts;
     Ok(BackendOutcome {
-        from: pod_end(&site.topology, from)?,
+        from: pod_end(&site.topology, from, Family::Four)?,
         service: behind.service.to_string(),
-        to: pod_end(&site.topology, &behind.to)?,
+        to: pod_end(&site.topology, &behind.to, Family::Four)?,
         class: path.and_then(|path| path.class.clone()),
         connections: behind.connections,
         requests: counts.asked,

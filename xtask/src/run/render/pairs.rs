@@ -1,5 +1,7 @@
 //! All ordered pairs of pods of one lab, one row each. Pure.
 
+use std::net::IpAddr;
+
 use super::grid::{Align, grid, wrap};
 use super::{LabOutcome, WIDTH, title};
 use crate::reports::Quantiles;
@@ -53,11 +55,15 @@ fn row(pair: &PairOutcome) -> [String; 11] {
     ]
 }
 
-/// The pod, and what its node is where nodes differ.
+/// The pod, what its node is where nodes differ, and whether it uses IPv6.
 fn end(end: &PodEnd) -> String {
-    match end.role {
+    let pod = match end.role {
         "" | "member" => end.pod.clone(),
         role => format!("{} {role}", end.pod),
+    };
+    match end.address.parse() {
+        Ok(IpAddr::V6(_)) => format!("{pod} ipv6"),
+        Ok(IpAddr::V4(_)) | Err(_) => pod,
     }
 }
 

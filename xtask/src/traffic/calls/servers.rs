@@ -51,7 +51,7 @@ impl Servers {
                 let (socket, _) = tcp::listen(place, *port)?;
                 socket.listen(BACKLOG)?;
                 socket.set_nonblocking(true)?;
-                Ok((place.address, socket))
+                Ok((place.ipv4()?, socket))
             };
             place.run(open)?.map_err(TrafficError::socket(action))
         };

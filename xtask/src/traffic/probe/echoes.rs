@@ -1,7 +1,7 @@
 //! Echo requests and datagrams that the server sends back: losses and round-trip times.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -42,17 +42,21 @@ impl Echoes {
 }
 
 /// Echo requests, each answered or given up before the next.
-pub(super) fn ping(to: Ipv4Addr, limit: &Limit<'_>) -> Echoes {
-    let opened = Echo::open();
+pub(super) fn ping(to: IpAddr, limit: &Limit<'_>) -> Echoes {
+    let opened = Echo::open(to);
     repeat(opened, PING_GAP, limit, |echo| {
-        echo.exchange(to, PAYLOAD, PATIENCE)
+        echo.exchange(PAYLOAD, PATIENCE)
     })
 }
 
 /// Datagrams of `size` bytes, each answered or given up before the next.
-pub(super) fn datagrams(to: SocketAddrV4, size: usize, limit: &Limit<'_>) -> Echoes {
+pub(super) fn datagrams(to: SocketAddr, size: usize, limit: &Limit<'_>) -> Echoes {
     let open = || {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        let any: IpAddr = match to {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0))?;
         socket.connect(to)?;
         Ok((socket, 0_u32))
     };

@@ -2,7 +2,7 @@
 //! wait ends with the limit it is given.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::limit::{Limit, SLICE};
@@ -57,10 +57,10 @@ pub(super) struct Line {
 
 impl Line {
     /// Connects within the limit.
-    pub(super) fn open(to: SocketAddrV4, limit: Limit<'_>) -> io::Result<Self> {
+    pub(super) fn open(to: SocketAddr, limit: Limit<'_>) -> io::Result<Self> {
         let begun = Instant::now();
         let left = limit.left().ok_or(io::ErrorKind::TimedOut)?;
-        let stream = TcpStream::connect_timeout(&to.into(), left)?;
+        let stream = TcpStream::connect_timeout(&to, left)?;
         let connect = begun.elapsed();
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SLICE))?;

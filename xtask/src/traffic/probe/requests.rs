@@ -2,7 +2,7 @@
 //! application sees.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -52,7 +52,7 @@ struct Seen {
 }
 
 /// Asks until the limit.
-pub(super) fn ask(to: SocketAddrV4, server: &ProbeServer, limit: &Limit<'_>) -> Requests {
+pub(super) fn ask(to: SocketAddr, server: &ProbeServer, limit: &Limit<'_>) -> Requests {
     let mut seen = Seen::default();
     let mut next = Instant::now();
     while limit.wait_until(next) {

@@ -2,7 +2,7 @@
 //! sends datagrams back. It knows TCP's own view of each connection, and lives until it is dropped.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddrV4, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ const DATAGRAM: usize = 65_536;
 /// A server for any number of probes.
 #[derive(Debug)]
 pub struct ProbeServer {
-    address: SocketAddrV4,
+    address: SocketAddr,
     room: Arc<Room>,
     /// Closing it wakes the thread and ends it.
     wake: Option<UnixStream>,
@@ -77,7 +77,7 @@ impl ProbeServer {
 
     /// Where it listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddrV4 {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 

@@ -1,7 +1,7 @@
 //! One transfer in one direction: whether it comes to an end, and how fast.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -50,7 +50,7 @@ pub struct Transfer {
 }
 
 /// Transfers once, until the limit.
-pub(super) fn run(way: Way, to: SocketAddrV4, server: &ProbeServer, limit: &Limit<'_>) -> Transfer {
+pub(super) fn run(way: Way, to: SocketAddr, server: &ProbeServer, limit: &Limit<'_>) -> Transfer {
     let (Way::Down(wanted) | Way::Up(wanted)) = way;
     let mut transfer = Transfer {
         wanted,
