@@ -4,6 +4,7 @@
 mod class;
 mod classify;
 mod leg;
+mod oversize;
 mod peers;
 mod relay;
 mod report;
@@ -13,6 +14,7 @@ mod table;
 pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
 pub use leg::{Crossed, Leg};
+pub use oversize::{Dropped, Oversize};
 pub use relay::{Moved, RelayModes};
 pub use report::{Device, End, Fragments, PathReport, PointReport, Quantiles};
 pub use table::PathTable;

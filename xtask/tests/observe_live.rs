@@ -51,6 +51,8 @@ mod no_reply;
 mod node_addresses;
 #[path = "observe/output.rs"]
 mod output;
+#[path = "observe/oversize.rs"]
+mod oversize;
 #[path = "observe/paths.rs"]
 mod paths;
 #[path = "observe/program.rs"]

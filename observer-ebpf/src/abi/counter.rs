@@ -42,10 +42,14 @@ pub enum Loss {
     MessageBudget = 14,
     /// Records of round trips that found the ring full.
     RoundTripRingFull = 15,
+    /// Packets dropped for their size that `drops` had no entry for: it was full.
+    DropsRefused = 16,
+    /// The same of which no path could be read.
+    DropsUnreadable = 17,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 16;
+pub const LOSSES: u32 = 18;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -120,6 +124,8 @@ impl Loss {
         (Self::Samples, "samples"),
         (Self::MessageBudget, "message_budget"),
         (Self::RoundTripRingFull, "round_trip_ring_full"),
+        (Self::DropsRefused, "drops_refused"),
+        (Self::DropsUnreadable, "drops_unreadable"),
     ];
 }
 

@@ -116,7 +116,7 @@ fn look_up<T: Tables>(scene: &Scene<'_, T>, entry: &Biflow<T::W32, T::W64>) -> u
 
 /// The reserved path of a flow whose pair has none of its own.
 #[inline(never)]
-fn reserved<T: Tables>(scene: &Scene<'_, T>) -> u16 {
+pub(super) fn reserved<T: Tables>(scene: &Scene<'_, T>) -> u16 {
     let (tables, key) = (scene.tables, &scene.packet.key);
     match (
         tables.is_networked(&key.low),

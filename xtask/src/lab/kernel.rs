@@ -80,6 +80,8 @@ pub enum Fragmenting {
     Allowed,
     /// DF set: too long is an error.
     Refused,
+    /// DF set, and what routers have said of the way's MTU is not heeded.
+    Probing,
 }
 
 /// Sets or clears DF on everything the socket sends.
@@ -87,6 +89,7 @@ pub(crate) fn set_fragmenting(socket: &impl AsFd, wanted: Fragmenting) -> io::Re
     let value: libc::c_int = match wanted {
         Fragmenting::Allowed => libc::IP_PMTUDISC_DONT,
         Fragmenting::Refused => libc::IP_PMTUDISC_DO,
+        Fragmenting::Probing => libc::IP_PMTUDISC_PROBE,
     };
     // SAFETY: the descriptor is borrowed for the call; the kernel reads one `c_int` from `value`,
     // which outlives the call.

@@ -119,7 +119,17 @@ const TABLE: &[Field] = &[
         "{fragment}",
         "WireGuard packets that were cut; null where they cannot be told to be the path's",
     ),
-    row("oversize", "object", "Null: not looked at"),
+    row(
+        "oversize.drops",
+        "{packet}",
+        "Packets that this node dropped for their size; `oversize` is null where that is not looked at",
+    ),
+    row(
+        "oversize.proofs",
+        "list",
+        "By place and device: `proof` (`kfree_skb`), `place`, the kernel's `reason`, `device`, its `mtu`, `packets`, \
+         `bytes`, `largest` packet",
+    ),
     row(
         "rtt_ms.<point>.count",
         "{sample}",

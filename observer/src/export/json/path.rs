@@ -6,8 +6,8 @@ use observer_ebpf::abi::point::Point;
 use serde::Serialize;
 
 use super::millis;
-use crate::export::names::point_role;
-use crate::path::{Class, End, PathReport, Quantiles};
+use crate::export::names::{DROPPED, place_name, point_role};
+use crate::path::{self, Class, Dropped, End, PathReport, Quantiles};
 
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
@@ -29,7 +29,7 @@ pub(super) struct Line<'a> {
     bytes: u64,
     points: BTreeMap<&'static str, Counted>,
     fragments: Fragments,
-    oversize: Option<()>,
+    oversize: Option<Oversize<'a>>,
     rtt_ms: RoundTrips,
 }
 
@@ -59,6 +59,25 @@ struct Fragments {
     inner: u64,
     vxlan: u64,
     wireguard: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Oversize<'a> {
+    drops: u64,
+    proofs: Vec<Proof<'a>>,
+}
+
+#[derive(Serialize)]
+struct Proof<'a> {
+    #[serde(rename = "proof")]
+    kind: &'static str,
+    place: &'static str,
+    reason: &'a str,
+    device: Option<&'a str>,
+    mtu: u32,
+    packets: u64,
+    bytes: u64,
+    largest: u32,
 }
 
 #[derive(Serialize)]
@@ -112,9 +131,39 @@ impl<'a> Line<'a> {
                 vxlan: fragments.vxlan,
                 wireguard: fragments.wireguard,
             },
-            oversize: None,
+            oversize: report.oversize.as_ref().map(oversize),
             rtt_ms: round_trips(report),
         }
+    }
+}
+
+fn oversize(found: &path::Oversize) -> Oversize<'_> {
+    let proof = |dropped| {
+        let Dropped {
+            place,
+            reason,
+            device,
+            mtu,
+            packets,
+            bytes,
+            largest,
+            recent: _,
+            quiet: _,
+        }: &Dropped = dropped;
+        Proof {
+            kind: DROPPED,
+            place: place_name(*place),
+            reason,
+            device: device.as_deref(),
+            mtu: *mtu,
+            packets: *packets,
+            bytes: *bytes,
+            largest: *largest,
+        }
+    };
+    Oversize {
+        drops: found.drops(),
+        proofs: found.dropped.iter().map(proof).collect(),
     }
 }
 
