@@ -23,6 +23,7 @@ mod translations;
 mod turns;
 mod waiting;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -213,7 +214,9 @@ impl Agent {
             drops: self.drops.names(),
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
-        let findings = self.roads.findings(&self.config.node, &paths, &self.relay);
+        let mut findings = self.roads.findings(&self.config.node, &paths, &self.relay);
+        findings.extend(drops::findings(&self.config.node, &paths, &points));
+        findings.sort_by_key(|found| Reverse(found.cost));
         let ledger = self.ledger();
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();

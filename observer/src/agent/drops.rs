@@ -4,13 +4,33 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use observer_ebpf::abi::point::Point;
+
+use crate::diagnosis::{Finding, OversizeFacts, oversize_blackhole, stale_mtu};
 use crate::export::Ledger;
 use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{DropWatch, DropsError, Object};
+use crate::path::{Device, PathReport};
 use crate::sweep::DropNames;
 
 /// Time between two looks for functions that come with a module, such as those of bridges.
 const AGAIN: Duration = Duration::from_mins(1);
+
+/// Runs the rules over the paths whose packets this node drops.
+pub(super) fn findings(
+    node: &str,
+    paths: &[PathReport],
+    points: &BTreeMap<Point, Device>,
+) -> Vec<Finding> {
+    let facts = OversizeFacts {
+        node,
+        paths,
+        bridge: points.get(&Point::Bridge),
+        overlay: points.get(&Point::Overlay),
+    };
+    let found = [stale_mtu(&facts), oversize_blackhole(&facts)];
+    found.into_iter().flatten().collect()
+}
 
 /// The watch and what it lacks.
 #[derive(Default)]
