@@ -39,6 +39,8 @@ mod life;
 mod load_aggregates;
 #[path = "observe/load_collector.rs"]
 mod load_collector;
+#[path = "observe/load_drops.rs"]
+mod load_drops;
 #[path = "observe/load_ledger.rs"]
 mod load_ledger;
 #[path = "observe/load_paths.rs"]

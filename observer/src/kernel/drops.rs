@@ -19,8 +19,8 @@ use super::{LoadError, Object, TableError, chain};
 /// Program and tracepoint.
 const PROGRAM: &str = "drops";
 const TRACEPOINT: &str = "kfree_skb";
-/// This process's network namespace.
-const NAMESPACE: &str = "/proc/self/ns/net";
+/// This thread's network namespace.
+const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
 /// Functions that drop packets for their size (kernel: `net/ipv4/ip_forward.c`, `net/ipv6/ip6_output.c`,
 /// `net/bridge/br_forward.c`, `net/bridge/br_netfilter_hooks.c`, `net/core/dev.c`).

@@ -2,15 +2,17 @@
 //! counters say; those of other nodes, other reasons and other sizes do not.
 
 use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
 
 use xtask::lab::topology::BRIDGE;
 use xtask::lab::{BridgeNetfilter, Lab, Node, Options, Pod, Scenario, netns};
 use xtask::oracle::{Counter, Counters, Hook};
 use xtask::traffic::{Datagrams, Fragmenting, Ping, Place, Stop};
 
-use super::agent::Agent;
+use super::agent::{Agent, INTERVAL};
 use super::bench::{agents_on, lab, options, silence, turn};
-use super::output::{PathLine, Proof, Sweep};
+use super::output::{PathLine, Proof, Span, Sweep};
 
 /// MTU of pods on the tunnel, and of all else.
 const FORMER: u32 = 1_230;
@@ -18,6 +20,10 @@ const WHOLE: u32 = 1_450;
 /// Datagrams that do not fit into the first: IPv4 packets of this length.
 const LENGTH: u32 = 1_328;
 const PAYLOAD: usize = LENGTH as usize - 28;
+/// Echo requests that are lost.
+const LOST: u32 = 2;
+/// A packet is given up after 3 s and told at the next sweep, or the one after it.
+const GIVEN_UP: Duration = Duration::from_millis(4_500);
 const TOO_BIG: &str = "PKT_TOO_BIG";
 const UNSPECIFIED: &str = "NOT_SPECIFIED";
 
@@ -53,19 +59,32 @@ fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
     stand.mtu(port, FORMER);
     stand.mtu(BRIDGE, WHOLE);
     let crossed = |device: &str| {
-        let long = format!("meta length > {FORMER} udp dport != 8472");
+        let long = format!("meta length > {FORMER}");
         Counter::install(&stand.node().netns, device, Hook::Egress, long).expect("counter")
     };
     let (bridge, reached) = (crossed(BRIDGE), crossed(port));
     assert_eq!(send([&near, &stale], 13), (13, 0));
+    let unanswered = Ping {
+        patience: Duration::from_millis(100),
+        payload: PAYLOAD,
+        fragmenting: Fragmenting::Probing,
+        ..Ping::new(Place::from(&near), stale.address, LOST)
+    };
+    let unanswered = unanswered.drive(&Stop::default());
+    assert_eq!(unanswered.expect("ping").received, 0);
     let counted = [&bridge, &reached].map(|at| at.read().expect("count").packets);
-    assert_eq!(counted, [13, 0]);
-    let bridged = ([&near, &stale], proof("bridge_port", UNSPECIFIED, port, 13));
+    let lost = 13 + u64::from(LOST);
+    assert_eq!(counted, [lost, 0]);
+    let bridged = (
+        [&near, &stale],
+        proof("bridge_port", UNSPECIFIED, port, lost),
+    );
 
     // ...and what the pod sends before the port receives it.
     let before = dropped(&stale.netns, "eth0");
     assert_eq!(send([&stale, &near], 17), (17, 0));
     assert_eq!(dropped(&stale.netns, "eth0") - before, 17);
+    trace([&stale, &near]);
     stand.mtu(port, WHOLE);
     let received = (
         [&stale, &near],
@@ -85,7 +104,11 @@ fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
     assert_eq!(send([&near, &stale], 5), (5, 5));
     let expected = [forward, bridged, received, to_pod];
     stand.assert_drops(&expected);
-    stand.end(&expected);
+    thread::sleep(GIVEN_UP);
+    let spans = stand.end(&expected);
+    let is_lost = |span: &&Span| span.attributes.get("netpath.outcome").is_some();
+    let lost = spans.iter().filter(is_lost).count();
+    assert_eq!(lost, 1, "the last echo request is followed to its end");
 }
 
 #[test]
@@ -100,6 +123,7 @@ fn a_bridge_that_filters_drops_between_pods_of_one_node() {
     stand.mtu(BRIDGE, WHOLE);
     let before = Counters::read(&stand.node().netns).expect("counters");
     assert_eq!(send([&one, &other], 23), (23, 0));
+    trace([&one, &other]);
     let after = Counters::read(&stand.node().netns).expect("counters");
     assert_eq!(after.since(&before).get("IpFragFails"), 23);
     let filtered = (
@@ -108,6 +132,67 @@ fn a_bridge_that_filters_drops_between_pods_of_one_node() {
     );
     stand.assert_drops(std::slice::from_ref(&filtered));
     stand.end(&[filtered]);
+}
+
+#[test]
+fn without_the_kernels_symbols_only_drops_with_a_reason_count() {
+    let test = "oversize::without_the_kernels_symbols_only_drops_with_a_reason_count";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::H2, "syslog"));
+    silence(&lab);
+    let [near, stale] = [0, 1].map(|node| &lab.nodes()[node].pods[0]);
+    let node = &lab.nodes()[1];
+    let at = (node.netns.as_str(), node.name.as_str());
+    let agent = Agent::start_by(&["setpriv", "--bounding-set", "-syslog"], at, &[]);
+    agent.await_attached();
+    let ping = Ping::new(Place::from(near), stale.address, 3);
+    ping.drive(&Stop::default()).expect("ping");
+    agent.await_sweep("the pair", |sweep| {
+        sweep.path(near.address, stale.address).is_some()
+    });
+    lab.set_mtu(&node.name, BRIDGE, FORMER).expect("MTU");
+    let (sent, _) = send([near, stale], 5);
+    lab.set_mtu(&node.name, &stale.host_veth, FORMER)
+        .expect("MTU");
+    lab.set_mtu(&node.name, BRIDGE, WHOLE).expect("MTU");
+    send([near, stale], 5);
+    agent.await_sweep("the drops", |sweep| drops(sweep) >= u64::from(sent));
+    let sweep = agent.next_sweep();
+    let told = ([near, stale], proof("other", TOO_BIG, BRIDGE, sent.into()));
+    assert_eq!(shown(&sweep), BTreeSet::from([named(&told)]));
+    assert_eq!(sweep.ledger.reason("blind_spot", "drops_no_symbols"), 1);
+    let ended = agent.end();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.errors.contains("CAP_SYSLOG"), "{}", ended.errors);
+}
+
+#[test]
+fn without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives() {
+    let test = "oversize::without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::H2, "types"));
+    let [near, stale] = [0, 1].map(|node| &lab.nodes()[node].pods[0]);
+    let node = &lab.nodes()[1];
+    let hidden = "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"";
+    let through = ["unshare", "--mount", "sh", "-c", hidden, "sh"];
+    let at = (node.netns.as_str(), node.name.as_str());
+    let agent = Agent::start_by(&through, at, &[]);
+    agent.await_attached();
+    let ping = Ping::new(Place::from(near), stale.address, 3);
+    ping.drive(&Stop::default()).expect("ping");
+    let sweep = agent.await_sweep("the pair", |sweep| {
+        sweep.path(near.address, stale.address).is_some()
+    });
+    let looked_at = sweep.paths.iter().any(|path| path.oversize.is_some());
+    assert!(!looked_at, "{sweep:#?}");
+    assert_eq!(sweep.ledger.reason("blind_spot", "drops_no_types"), 1);
+    let ended = agent.end();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(
+        ended.errors.contains("CONFIG_DEBUG_INFO_BTF"),
+        "{}",
+        ended.errors
+    );
 }
 
 /// A path and one proof of its drops.
@@ -185,8 +270,10 @@ impl Stand {
         assert_eq!(shown(&near.next_sweep()), BTreeSet::new());
     }
 
-    /// Ends the agents: nothing was lost, and only paths with drops have spans that say so.
-    fn end(self, expected: &[Dropped<'_>]) {
+    /// Ends the agents: nothing was lost, and the spans of paths with drops, and no others, say so;
+    /// answers with their roots.
+    fn end(self, expected: &[Dropped<'_>]) -> Vec<Span> {
+        let mut roots = Vec::new();
         for (agent, is_stale) in self.agents.into_iter().zip([false, true]) {
             let ended = agent.end();
             let ledger = &ended.last().ledger;
@@ -197,6 +284,7 @@ impl Stand {
                 let is_root = span.kind != "internal";
                 is_root && span.attributes.contains_key("netpath.oversize.drops")
             });
+            roots.extend(told.clone().cloned());
             let told: BTreeSet<_> = told
                 .map(|span| {
                     ["source.address", "destination.address"]
@@ -207,9 +295,17 @@ impl Stand {
                 .iter()
                 .map(|(pods, _)| pods.map(|pod| pod.address.to_string()));
             let paths: BTreeSet<_> = paths.filter(|_| is_stale).collect();
-            assert!(told.is_subset(&paths), "{told:?} of {paths:?}");
+            assert_eq!(told, paths);
         }
+        roots
     }
+}
+
+/// A round trip between two pods, once a sweep has seen what was dropped between them.
+fn trace([from, to]: [&Pod; 2]) {
+    thread::sleep(2 * INTERVAL);
+    let ping = Ping::new(Place::from(from), to.address, 2);
+    assert_eq!(ping.drive(&Stop::default()).expect("ping").received, 2);
 }
 
 /// Sends long datagrams that are not to be cut; how many leave and how many arrive.
