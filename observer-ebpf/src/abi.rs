@@ -6,6 +6,7 @@
 pub mod biflow;
 pub mod control;
 pub mod counter;
+pub mod drop;
 pub mod event;
 pub mod key;
 pub mod outer;

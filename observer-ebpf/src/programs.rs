@@ -1,5 +1,5 @@
-//! The kernel programs: one per observation point and hook. Each reads the frame, calls the library
-//! and lets the packet on; no protocol is known here.
+//! The kernel programs: one per observation point and hook, and one for packets that the kernel drops.
+//! Each reads the frame, calls the library and lets the packet on; no protocol is known here.
 //!
 //! Never: a verdict other than "next", a write to a packet, a mark or a timestamp.
 #![cfg_attr(
@@ -16,6 +16,9 @@
 #[cfg(target_arch = "bpf")]
 #[path = "programs/atomic.rs"]
 mod atomic;
+#[cfg(target_arch = "bpf")]
+#[path = "programs/drop.rs"]
+mod drop;
 #[cfg(target_arch = "bpf")]
 #[path = "programs/entry.rs"]
 mod entry;

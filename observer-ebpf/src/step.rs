@@ -5,6 +5,7 @@
 
 mod announce;
 mod budget;
+mod dropped;
 mod entry;
 mod further;
 mod observe;
@@ -22,6 +23,7 @@ mod timing;
 mod trajectory;
 mod tunnel;
 
+pub use dropped::dropped;
 pub use further::{Heads, MOST, further, rest};
 pub use observe::{Frame, observe, refuse};
 pub use refusal::{Unread, tell_unread};

@@ -9,6 +9,7 @@ use observer_ebpf::abi::biflow::{
 use observer_ebpf::abi::control::{Budget, Control, Cover, Prefix};
 use observer_ebpf::abi::counter::Own;
 use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
+use observer_ebpf::abi::drop::{DropKey, DropRecord, DropRules, Offsets, Stretch};
 use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::key::{Address, Family, FlowKey, FlowKind, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
@@ -40,6 +41,7 @@ fn keys_have_their_layout() {
         source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, marked: 39,
     });
     layout!(RelayKey, 24, { address: 0, port: 16, reserved: 20 });
+    layout!(DropKey, 12, { ifindex: 0, reason: 4, path: 8, place: 10, direction: 11 });
     assert_eq!(
         (
             align_of::<FlowKey>(),
@@ -65,6 +67,7 @@ fn values_have_their_layout() {
     layout!(TrafficRecord, 32, { buffers: 0, bytes: 8, segments: 16, wireguard_bytes: 24 });
     layout!(FragmentRow<u64>, 16, { inner: 0, first_outer: 8 });
     layout!(RttRow<u32>, 584, { buckets: 0 });
+    layout!(DropRecord, 24, { packets: 0, bytes: 8, largest: 16, mtu: 20 });
 }
 
 #[test]
@@ -73,7 +76,14 @@ fn control_and_events_have_their_layout() {
         cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 52, rate: 53,
         echo_rate: 54, ports_attached: 55, relays: 56, paths_full: 60,
     });
-    layout!(Own<u64>, 1504, { counters: 0, tunnel: 312, packet: 328, head: 480 });
+    layout!(Own<u64>, 1520, { counters: 0, tunnel: 328, packet: 344, head: 496 });
+    layout!(DropRules, 336, { stretches: 0, too_big: 256, unspecified: 260, netns: 264, offsets: 268 });
+    layout!(Stretch, 16, { start: 0, length: 8, place: 12 });
+    layout!(Offsets, 68, {
+        skb_len: 0, skb_data_len: 4, skb_data: 8, skb_head: 12, skb_end: 16, skb_dev: 20, skb_dst: 24,
+        gso_size: 28, dst_dev: 32, dev_ifindex: 36, dev_mtu: 40, dev_header: 44, dev_net: 48,
+        dev_ops: 52, dev_private: 56, ops_kind: 60, net_inode: 64,
+    });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,
         path: 72, kind: 74, point: 75, hook: 76, direction: 77, tcp_flags: 78, reserved: 79,
@@ -142,10 +152,11 @@ fn numbers_in_records_are_these() {
         [
             EventKind::Announced,
             EventKind::RoundTrip,
-            EventKind::Refused
+            EventKind::Refused,
+            EventKind::Dropped,
         ]
         .map(|kind| kind as u8),
-        [1, 2, 3]
+        [1, 2, 3, 4]
     );
     let kinds = [
         OuterKind::Vxlan,
@@ -189,7 +200,7 @@ fn every_counter_has_a_cell_of_its_own() {
         .chain(malformed)
         .collect();
     assert_eq!(cells, (0..COUNTERS).collect::<Vec<_>>());
-    assert_eq!(COUNTERS, 39);
+    assert_eq!(COUNTERS, 41);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod attaching;
 mod attachments;
 mod detours;
+mod drops;
 mod error;
 mod intake;
 mod lock;
@@ -22,6 +23,7 @@ mod translations;
 mod turns;
 mod waiting;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,6 +69,7 @@ struct Agent {
     roads: Roads,
     nodes: nodes::Nodes,
     relays: relays::Relays,
+    drops: drops::Drops,
     snapshot: Snapshot,
     output: Output,
     remembered: Remembered,
@@ -99,6 +102,7 @@ impl Agent {
             roads: Roads::open(config.underlay.clone())?,
             nodes: nodes::Nodes::default(),
             relays,
+            drops: drops::Drops::default(),
             output: Output::start(&config, format)?,
             snapshot: Snapshot::default(),
             remembered: Remembered::new(),
@@ -122,6 +126,11 @@ impl Agent {
             .bring_in_line(&mut self.object, &devices.devices, &wanted);
         self.attachments.tell_ports(&mut self.object);
         Ok(())
+    }
+
+    /// Begins to watch packets that the kernel drops.
+    fn watch_drops(&mut self) {
+        self.drops.begin(&mut self.object);
     }
 
     /// Takes what the ring holds, up to [`RECORDS`]; how many there were.
@@ -179,6 +188,7 @@ impl Agent {
             .name_unknown(&mut self.object, &self.snapshot.seen)?;
         self.begin_paths();
         let devices = self.devices.borrow().clone();
+        self.drops.follow(&mut self.object, &devices);
         let points = self.attachments.devices(&devices.devices);
         let numbers = self.intake.paths();
         let peers = crossed(&self.snapshot, numbers, &self.remembered);
@@ -201,9 +211,12 @@ impl Agent {
             translations: self.intake.translations(),
             remembered: &mut self.remembered,
             relay: &mut self.relay,
+            drops: self.drops.names(),
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
-        let findings = self.roads.findings(&self.config.node, &paths, &self.relay);
+        let mut findings = self.roads.findings(&self.config.node, &paths, &self.relay);
+        findings.extend(drops::findings(&self.config.node, &paths, &points));
+        findings.sort_by_key(|found| Reverse(found.cost));
         let ledger = self.ledger();
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();
@@ -230,17 +243,22 @@ impl Agent {
         }
     }
 
-    /// Removes what was silent for long: flow entries, and outer flows that no entry refers to.
+    /// Removes what was silent for long: flow entries, drops, and outer flows that no entry refers to.
     fn clear_out(&mut self) -> Result<(), AgentError> {
         let Snapshot {
             seen,
             outer,
+            drops,
             deleted,
             ..
         } = &mut self.snapshot;
         for key in seen.expired(self.expiry) {
             *deleted += u64::from(self.object.biflows.remove(key)?);
             self.intake.forget(&mut self.object, key)?;
+        }
+        let paths = self.intake.paths();
+        for key in drops.retire(|path| paths.pair(path).is_none()) {
+            self.object.drops.remove(&key)?;
         }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
             self.object.outer_flows.remove(&key)?;
@@ -253,6 +271,7 @@ impl Agent {
         let mut ledger = self.snapshot.ledger.clone();
         self.intake.add_to(&mut ledger, &self.object);
         self.attachments.add_to(&mut ledger);
+        self.drops.add_to(&mut ledger);
         self.snapshot.unanswered.add_to(&mut ledger);
         ledger.insert("flow_evicted".to_owned(), self.snapshot.evicted);
         ledger.insert(

@@ -4,18 +4,22 @@
 //! Never: a decision about what a number means, a name of a path, an export.
 
 mod attach;
+mod btf;
 mod calls;
 mod clock;
 mod clsact;
 mod control;
+mod drops;
 mod events;
 mod object;
+mod symbols;
 mod table;
 
 pub use attach::{AttachError, Attachment, Way};
 pub use clock::{jiffy_nanos, monotonic_nanos, wall_nanos};
 pub use clsact::{Leftovers, clear_leftovers};
 pub use control::ControlPage;
+pub use drops::{DropWatch, DropsError};
 pub use events::{EventError, Events};
 pub use object::{LoadError, Object, Sizes, program_name};
 pub use table::{CpuRows, Table, TableError};

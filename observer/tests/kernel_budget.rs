@@ -46,6 +46,19 @@ async fn no_program_takes_the_verifier_more_than_200_000_instructions() {
             }
         }
     }
+    match object.drops_program() {
+        Ok(program) => {
+            let verified = program.info().expect("drops").verified_instruction_count();
+            println!("drops: {verified:?} verified instructions");
+            if verified.is_none_or(|count| count > BOUND) {
+                broken.push("drops");
+            }
+        }
+        Err(error) => {
+            println!("drops: refused: {}", verdict(&error.to_string()));
+            broken.push("drops");
+        }
+    }
     assert!(
         broken.is_empty(),
         "refused or above {BOUND}, see above: {broken:?}"

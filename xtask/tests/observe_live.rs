@@ -41,6 +41,8 @@ mod life;
 mod load_aggregates;
 #[path = "observe/load_collector.rs"]
 mod load_collector;
+#[path = "observe/load_drops.rs"]
+mod load_drops;
 #[path = "observe/load_ledger.rs"]
 mod load_ledger;
 #[path = "observe/load_paths.rs"]
@@ -53,6 +55,8 @@ mod no_reply;
 mod node_addresses;
 #[path = "observe/output.rs"]
 mod output;
+#[path = "observe/oversize.rs"]
+mod oversize;
 #[path = "observe/paths.rs"]
 mod paths;
 #[path = "observe/program.rs"]

@@ -45,10 +45,14 @@ pub enum Loss {
     /// ICMP errors about a flow without an entry, or without a readable quote: counted for the pair
     /// that they name.
     ErrorsUnmatched = 16,
+    /// Packets dropped for their size that `drops` had no entry for: it was full.
+    DropsRefused = 17,
+    /// The same of which no path could be read.
+    DropsUnreadable = 18,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 17;
+pub const LOSSES: u32 = 19;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -124,6 +128,8 @@ impl Loss {
         (Self::MessageBudget, "message_budget"),
         (Self::RoundTripRingFull, "round_trip_ring_full"),
         (Self::ErrorsUnmatched, "icmp_errors_unmatched"),
+        (Self::DropsRefused, "drops_refused"),
+        (Self::DropsUnreadable, "drops_unreadable"),
     ];
 }
 

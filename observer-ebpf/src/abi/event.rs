@@ -17,6 +17,8 @@ pub enum EventKind {
     /// A refusal, for people: `probe` is the cell of `counters` that counted it, `sequence` the
     /// device's number where a frame was refused.
     Refused = 3,
+    /// A packet of a pair without a path number was dropped for its size: the pair wants one.
+    Dropped = 4,
 }
 
 impl EventKind {
@@ -27,6 +29,7 @@ impl EventKind {
             1 => Some(Self::Announced),
             2 => Some(Self::RoundTrip),
             3 => Some(Self::Refused),
+            4 => Some(Self::Dropped),
             _ => None,
         }
     }
@@ -48,7 +51,7 @@ pub struct Event {
     pub probe: u32,
     /// The packet's acknowledgement number.
     pub ack: u32,
-    /// Announced: initial sequence number of a SYN, else 0.
+    /// Announced: initial sequence number of a SYN, else 0. Dropped: number behind its last byte.
     pub sequence: u32,
     /// Round-trip time at this point; 0 when announced.
     pub rtt: Ticks,

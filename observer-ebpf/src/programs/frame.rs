@@ -1,7 +1,7 @@
 //! The bytes of a socket buffer: directly while the headers lie in its linear part, else a copy of
 //! the head; of merged buffers a copy of each datagram's. The only file that dereferences packet memory.
 
-use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skb_load_bytes};
 use aya_ebpf::programs::TcContext;
 use observer_ebpf::abi::counter::ROOM;
 use observer_ebpf::parse::{Bytes, GLANCE};
@@ -86,6 +86,29 @@ impl<'a> Head<'a> {
             bytes: scratch,
             // Known to the compiler it would make the mask in `at` go away.
             length: any(length as u64) as usize,
+        })
+    }
+}
+
+impl<'a> Head<'a> {
+    /// Copies the first bytes (at most [`HEAD`]) of a buffer whose linear part has `length` bytes from
+    /// the kernel's address `data` on.
+    #[inline(always)]
+    pub(crate) fn probe(data: u64, scratch: &'a mut [u8; ROOM], length: u32) -> Option<Self> {
+        let before = before(u64::from(length));
+        let length = if before < HEAD { before + 1 } else { HEAD };
+        // SAFETY: `scratch` has more than HEAD bytes and `length` is between 1 and HEAD; the helper
+        // reads any address, or says that it cannot.
+        let failed = unsafe {
+            bpf_probe_read_kernel(
+                scratch.as_mut_ptr().cast(),
+                length as u32,
+                data as *const core::ffi::c_void,
+            )
+        };
+        (failed == 0).then_some(Self {
+            bytes: scratch,
+            length,
         })
     }
 }

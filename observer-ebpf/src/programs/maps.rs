@@ -2,13 +2,14 @@
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::lpm_trie::Key;
-use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
 
 use observer_ebpf::abi::biflow::Biflow;
 use observer_ebpf::abi::control::{BUDGETS, Budget, Control};
 use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter, Own, ROOM};
+use observer_ebpf::abi::drop::{DROPS as DROP_COUNT, DropKey, DropRecord, DropRules};
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{Address, FlowKey, NODES as NODE_COUNT, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
@@ -76,6 +77,17 @@ static COUNTERS: Array<Own<Own64>, 1> = Array::new();
 /// What user space says; one entry of 64 bytes, mapped by the agent.
 #[btf_map]
 static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+/// What of the packets that the kernel drops is taken. One entry of 336 bytes, written by user space.
+#[btf_map]
+pub(crate) static DROP_RULES: Array<DropRules, 1> = Array::new();
+/// Packets dropped for their size, by place, reason, device, path and direction. 1,024 entries of 12 + 24
+/// bytes: 0.1 MB. Refuses when full, counted; user space removes those of paths that are gone.
+#[btf_map]
+pub(crate) static DROPS: HashMap<DropKey, DropRecord, { DROP_COUNT as usize }> = HashMap::new();
+/// Room for a dropped packet: its program may interrupt the others, and is interrupted by them. One of
+/// 1.2 KB for each CPU.
+#[btf_map]
+pub(crate) static DROP_ROOM: PerCpuArray<DropRoom, 1> = PerCpuArray::new();
 /// This CPU's own memory: the step's tables with its ledger, room for a packet and for a head.
 #[inline(always)]
 pub(crate) fn own() -> Option<(Kernel, &'static mut Packet, &'static mut [u8; ROOM])> {
@@ -93,6 +105,17 @@ pub(crate) fn own() -> Option<(Kernel, &'static mut Packet, &'static mut [u8; RO
         };
         Some((kernel, &mut (*own).packet, &mut (*own).head))
     }
+}
+
+/// Room for a packet, a copy of its head and its key, and what a new entry begins as: zeroes, never
+/// written. On the stack the compiler would join their fields into misaligned stores, which the verifier
+/// refuses there.
+#[repr(C)]
+pub(crate) struct DropRoom {
+    pub(crate) packet: Packet,
+    pub(crate) head: [u8; ROOM],
+    pub(crate) first: DropRecord,
+    pub(crate) key: DropKey,
 }
 
 /// The kernel's maps as the step's tables, and what of them is this CPU's.

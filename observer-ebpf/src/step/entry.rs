@@ -130,7 +130,7 @@ pub(super) fn known<T: Tables>(scene: &Scene<'_, T>, key: &FlowKey) -> u32 {
 
 /// The reserved path of a flow whose pair has none of its own.
 #[inline(never)]
-fn reserved<T: Tables>(scene: &Scene<'_, T>) -> u16 {
+pub(super) fn reserved<T: Tables>(scene: &Scene<'_, T>) -> u16 {
     let (tables, key) = (scene.tables, &scene.packet.key);
     match (
         tables.is_networked(&key.low),

@@ -76,6 +76,7 @@ impl Intake {
                 Some(EventKind::Announced) => self.translations.announced(event, now),
                 Some(EventKind::RoundTrip) => self.joiner.push(event, now),
                 Some(EventKind::Refused) => self.refused.push(*event),
+                Some(EventKind::Dropped) => {}
                 None => self.rejected += 1,
             }
         }
@@ -84,7 +85,8 @@ impl Intake {
         }
         // A flow whose other key is in the same batch is known as translated by here.
         for event in &events {
-            if EventKind::from_number(event.kind) == Some(EventKind::Announced) {
+            let kind = EventKind::from_number(event.kind);
+            if matches!(kind, Some(EventKind::Announced | EventKind::Dropped)) {
                 self.announced(object, event)?;
             }
         }
@@ -261,7 +263,8 @@ impl Intake {
                 self.tell(object, &pair, path)?;
             }
         }
-        for (path, pair) in self.paths.retire(|path| snapshot.seen.carries(path)) {
+        let is_carried = |path| snapshot.seen.carries(path) || snapshot.drops.has_grown(path);
+        for (path, pair) in self.paths.retire(is_carried) {
             object.pairs.remove(&pair)?;
             self.translations.retire(object, path)?;
             for direction in FlowDirection::ALL {

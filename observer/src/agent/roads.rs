@@ -1,7 +1,6 @@
 //! What the kernel's routing says of the outer flows of a sweep, asked once per peer and sweep, and
 //! the findings that rest on it.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -183,7 +182,7 @@ impl Roads {
     }
 
     /// Runs the rules over the paths that leave a pod of this node; one finding per cause and peer
-    /// node, the dearest first.
+    /// node.
     pub(super) fn findings(
         &mut self,
         node: &str,
@@ -240,7 +239,6 @@ impl Roads {
                 }
             }
         }
-        findings.sort_by_key(|found| Reverse(found.cost));
         findings
     }
 }

@@ -32,6 +32,7 @@ async fn work(config: Config, format: Format, tie: Tie) -> Result<(), AgentError
     let (devices, follower) = interfaces::follow()?;
     let mut agent = Agent::new(config, format, devices, tie.clone())?;
     agent.follow_devices()?;
+    agent.watch_drops();
     let mut following = tokio::spawn(follower.run());
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -202,6 +202,7 @@ pub(super) mod fixture {
             idle: 0,
             source_is_local: true,
             superseded: false,
+            oversize: None,
             confirmed: true,
             earlier: 1,
             proxy: None,

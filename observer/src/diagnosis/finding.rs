@@ -8,6 +8,10 @@ pub enum Cause {
     DoubleEncapsulation,
     /// Through a relay although a shorter road is at hand.
     RelayDetour,
+    /// The pod bridge has the MTU of a former network.
+    StaleMtu,
+    /// Packets that are too long disappear between bridge and pod.
+    OversizeBlackhole,
 }
 
 impl Cause {
@@ -17,6 +21,8 @@ impl Cause {
         match self {
             Self::DoubleEncapsulation => "double_encapsulation",
             Self::RelayDetour => "relay_detour",
+            Self::StaleMtu => "stale_mtu",
+            Self::OversizeBlackhole => "oversize_blackhole",
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use observer_ebpf::abi::drop::Place;
 use observer_ebpf::abi::point::{Hook, Point};
 
 use crate::diagnosis::{Cause, Evidence, Finding, Fix, Subject};
 use crate::latency::{Identity, RoundTrip, Side, Sighting};
 use crate::path::{
-    Class, Encapsulation, End, Fragments, Layer, PathReport, PointReport, Quantiles, RelayMode,
-    TcpReport, UnderlayKind,
+    Class, Dropped, Encapsulation, End, Fragments, Layer, Oversize, PathReport, PointReport,
+    Quantiles, RelayMode, TcpReport, UnderlayKind,
 };
 use crate::path::{Device, Devices};
 
@@ -58,9 +59,27 @@ pub(super) fn report() -> PathReport {
         idle: 0,
         source_is_local: true,
         superseded: false,
+        oversize: Some(Oversize {
+            dropped: vec![dropped()],
+        }),
         confirmed: true,
         earlier: 1,
         proxy: Some(false),
+    }
+}
+
+/// Three packets that n1's bridge did not hand on, one of them of late.
+pub(super) fn dropped() -> Dropped {
+    Dropped {
+        place: Place::BridgePort,
+        reason: "NOT_SPECIFIED".to_owned(),
+        device: Some("veth7".to_owned()),
+        mtu: 1230,
+        packets: 3,
+        recent: 1,
+        bytes: 4_200,
+        largest: 1_450,
+        quiet: 0,
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
 use super::Ledger;
-use super::names::{Kind, metric, point_role};
+use super::names::{DROPPED, Kind, metric, place_name, point_role};
 use crate::diagnosis::Finding;
 use crate::path::Devices;
 use crate::path::PathReport;
@@ -48,6 +48,9 @@ impl Snapshot {
     }
 }
 
+/// What shows that packets were too long, and where.
+type Proof = [&'static str; 2];
+
 /// Keeps the sums.
 #[derive(Debug)]
 pub struct Accumulator {
@@ -55,6 +58,7 @@ pub struct Accumulator {
     baselines: Baselines,
     paths: BTreeMap<Labels, Counts>,
     rtt: BTreeMap<(Labels, &'static str), Histogram>,
+    oversize: BTreeMap<(Labels, Proof), u64>,
     mtu: BTreeMap<Labels, u32>,
     findings: BTreeMap<FindingLabels, u64>,
     ledger: Ledger,
@@ -69,6 +73,7 @@ impl Accumulator {
             baselines: Baselines::default(),
             paths: BTreeMap::new(),
             rtt: BTreeMap::new(),
+            oversize: BTreeMap::new(),
             mtu: BTreeMap::new(),
             findings: BTreeMap::new(),
             ledger: Ledger::new(),
@@ -91,6 +96,10 @@ impl Accumulator {
             if let Some((mtu, _)) = report.mtu.as_ref().filter(|_| !report.superseded) {
                 let least = self.mtu.entry(labels.clone()).or_insert(*mtu);
                 *least = *mtu.min(least);
+            }
+            for dropped in report.oversize.iter().flat_map(|found| &found.dropped) {
+                let proof = [DROPPED, place_name(dropped.place)];
+                *self.oversize.entry((labels.clone(), proof)).or_default() += dropped.recent;
             }
             self.paths.entry(labels).or_default().add(&counts);
         }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::diagnosis::{Cause, Finding};
-use crate::path::{Class, PathReport, RelayMode};
+use crate::path::{Class, Oversize, PathReport, RelayMode};
 
 /// The first finding about this path.
 #[must_use]
@@ -14,12 +14,19 @@ pub fn finding_about<'a>(findings: &'a [Finding], report: &PathReport) -> Option
 /// True if the path has the class that the cause is about, and every node that is known of it is a
 /// subject.
 pub(super) fn is_about(finding: &Finding, report: &PathReport) -> bool {
+    let nodes = &finding.subject.nodes;
+    let mut known = report.source.node.iter().chain(&report.destination.node);
     let has_class = match finding.cause {
         Cause::DoubleEncapsulation => report.class == Some(Class::VxlanTailscale),
         Cause::RelayDetour => report.relay == RelayMode::Derp,
+        // About one node, whatever is at the other end.
+        Cause::StaleMtu => {
+            return loses(report, false) && known.any(|node| nodes.contains(node));
+        }
+        Cause::OversizeBlackhole => {
+            return loses(report, true) && known.any(|node| nodes.contains(node));
+        }
     };
-    let nodes = &finding.subject.nodes;
-    let mut known = report.source.node.iter().chain(&report.destination.node);
     let is_address = |name: &String| name.parse::<IpAddr>().is_ok();
     // The peer's address says something only against a subject that is named by its address.
     let peer_fits = report
@@ -28,10 +35,35 @@ pub(super) fn is_about(finding: &Finding, report: &PathReport) -> bool {
     has_class && peer_fits && known.all(|node| nodes.contains(node) || nodes.iter().any(is_address))
 }
 
+/// True if packets of the path are being dropped for their size, silently or not.
+fn loses(report: &PathReport, silently: bool) -> bool {
+    let mut found = report.oversize.iter().flat_map(Oversize::live);
+    found.any(|dropped| dropped.place.is_silent() == silently)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::export::fixture;
+
+    #[test]
+    fn a_finding_about_lost_packets_is_about_paths_that_lose_them_on_that_node() {
+        let about = |cause, node: &str, oversize| {
+            let mut finding = fixture::finding();
+            finding.cause = cause;
+            finding.subject.nodes = vec![node.to_owned()];
+            let report = PathReport {
+                oversize,
+                ..fixture::report()
+            };
+            is_about(&finding, &report)
+        };
+        let silent = fixture::report().oversize;
+        assert!(about(Cause::OversizeBlackhole, "n1", silent.clone()));
+        assert!(!about(Cause::OversizeBlackhole, "n3", silent.clone()));
+        assert!(!about(Cause::StaleMtu, "n1", silent));
+        assert!(!about(Cause::OversizeBlackhole, "n1", None));
+    }
 
     fn about(nodes: [&str; 2], change: impl Fn(&mut PathReport)) -> bool {
         let mut finding = fixture::finding();

@@ -5,10 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::{fs, io, thread};
 
 use aya::maps::{Map, MapData, MapError};
-use aya::programs::{Program, ProgramError, SchedClassifier};
+use aya::programs::{Program, ProgramError, RawTracePoint, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::{CounterRecord, Own};
+use observer_ebpf::abi::drop::{DropKey, DropRecord, DropRules};
 use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
@@ -136,6 +137,10 @@ pub struct Object {
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
     /// Where DERP relays listen.
     pub relays: Table<RelayKey, u32>,
+    /// Packets dropped for their size.
+    pub drops: Table<DropKey, DropRecord>,
+    /// Which dropped packets those are.
+    pub(super) drop_rules: Table<u32, DropRules>,
     /// The loss ledger, and WireGuard bytes predicted for what crosses the tunnel.
     counters: CpuRows<CounterRecord>,
     /// The event ring.
@@ -183,6 +188,8 @@ impl Object {
                 size_of::<Own<u64>>(),
             ),
             relays: Table::new(take("RELAYS")?, "RELAYS"),
+            drops: Table::new(take("DROPS")?, "DROPS"),
+            drop_rules: Table::new(take("DROP_RULES")?, "DROP_RULES"),
             events: Events::new(take("EVENTS")?)?,
             control: ControlPage::map(take("CONTROL")?).map_err(LoadError::Control)?,
             ebpf,
@@ -204,6 +211,18 @@ impl Object {
             .program_mut(name)
             .ok_or_else(|| missing("program", name))?;
         loaded(name, program)
+    }
+
+    /// A program of a tracepoint, loaded or not.
+    pub(super) fn raw_tracepoint(
+        &mut self,
+        name: &'static str,
+    ) -> Result<&mut RawTracePoint, LoadError> {
+        let program = self.ebpf.program_mut(name);
+        let program = program.ok_or_else(|| missing("program", name))?;
+        program
+            .try_into()
+            .map_err(|_: ProgramError| missing("program", name))
     }
 
     /// Loads those of `sites` that are not, [`VERIFIERS`] at a time, and answers with those that the

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::point::Point;
 
-use super::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
+use super::{Class, Encapsulation, Layer, Oversize, RelayMode, UnderlayKind};
 
 /// One end of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +99,8 @@ pub struct PathReport {
     pub fragments: Fragments,
     /// What its TCP connections say.
     pub tcp: TcpReport,
+    /// What shows that packets are too long; `None` while nothing looks for it.
+    pub oversize: Option<Oversize>,
     /// By observation point; only points that saw the path.
     pub points: BTreeMap<Point, PointReport>,
     /// Smallest MTU among the devices it passed and that device's name.

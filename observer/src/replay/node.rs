@@ -240,6 +240,7 @@ impl Sweeps {
             .advance(&snapshot.legs, |path| paths.pair(path).is_some());
         let rules = &node.config.underlay;
         let mut context = Context {
+            drops: None,
             node: &node.bundle.node,
             devices: &node.points,
             underlays: &underlays(&snapshot.outer, &node.points, &node.devices, rules),

@@ -11,8 +11,8 @@ use observer_ebpf::abi::row::Row;
 use observer_ebpf::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 
 use crate::path::{
-    Devices, End, Evidence, Observation, PathReport, PathTable, PointReport, Quantiles, RelayMode,
-    RelayModes, TcpReport, UnderlayKind, classify,
+    Devices, End, Evidence, Observation, Oversize, PathReport, PathTable, PointReport, Quantiles,
+    RelayMode, RelayModes, TcpReport, UnderlayKind, classify,
 };
 
 use super::classes::{Classes, Values};
@@ -21,7 +21,7 @@ use super::fragments::fragments;
 use super::overhead::vxlan;
 use super::plain::leaves_plain;
 use super::proxy::Carried;
-use super::{Direction, RowStore, Snapshot};
+use super::{Direction, DropNames, RowStore, Snapshot};
 use crate::translation::Known;
 
 /// What the agent knows beside the maps.
@@ -41,6 +41,8 @@ pub struct Context<'a> {
     pub remembered: &'a mut Remembered,
     /// How tailscaled carries each path.
     pub relay: &'a mut RelayModes,
+    /// What names drops; `None` while nothing looks for them.
+    pub drops: Option<DropNames<'a>>,
 }
 
 /// What earlier sweeps saw of each direction.
@@ -96,7 +98,12 @@ fn pair_report(
     context: &mut Context<'_>,
 ) -> Option<PathReport> {
     let total = totals(&snapshot.rows, number, direction);
-    if total.is_empty() {
+    let dropped = |names| Oversize {
+        dropped: snapshot.drops.of(number, direction, names),
+    };
+    let oversize = context.drops.map(dropped);
+    let is_dropped = oversize.as_ref().is_some_and(|found| found.drops() > 0);
+    if total.is_empty() && !is_dropped {
         return None;
     }
     let mut memory = context
@@ -126,6 +133,7 @@ fn pair_report(
         source_is_local,
         confirmed: memory.confirmed,
         earlier: memory.reports,
+        oversize,
         proxy: pair.map(|_| memory.carried.is_proxy()),
         ..report(evidence, points, &values)
     };
@@ -221,6 +229,9 @@ fn collected(snapshot: &Snapshot, number: u16, context: &mut Context<'_>) -> Opt
     sum.bytes += other.bytes;
     sum.fragments.inner += other.fragments.inner;
     sum.fragments.vxlan += other.fragments.vxlan;
+    if let (Some(sum), Some(other)) = (&mut sum.oversize, other.oversize) {
+        sum.dropped.extend(other.dropped);
+    }
     Some(without_ends(sum))
 }
 
@@ -253,6 +264,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         bytes,
         fragments: fragments(values),
         tcp: TcpReport::default(),
+        oversize: None,
         points,
         mtu: None,
         peer: None,

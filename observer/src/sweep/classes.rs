@@ -81,6 +81,7 @@ impl Classes {
     /// Keeps the present class's report, in case it becomes a former one.
     pub(super) fn keep(&mut self, report: &PathReport) {
         let mut report = report.clone();
+        report.oversize = None;
         for point in report.points.values_mut() {
             point.rtt_samples = Vec::new();
         }

@@ -13,7 +13,7 @@ use crate::latency::{Silence, Unanswered};
 use crate::path::Leg;
 
 use super::legs::legs;
-use super::{OuterFlows, RowStore, RowValue, Seen, Standing};
+use super::{DropStore, OuterFlows, RowStore, RowValue, Seen, Standing};
 
 /// What the kernel knew at one moment.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Snapshot {
     /// What crossed the tunnel since the last sweep and what carried it, by [`Hook`].
     pub legs: [Leg; 2],
     tunnel: [u64; 2],
+    /// Packets dropped for their size.
+    pub drops: DropStore,
     /// Packets that nobody answered.
     pub unanswered: Unanswered,
     /// Entries that user space has deleted so far: whoever deletes counts here.
@@ -61,6 +63,10 @@ pub fn read(
     object
         .outer_flows
         .for_each(|key, flow| snapshot.outer.add(key, &flow))?;
+    snapshot.drops.begin();
+    object
+        .drops
+        .for_each(|key, value| snapshot.drops.add(key, value))?;
     snapshot.cross(object.totals()?.tunnel);
     snapshot.rows.update(rows(object, last_path)?);
     snapshot.ledger = ledger(&object.totals()?.counters);

@@ -53,6 +53,7 @@ fn report() -> PathReport {
         idle: 0,
         source_is_local: true,
         superseded: false,
+        oversize: None,
         confirmed: true,
         earlier: 1,
         proxy: None,

@@ -20,7 +20,7 @@ pub(super) const MARK: &str = "netpath-guest:";
 pub(super) const END: &str = "end";
 
 /// Programs and their arguments.
-const STEPS: [(&str, &[&str]); 7] = [
+const STEPS: [(&str, &[&str]); 8] = [
     ("ip", &["link", "set", "lo", "up"]),
     ("ip", &["link", "add", "cni0", "type", "bridge"]),
     ("ip", &["link", "set", "cni0", "up"]),
@@ -43,6 +43,7 @@ const STEPS: [(&str, &[&str]); 7] = [
     ),
     ("ip", &["link", "set", "flannel.1", "up"]),
     ("kernel_budget", &["--nocapture"]),
+    ("kernel_drops", &["--nocapture"]),
     (
         "kernel_differential",
         &[

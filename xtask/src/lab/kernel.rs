@@ -81,6 +81,8 @@ pub enum Fragmenting {
     Allowed,
     /// Too long is an error; with IPv4 DF is set.
     Refused,
+    /// DF set, and what routers have said of the way's MTU is not heeded.
+    Probing,
 }
 
 /// Says so of everything that a socket sends to addresses like this one.
@@ -99,6 +101,8 @@ pub(crate) fn set_fragmenting(
         (Fragmenting::Allowed, IpAddr::V4(_)) => libc::IP_PMTUDISC_DONT,
         // Cut to what the path is known to take: routers do not cut.
         (Fragmenting::Allowed, IpAddr::V6(_)) => libc::IPV6_PMTUDISC_WANT,
+        (Fragmenting::Probing, IpAddr::V4(_)) => libc::IP_PMTUDISC_PROBE,
+        (Fragmenting::Probing, IpAddr::V6(_)) => libc::IPV6_PMTUDISC_PROBE,
     };
     // SAFETY: the descriptor is borrowed for the call; the kernel reads one `c_int` from `value`,
     // which outlives the call.

@@ -17,7 +17,12 @@ const OUTSIDE: &str = "external";
 /// Packets by which two counters may differ that are not read at the same moment.
 const CUT_SLACK: u64 = 3;
 /// Causes that the observer can name; others wait for what it does not look at yet.
-const CAUSES: [&str; 2] = ["double_encapsulation", "relay_detour"];
+const CAUSES: [&str; 4] = [
+    "double_encapsulation",
+    "relay_detour",
+    "stale_mtu",
+    "oversize_blackhole",
+];
 
 /// One thing that was to be seen, beside what was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

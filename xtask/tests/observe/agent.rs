@@ -52,11 +52,21 @@ pub(crate) struct Ended {
 impl Agent {
     /// Starts one that prints JSON lines, at every [`INTERVAL`] if the arguments say nothing else.
     pub(crate) fn start(netns: &str, node: &str, arguments: &[&str]) -> Self {
+        Self::start_by(&[], (netns, node), arguments)
+    }
+
+    /// Starts one through another program, which takes it as its arguments.
+    pub(crate) fn start_by(
+        through: &[&str],
+        (netns, node): (&str, &str),
+        arguments: &[&str],
+    ) -> Self {
         let interval = format!("{}ms", INTERVAL.as_millis());
         let default = ["--interval", &interval];
         let is_given = arguments.contains(&default[0]);
         let program = observer().to_str().expect("a path in UTF-8");
-        let mut argv = vec![program, "run", "--format", "json", "--node", node];
+        let mut argv = through.to_vec();
+        argv.extend([program, "run", "--format", "json", "--node", node]);
         argv.extend(default.into_iter().filter(|_| !is_given));
         argv.extend(arguments);
         let mut command = netns::command(netns, &argv);

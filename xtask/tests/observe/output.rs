@@ -32,6 +32,7 @@ pub(crate) struct PathLine {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) fragments: Fragments,
+    pub(crate) oversize: Option<Oversize>,
     pub(crate) points: BTreeMap<String, Counted>,
     pub(crate) rtt_ms: BTreeMap<String, Option<RoundTrip>>,
     pub(crate) mtu: Option<Mtu>,
@@ -56,6 +57,27 @@ pub(crate) struct End {
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct Fragments {
     pub(crate) inner: u64,
+}
+
+/// What shows that packets were too long.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Oversize {
+    pub(crate) drops: u64,
+    pub(crate) proofs: Vec<Proof>,
+}
+
+/// One proof.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Proof {
+    #[serde(rename = "proof")]
+    pub(crate) kind: String,
+    pub(crate) place: String,
+    pub(crate) reason: String,
+    pub(crate) device: Option<String>,
+    pub(crate) mtu: u32,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) largest: u32,
 }
 
 /// What one point counted.

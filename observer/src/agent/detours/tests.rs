@@ -98,6 +98,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         points: BTreeMap::from([(Point::Tunnel, tunnel)]),
         mtu: None,
         superseded: false,
+        oversize: None,
         confirmed: true,
         earlier: 1,
         proxy: None,

@@ -36,6 +36,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         points: BTreeMap::from([(Point::Tunnel, tunnel)]),
         mtu: None,
         superseded: false,
+        oversize: None,
         confirmed: true,
         earlier: 1,
         proxy: None,

@@ -129,7 +129,17 @@ const TABLE: &[Field] = &[
         "{connection}",
         "Connections in the flow table whose destination acknowledged blocks behind a gap: data of the source was lost or overtaken",
     ),
-    row("oversize", "object", "Null: not looked at"),
+    row(
+        "oversize.drops",
+        "{packet}",
+        "Packets that this node dropped for their size; `oversize` is null where that is not looked at",
+    ),
+    row(
+        "oversize.proofs",
+        "list",
+        "By place and device: `proof` (`kfree_skb`), `place`, the kernel's `reason`, `device`, its `mtu`, `packets`, \
+         `bytes`, `largest` packet",
+    ),
     row(
         "rtt_ms.<point>.count",
         "{sample}",

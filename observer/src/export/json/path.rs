@@ -6,8 +6,8 @@ use observer_ebpf::abi::point::Point;
 use serde::Serialize;
 
 use super::millis;
-use crate::export::names::point_role;
-use crate::path::{Class, End, PathReport, Quantiles};
+use crate::export::names::{DROPPED, place_name, point_role};
+use crate::path::{self, Class, Dropped, End, PathReport, Quantiles};
 
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
@@ -30,7 +30,7 @@ pub(super) struct Line<'a> {
     points: BTreeMap<&'static str, Counted>,
     fragments: Fragments,
     tcp: Tcp,
-    oversize: Option<()>,
+    oversize: Option<Oversize<'a>>,
     rtt_ms: RoundTrips,
 }
 
@@ -66,6 +66,25 @@ struct Fragments {
 struct Tcp {
     mss: Option<u16>,
     with_gaps: u64,
+}
+
+#[derive(Serialize)]
+struct Oversize<'a> {
+    drops: u64,
+    proofs: Vec<Proof<'a>>,
+}
+
+#[derive(Serialize)]
+struct Proof<'a> {
+    #[serde(rename = "proof")]
+    kind: &'static str,
+    place: &'static str,
+    reason: &'a str,
+    device: Option<&'a str>,
+    mtu: u32,
+    packets: u64,
+    bytes: u64,
+    largest: u32,
 }
 
 #[derive(Serialize)]
@@ -123,9 +142,39 @@ impl<'a> Line<'a> {
                 mss: report.tcp.mss,
                 with_gaps: report.tcp.with_gaps,
             },
-            oversize: None,
+            oversize: report.oversize.as_ref().map(oversize),
             rtt_ms: round_trips(report),
         }
+    }
+}
+
+fn oversize(found: &path::Oversize) -> Oversize<'_> {
+    let proof = |dropped| {
+        let Dropped {
+            place,
+            reason,
+            device,
+            mtu,
+            packets,
+            bytes,
+            largest,
+            recent: _,
+            quiet: _,
+        }: &Dropped = dropped;
+        Proof {
+            kind: DROPPED,
+            place: place_name(*place),
+            reason,
+            device: device.as_deref(),
+            mtu: *mtu,
+            packets: *packets,
+            bytes: *bytes,
+            largest: *largest,
+        }
+    };
+    Oversize {
+        drops: found.drops(),
+        proofs: found.dropped.iter().map(proof).collect(),
     }
 }
 

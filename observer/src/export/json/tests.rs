@@ -24,7 +24,10 @@ fn a_path_is_the_object_of_the_bundle_document() {
             r#""packets":120,"bytes":96000,"#,
             r#""points":{"overlay":{"packets":120,"bytes":96000},"#,
             r#""pod":{"packets":120,"bytes":96000},"underlay":{"packets":120,"bytes":96000}},"#,
-            r#""fragments":{"inner":0,"vxlan":4,"wireguard":null},"tcp":{"mss":1400,"with_gaps":2},"oversize":null,"#,
+            r#""fragments":{"inner":0,"vxlan":4,"wireguard":null},"tcp":{"mss":1400,"with_gaps":2},"#,
+            r#""oversize":{"drops":3,"proofs":[{"proof":"kfree_skb","place":"bridge_port","#,
+            r#""reason":"NOT_SPECIFIED","device":"veth7","mtu":1230,"packets":3,"bytes":4200,"#,
+            r#""largest":1450}]},"#,
             r#""rtt_ms":{"pod":{"count":60,"p50":0.421,"p99":0.842},"bridge":null,"#,
             r#""overlay":{"count":60,"p50":0.4,"p99":0.8},"tunnel":null,"#,
             r#""underlay":{"count":60,"p50":0.39,"p99":0.78}}}"#,
@@ -76,13 +79,14 @@ fn the_class_of_a_tailscale_path_says_how_it_is_carried() {
 #[test]
 fn what_is_not_known_is_null() {
     let mut report = fixture::report();
-    (report.class, report.mtu) = (None, None);
+    (report.class, report.mtu, report.oversize) = (None, None, None);
     report.points.clear();
     let line = path_line(&report).unwrap();
     for part in [
         r#""class":null,"present":true,"encap":null,"depth":null"#,
         r#""tailscale_mode":null"#,
         r#""observed":null,"mtu":null"#,
+        r#""oversize":null"#,
         r#""rtt_ms":{"pod":null,"bridge":null,"overlay":null,"tunnel":null,"underlay":null}"#,
     ] {
         assert!(line.contains(part), "{part} in {line}");

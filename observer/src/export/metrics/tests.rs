@@ -11,7 +11,8 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, HistogramD
 use super::*;
 use crate::export::fixture;
 use crate::export::names::metric_table;
-use crate::path::{Class, Device, PointReport, RelayMode};
+use crate::path::{Class, Device, Dropped, PointReport, RelayMode};
+use observer_ebpf::abi::drop::Place;
 
 const START: u64 = 1_000;
 const NOW: u64 = 2_000;
@@ -132,6 +133,39 @@ fn a_sweep_becomes_sums_gauges_and_histograms() {
     assert_eq!(rtt[0].bucket_counts.len(), rtt[0].explicit_bounds.len() + 1);
     assert!((rtt[0].explicit_bounds[0] - 50e-6).abs() < 1e-12);
     assert!((rtt[0].sum.unwrap() - 3.0 * 400e-6).abs() < 1e-9);
+}
+
+#[test]
+fn drops_add_what_is_new_whatever_class_they_are_shown_with() {
+    let mut report = fixture::report();
+    let other = Dropped {
+        place: Place::VethToPod,
+        recent: 4,
+        ..fixture::dropped()
+    };
+    if let Some(oversize) = &mut report.oversize {
+        oversize.dropped.push(other);
+    }
+    let mut sums = Accumulator::new(START);
+    sums.update(std::slice::from_ref(&report));
+    sums.update(std::slice::from_ref(&report));
+    report.class = Some(Class::LanDirect);
+    sums.update(&[report]);
+    let of = |class: &str, place: &str, packets| {
+        let path = PATH.replace("vxlan-lan", class);
+        let proof = format!("netpath.oversize.proof=kfree_skb netpath.oversize.place={place}");
+        (format!("{path} {proof}"), packets)
+    };
+    let mut expected = [
+        of("vxlan-lan", "bridge_port", 2),
+        of("vxlan-lan", "veth_to_pod", 8),
+        of("lan-direct", "bridge_port", 1),
+        of("lan-direct", "veth_to_pod", 4),
+    ];
+    let mut found = numbers(&collect(&mut sums), "netpath.oversize.drops");
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
 }
 
 #[test]

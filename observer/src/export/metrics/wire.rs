@@ -38,6 +38,7 @@ pub(super) fn metrics(sums: &Accumulator, now: u64, interfaces: &Devices) -> Vec
         ),
         times.counter(&metric::IO, metric::IO.name, counter(|counts| counts.bytes)),
         times.counter(&metric::FRAGMENTS, metric::FRAGMENTS.name, fragments(sums)),
+        times.counter(&metric::OVERSIZE, metric::OVERSIZE.name, oversize(sums)),
         times.gauge(&metric::FINDING_OPEN, findings(sums)),
         times.gauge(
             &metric::PATH_MTU,
@@ -130,6 +131,16 @@ fn fragments(sums: &Accumulator) -> impl Iterator<Item = Labelled> {
                 labels.push(Attribute::new(name::FRAG_LAYER, layer));
                 (labels, count)
             })
+    })
+}
+
+fn oversize(sums: &Accumulator) -> impl Iterator<Item = Labelled> {
+    sums.oversize.iter().map(|((labels, proof), &packets)| {
+        let mut labels = labels.attributes();
+        let names = [name::OVERSIZE_PROOF, name::OVERSIZE_PLACE];
+        let proof = names.into_iter().zip(*proof);
+        labels.extend(proof.map(|(name, value)| Attribute::new(name, value)));
+        (labels, packets)
     })
 }
 

@@ -85,6 +85,16 @@ pub const FIX: &str = "netpath.fix";
 pub const CONFIDENCE: &str = "netpath.confidence";
 /// Layer that was cut: `inner`, `vxlan` or `wireguard`.
 pub const FRAG_LAYER: &str = "netpath.frag.layer";
+/// Packets of the path that were dropped for their size, where there are any of late.
+pub const OVERSIZE_DROPS: &str = "netpath.oversize.drops";
+/// What shows it: `kfree_skb`.
+pub const OVERSIZE_PROOF: &str = "netpath.oversize.proof";
+/// Where the kernel drops them.
+pub const OVERSIZE_PLACE: &str = "netpath.oversize.place";
+/// The device that is too narrow, or this node's end of a veth whose other end is.
+pub const OVERSIZE_DEVICE: &str = "netpath.oversize.device";
+/// MTU of the device that is too narrow.
+pub const OVERSIZE_MTU: &str = "netpath.oversize.mtu";
 /// Reason of a loss, of a closed set per counter.
 pub const REASON: &str = "netpath.reason";
 
@@ -311,6 +321,37 @@ const TABLE: &[Attribute] = &[
         "string",
         Place::Metric,
         "Layer that was cut: `inner`, `vxlan` or `wireguard`",
+    ),
+    row(
+        OVERSIZE_DROPS,
+        "int",
+        Place::Span,
+        "Packets of the path that this node dropped for their size, where there were any in the last six reports",
+    ),
+    row(
+        OVERSIZE_PROOF,
+        "string",
+        Place::SpanAndMetric,
+        "What shows that packets were too long: `kfree_skb`, the kernel was seen dropping them",
+    ),
+    row(
+        OVERSIZE_PLACE,
+        "string",
+        Place::SpanAndMetric,
+        "Where: `ip_forward`, `ip6_forward` (the sender is told), `bridge_port`, `bridge_netfilter`, `veth_to_node`, \
+         `veth_to_pod` (nobody is told), `other`",
+    ),
+    row(
+        OVERSIZE_DEVICE,
+        "string",
+        Place::Span,
+        "The device that was too narrow; of `veth_to_pod` this node's end of that veth",
+    ),
+    row(
+        OVERSIZE_MTU,
+        "By",
+        Place::Span,
+        "MTU of the device that was too narrow",
     ),
     row(
         REASON,

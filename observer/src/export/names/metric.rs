@@ -1,8 +1,8 @@
 //! Metric names. Labels are bounded: nodes, classes, modes, points; never pods, addresses or ports.
 
 use super::attribute::{
-    CLASS, DESTINATION_NODE, FINDING, FIX, FRAG_LAYER, NETWORK_INTERFACE_NAME, POINT, REASON,
-    SOURCE_NODE, TAILSCALE_MODE,
+    CLASS, DESTINATION_NODE, FINDING, FIX, FRAG_LAYER, NETWORK_INTERFACE_NAME, OVERSIZE_PLACE,
+    OVERSIZE_PROOF, POINT, REASON, SOURCE_NODE, TAILSCALE_MODE,
 };
 use super::{Kind, Metric};
 
@@ -44,6 +44,21 @@ pub const FRAGMENTS: Metric = row(
         FRAG_LAYER,
     ],
 );
+/// Packets that did not get through for their size, by what shows it.
+pub const OVERSIZE: Metric = row(
+    "netpath.oversize.drops",
+    Kind::Counter,
+    "{packet}",
+    "Packets that this node dropped for their size, by what shows it and where",
+    &[
+        SOURCE_NODE,
+        DESTINATION_NODE,
+        CLASS,
+        TAILSCALE_MODE,
+        OVERSIZE_PROOF,
+        OVERSIZE_PLACE,
+    ],
+);
 /// Open findings by cause and node pair; 0 once a finding is gone.
 pub const FINDING_OPEN: Metric = row(
     "netpath.finding",
@@ -74,6 +89,14 @@ pub const NOT_ATTACHED: Metric = row(
     Kind::Gauge,
     "{device}",
     "Devices that are not observed at this time; 0 once a reason is gone",
+    &[REASON],
+);
+/// What the agent cannot see at this time, beside devices.
+pub const BLIND_SPOT: Metric = row(
+    "netpath.observer.blind_spot",
+    Kind::Gauge,
+    "1",
+    "What the agent cannot see at this time, beside devices; 0 once a reason is gone",
     &[REASON],
 );
 /// The loss ledger, one counter per name.
@@ -108,10 +131,12 @@ const TABLE: &[Metric] = &[
     PACKETS,
     IO,
     FRAGMENTS,
+    OVERSIZE,
     FINDING_OPEN,
     PATH_MTU,
     INTERFACE_MTU,
     NOT_ATTACHED,
+    BLIND_SPOT,
     OBSERVER,
 ];
 

@@ -8,7 +8,7 @@ use super::identifier::Part;
 use super::{Context, OtherEnd};
 use crate::export::Attribute;
 use crate::export::names::attribute as name;
-use crate::export::names::{point_name, point_role};
+use crate::export::names::{DROPPED, place_name, point_name, point_role};
 use crate::latency::{Half, Lost, RoundTrip, Side, Sighting};
 use crate::path::{Class, End, PathReport};
 
@@ -25,6 +25,7 @@ pub(super) fn root(trip: &RoundTrip, at: &Sighting, context: &Context<'_>) -> Ve
     if let Some(path) = context.path {
         ends(&mut list, trip.side, path);
         road(&mut list, path);
+        oversize(&mut list, path);
     }
     if let Some(finding) = context.finding {
         list.add(name::FINDING, finding.cause.id());
@@ -167,6 +168,23 @@ fn road(list: &mut List, path: &PathReport) {
         list.add(name::MTU_EFFECTIVE, *mtu);
         list.add(name::MTU_BOTTLENECK, device.clone());
     }
+}
+
+/// The drops that go on, and where most of them are.
+fn oversize(list: &mut List, path: &PathReport) {
+    let Some(found) = &path.oversize else { return };
+    let Some(most) = found.live().next() else {
+        return;
+    };
+    let packets: u64 = found.live().map(|dropped| dropped.packets).sum();
+    list.add(
+        name::OVERSIZE_DROPS,
+        u32::try_from(packets).unwrap_or(u32::MAX),
+    );
+    list.add(name::OVERSIZE_PROOF, DROPPED);
+    list.add(name::OVERSIZE_PLACE, place_name(most.place));
+    list.some(name::OVERSIZE_DEVICE, most.device.clone());
+    list.add(name::OVERSIZE_MTU, most.mtu);
 }
 
 fn interface(list: &mut List, point: Point, trip: &RoundTrip, context: &Context<'_>) {

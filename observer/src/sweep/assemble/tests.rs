@@ -1,6 +1,7 @@
 //! The first reports of a pair whose packets come while a sweep is under way.
 
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
+use observer_ebpf::abi::drop::{DropKey, DropRecord, Place};
 use observer_ebpf::abi::key::{Address, FlowKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 
@@ -66,6 +67,7 @@ impl Pair {
         }
         let underlays = HashMap::from([((WIRE.point, PEER.into()), UnderlayKind::Lan)]);
         let mut context = Context {
+            drops: None,
             node: "n1",
             devices: &self.devices,
             underlays: &underlays,
@@ -113,6 +115,56 @@ const EPOCH: u32 = 7;
 fn outer() -> OuterKey {
     let [here, there] = [[192, 0, 2, 1], PEER].map(Address::v4);
     OuterKey::new(WIRE, OuterKind::Vxlan, here, there)
+}
+
+#[test]
+fn a_pair_of_which_only_drops_were_seen_has_a_report() {
+    let mut pair = Pair::new();
+    let key = DropKey {
+        ifindex: 3,
+        reason: 2,
+        path: pair.number,
+        place: Place::VethToNode as u8,
+        direction: DIRECTION as u8,
+    };
+    let value = DropRecord {
+        packets: 9,
+        ..DropRecord::default()
+    };
+    pair.snapshot.drops.begin();
+    pair.snapshot.drops.add(key, value);
+    let (reasons, devices) = (BTreeMap::new(), BTreeMap::new());
+    for names in [
+        None,
+        Some(DropNames {
+            reasons: &reasons,
+            devices: &devices,
+        }),
+    ] {
+        let mut context = Context {
+            drops: names,
+            node: "n1",
+            devices: &Devices::default(),
+            underlays: &HashMap::new(),
+            strays: &BTreeSet::new(),
+            translations: &Known::default(),
+            remembered: &mut Remembered::new(),
+            relay: &mut RelayModes::default(),
+        };
+        let reports = assemble(&pair.snapshot, &pair.paths, &mut context);
+        let found: Vec<_> = reports
+            .iter()
+            .map(|report| {
+                let drops = report.oversize.as_ref().map(Oversize::drops);
+                (report.class, report.packets, drops)
+            })
+            .collect();
+        let expected: &[_] = match names {
+            Some(_) => &[(Some(Class::Unknown), 0, Some(9))],
+            None => &[],
+        };
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

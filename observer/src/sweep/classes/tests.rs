@@ -77,6 +77,7 @@ fn report(class: Class, packets: u64) -> PathReport {
         idle: 0,
         source_is_local: true,
         superseded: false,
+        oversize: None,
         confirmed: true,
         earlier: 1,
         proxy: None,

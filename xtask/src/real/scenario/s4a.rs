@@ -35,7 +35,7 @@ pub(super) const S4A: Scenario = Scenario {
     finding: Some(Finding {
         cause: "stale_mtu",
         fix: "cni0-mtu",
-        by: &[],
+        by: &[STALE],
         beside: &[],
     }),
 };

@@ -35,7 +35,7 @@ pub(super) const S4B: Scenario = Scenario {
     finding: Some(Finding {
         cause: "oversize_blackhole",
         fix: "recreate-pods",
-        by: &[],
+        by: &[STALE],
         beside: &[],
     }),
 };

@@ -54,6 +54,42 @@ fn text<'a>(span: &'a Span, name: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn a_root_says_where_its_paths_packets_are_dropped_while_they_are() {
+    let mut report = fixture::report();
+    let interfaces = fixture::interfaces();
+    let trip = fixture::round_trip(Side::Source, &[Point::Port]);
+    let said = |report: &crate::path::PathReport| {
+        let context = Context {
+            node: "n1",
+            path: Some(report),
+            finding: None,
+            interfaces: &interfaces,
+            other_end: OtherEnd::Nobody,
+            clock: ClockOffset::new(OFFSET, 0),
+        };
+        let root = spans(&trip, &context).swap_remove(0);
+        [
+            name::OVERSIZE_PLACE,
+            name::OVERSIZE_DEVICE,
+            name::OVERSIZE_DROPS,
+        ]
+        .map(|name| text(&root, name).map(str::to_owned))
+    };
+    let wanted = ["bridge_port", "veth7", "number"].map(|text| Some(text.to_owned()));
+    assert_eq!(said(&report), wanted);
+    for dropped in report
+        .oversize
+        .iter_mut()
+        .flat_map(|found| &mut found.dropped)
+    {
+        dropped.quiet = 7;
+    }
+    assert_eq!(said(&report), [None, None, None]);
+    report.oversize = None;
+    assert_eq!(said(&report), [None, None, None]);
+}
+
+#[test]
 fn the_source_fills_its_root_with_segments_and_what_lies_beyond() {
     let spans = tree(
         Side::Source,

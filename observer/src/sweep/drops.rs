@@ -1,0 +1,211 @@
+//! Packets that this node's kernel dropped for their size, by place, device and path: cumulative in the
+//! kernel, with what is new in each sweep. Pure.
+
+use std::collections::BTreeMap;
+
+use observer_ebpf::abi::FIRST_PATH;
+use observer_ebpf::abi::drop::{DropKey, DropRecord, Place};
+use observer_ebpf::abi::point::FlowDirection;
+
+use crate::path::Dropped;
+
+/// Sweeps without a drop after which an entry is forgotten: five minutes at the default interval.
+const QUIET: u16 = 60;
+
+/// What sweeps saw of one entry.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    value: DropRecord,
+    /// Packets since the sweep before.
+    recent: u64,
+    /// Sweeps without a further one.
+    quiet: u16,
+}
+
+/// All drops.
+#[derive(Clone, Debug, Default)]
+pub struct DropStore {
+    now: BTreeMap<DropKey, Seen>,
+    before: BTreeMap<DropKey, Seen>,
+}
+
+/// What names the kernel's numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct DropNames<'a> {
+    /// Reasons by number.
+    pub reasons: &'a BTreeMap<u32, String>,
+    /// Devices of this namespace by number.
+    pub devices: &'a BTreeMap<u32, String>,
+}
+
+impl DropStore {
+    /// Begins a sweep.
+    pub fn begin(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+
+    /// Takes an entry of the sweep.
+    pub fn add(&mut self, key: DropKey, value: DropRecord) {
+        let before = self.before.get(&key).copied().unwrap_or_default();
+        let recent = value.packets.saturating_sub(before.value.packets);
+        let quiet = if recent > 0 {
+            0
+        } else {
+            before.quiet.saturating_add(1)
+        };
+        let seen = Seen {
+            value,
+            recent,
+            quiet,
+        };
+        self.now.insert(key, seen);
+    }
+
+    /// True if packets of the path were dropped since the sweep before.
+    #[must_use]
+    pub fn has_grown(&self, path: u16) -> bool {
+        let mut held = self.now.iter();
+        held.any(|(key, seen)| key.path == path && seen.recent > 0)
+    }
+
+    /// The drops of one direction of a path, most packets first.
+    #[must_use]
+    pub fn of(&self, path: u16, direction: FlowDirection, names: DropNames<'_>) -> Vec<Dropped> {
+        let is_own = |key: &DropKey| (key.path, key.direction) == (path, direction as u8);
+        let own = self.now.iter().filter(|(key, _)| is_own(key));
+        let mut dropped: Vec<_> = own
+            .filter_map(|(key, seen)| {
+                let reason = names.reasons.get(&key.reason);
+                Some(Dropped {
+                    place: Place::from_number(key.place)?,
+                    reason: reason.cloned().unwrap_or_else(|| key.reason.to_string()),
+                    device: names.devices.get(&key.ifindex).cloned(),
+                    mtu: seen.value.mtu,
+                    packets: seen.value.packets,
+                    recent: seen.recent,
+                    bytes: seen.value.bytes,
+                    largest: seen.value.largest,
+                    quiet: seen.quiet,
+                })
+            })
+            .collect();
+        dropped.sort_by_key(|dropped| std::cmp::Reverse(dropped.packets));
+        dropped
+    }
+
+    /// Entries to remove: of paths for which `is_gone` holds, and those without a drop for long.
+    pub fn retire(&self, is_gone: impl Fn(u16) -> bool) -> impl Iterator<Item = DropKey> {
+        let is_over = move |(key, seen): &(&DropKey, &Seen)| {
+            seen.quiet >= QUIET || key.path >= FIRST_PATH && is_gone(key.path)
+        };
+        let over: Vec<_> = self
+            .now
+            .iter()
+            .filter(is_over)
+            .map(|(&key, _)| key)
+            .collect();
+        over.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIRECTION: FlowDirection = FlowDirection::HighToLow;
+
+    fn key(path: u16, place: Place) -> DropKey {
+        DropKey {
+            ifindex: 7,
+            reason: 2,
+            path,
+            place: place as u8,
+            direction: DIRECTION as u8,
+        }
+    }
+
+    fn sweep(store: &mut DropStore, entries: &[(DropKey, u64)]) {
+        store.begin();
+        for &(key, packets) in entries {
+            let value = DropRecord {
+                packets,
+                bytes: packets * 1_400,
+                largest: 1_400,
+                mtu: 1_230,
+            };
+            store.add(key, value);
+        }
+    }
+
+    fn of(store: &DropStore, path: u16) -> Vec<Dropped> {
+        let names = DropNames {
+            reasons: &BTreeMap::from([(2, "NOT_SPECIFIED".to_owned())]),
+            devices: &BTreeMap::from([(7, "veth7".to_owned())]),
+        };
+        store.of(path, DIRECTION, names)
+    }
+
+    #[test]
+    fn what_is_new_is_the_difference_of_two_sweeps() {
+        let mut store = DropStore::default();
+        let port = key(5, Place::BridgePort);
+        for (packets, recent, quiet) in [(3, 3, 0), (10, 7, 0), (10, 0, 1), (11, 1, 0)] {
+            sweep(&mut store, &[(port, packets)]);
+            let found = of(&store, 5);
+            assert_eq!(
+                (found[0].packets, found[0].recent, found[0].quiet),
+                (packets, recent, quiet)
+            );
+            assert_eq!(store.has_grown(5), recent > 0);
+        }
+        assert!(of(&store, 6).is_empty() && !store.has_grown(6));
+    }
+
+    #[test]
+    fn drops_bear_the_names_of_device_and_reason() {
+        let mut store = DropStore::default();
+        let unknown = DropKey {
+            ifindex: 8,
+            reason: 99,
+            ..key(5, Place::Other)
+        };
+        sweep(&mut store, &[(unknown, 1), (key(5, Place::VethToPod), 2)]);
+        let found = of(&store, 5);
+        let named: Vec<_> = found
+            .iter()
+            .map(|dropped| {
+                (
+                    dropped.place,
+                    dropped.reason.as_str(),
+                    dropped.device.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            named,
+            [
+                (Place::VethToPod, "NOT_SPECIFIED", Some("veth7")),
+                (Place::Other, "99", None)
+            ]
+        );
+    }
+
+    #[test]
+    fn entries_of_paths_that_are_gone_and_quiet_ones_are_removed() {
+        let mut store = DropStore::default();
+        let (gone, quiet, host) = (
+            key(5, Place::IpForward),
+            key(6, Place::IpForward),
+            key(0, Place::IpForward),
+        );
+        sweep(&mut store, &[(gone, 1), (quiet, 1), (host, 1)]);
+        let retired = |store: &DropStore| store.retire(|path| path == 5 || path == 0).collect();
+        let found: Vec<_> = retired(&store);
+        assert_eq!(found, [gone]);
+        for more in 1..=u64::from(QUIET) {
+            sweep(&mut store, &[(quiet, 1), (host, 1 + more)]);
+        }
+        let found: Vec<_> = retired(&store);
+        assert_eq!(found, [quiet]);
+    }
+}

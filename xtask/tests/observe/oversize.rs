@@ -1,0 +1,366 @@
+//! Packets that a node drops for their size count by place, device and path, exactly as the kernel's own
+//! counters say; those of other nodes, other reasons and other sizes do not.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use xtask::lab::topology::BRIDGE;
+use xtask::lab::{BridgeNetfilter, Lab, Node, Options, Pod, Scenario, netns};
+use xtask::oracle::{Counter, Counters, Hook};
+use xtask::traffic::{Datagrams, Fragmenting, Ping, Place, Stop};
+
+use super::agent::{Agent, INTERVAL};
+use super::bench::{agents_on, lab, options, silence, turn};
+use super::output::{PathLine, Proof, Span, Sweep};
+
+/// MTU of pods on the tunnel, and of all else.
+const FORMER: u32 = 1_230;
+const WHOLE: u32 = 1_450;
+/// Datagrams that do not fit into the first: IPv4 packets of this length.
+const LENGTH: u32 = 1_328;
+const PAYLOAD: usize = LENGTH as usize - 28;
+/// Echo requests that are lost.
+const LOST: u32 = 2;
+/// A packet is given up after 3 s and told at the next sweep, or the one after it.
+const GIVEN_UP: Duration = Duration::from_millis(4_500);
+const TOO_BIG: &str = "PKT_TOO_BIG";
+const UNSPECIFIED: &str = "NOT_SPECIFIED";
+
+#[test]
+fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
+    let test = "oversize::drops_count_by_place_and_path_as_the_kernel_counts_them";
+    let Some(_turn) = turn(test) else { return };
+    let stand = Stand::up("drop", BridgeNetfilter::Off);
+    let (near, stale) = (stand.pods[0].clone(), stand.pods[1].clone());
+    let port = stale.host_veth.as_str();
+
+    // Healthy: what is long passes.
+    assert_eq!(send([&near, &stale], 7), (7, 7));
+    assert_eq!(send([&stale, &near], 7), (7, 7));
+    stand.assert_drops(&[]);
+
+    // The bridge is too narrow: the node that forwards drops, and says so.
+    stand.mtu(BRIDGE, FORMER);
+    let before = Counters::read(&stand.node().netns).expect("counters");
+    let (sent, received) = send([&near, &stale], 11);
+    assert!(
+        sent > 0 && received == 0,
+        "{sent} sent, {received} received"
+    );
+    let after = Counters::read(&stand.node().netns).expect("counters");
+    assert_eq!(after.since(&before).get("IpFragFails"), i64::from(sent));
+    stand.mtu(BRIDGE, WHOLE);
+    let forwarded = proof("ip_forward", TOO_BIG, BRIDGE, sent.into());
+    let forward = ([&near, &stale], forwarded);
+    stand.assert_drops(std::slice::from_ref(&forward));
+
+    // The port is too narrow: what comes through the bridge is dropped before it...
+    stand.mtu(port, FORMER);
+    stand.mtu(BRIDGE, WHOLE);
+    let crossed = |device: &str| {
+        let long = format!("meta length > {FORMER}");
+        Counter::install(&stand.node().netns, device, Hook::Egress, long).expect("counter")
+    };
+    let (bridge, reached) = (crossed(BRIDGE), crossed(port));
+    assert_eq!(send([&near, &stale], 13), (13, 0));
+    let unanswered = Ping {
+        patience: Duration::from_millis(100),
+        payload: PAYLOAD,
+        fragmenting: Fragmenting::Probing,
+        ..Ping::new(Place::from(&near), stale.address, LOST)
+    };
+    let unanswered = unanswered.drive(&Stop::default());
+    assert_eq!(unanswered.expect("ping").received, 0);
+    let counted = [&bridge, &reached].map(|at| at.read().expect("count").packets);
+    let lost = 13 + u64::from(LOST);
+    assert_eq!(counted, [lost, 0]);
+    let bridged = (
+        [&near, &stale],
+        proof("bridge_port", UNSPECIFIED, port, lost),
+    );
+
+    // ...and what the pod sends before the port receives it.
+    let before = dropped(&stale.netns, "eth0");
+    assert_eq!(send([&stale, &near], 17), (17, 0));
+    assert_eq!(dropped(&stale.netns, "eth0") - before, 17);
+    trace([&stale, &near]);
+    stand.mtu(port, WHOLE);
+    let received = (
+        [&stale, &near],
+        proof("veth_to_node", UNSPECIFIED, port, 17),
+    );
+    stand.assert_drops(&[forward.clone(), bridged.clone(), received.clone()]);
+
+    // The pod's own device is too narrow.
+    stand.lab.set_mtu(&stale.name, "eth0", FORMER).expect("MTU");
+    let before = dropped(&stand.node().netns, port);
+    assert_eq!(send([&near, &stale], 19), (19, 0));
+    assert_eq!(dropped(&stand.node().netns, port) - before, 19);
+    stand.lab.set_mtu(&stale.name, "eth0", WHOLE).expect("MTU");
+    let to_pod = ([&near, &stale], proof("veth_to_pod", UNSPECIFIED, port, 19));
+
+    // Mended.
+    assert_eq!(send([&near, &stale], 5), (5, 5));
+    let expected = [forward, bridged, received, to_pod];
+    stand.assert_drops(&expected);
+    thread::sleep(GIVEN_UP);
+    let spans = stand.end(&expected);
+    let is_lost = |span: &&Span| span.attributes.get("netpath.outcome").is_some();
+    let lost = spans.iter().filter(is_lost).count();
+    assert_eq!(lost, 1, "the last echo request is followed to its end");
+}
+
+#[test]
+fn a_bridge_that_filters_drops_between_pods_of_one_node() {
+    let test = "oversize::a_bridge_that_filters_drops_between_pods_of_one_node";
+    let Some(_turn) = turn(test) else { return };
+    let stand = Stand::up("brnf", BridgeNetfilter::On);
+    let [one, other] = [0, 1].map(|pod: usize| stand.node().pods[pod].clone());
+    let port = other.host_veth.as_str();
+    assert_eq!(send([&one, &other], 3), (3, 3));
+    stand.mtu(port, FORMER);
+    stand.mtu(BRIDGE, WHOLE);
+    let before = Counters::read(&stand.node().netns).expect("counters");
+    assert_eq!(send([&one, &other], 23), (23, 0));
+    trace([&one, &other]);
+    let after = Counters::read(&stand.node().netns).expect("counters");
+    assert_eq!(after.since(&before).get("IpFragFails"), 23);
+    let filtered = (
+        [&one, &other],
+        proof("bridge_netfilter", UNSPECIFIED, port, 23),
+    );
+    stand.assert_drops(std::slice::from_ref(&filtered));
+    stand.end(&[filtered]);
+}
+
+#[test]
+fn without_the_kernels_symbols_only_drops_with_a_reason_count() {
+    let test = "oversize::without_the_kernels_symbols_only_drops_with_a_reason_count";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::H2, "syslog"));
+    silence(&lab);
+    let [near, stale] = [0, 1].map(|node| &lab.nodes()[node].pods[0]);
+    let node = &lab.nodes()[1];
+    let at = (node.netns.as_str(), node.name.as_str());
+    let agent = Agent::start_by(&["setpriv", "--bounding-set", "-syslog"], at, &[]);
+    agent.await_attached();
+    let ping = Ping::new(Place::from(near), stale.address, 3);
+    ping.drive(&Stop::default()).expect("ping");
+    agent.await_sweep("the pair", |sweep| {
+        sweep.path(near.address, stale.address).is_some()
+    });
+    lab.set_mtu(&node.name, BRIDGE, FORMER).expect("MTU");
+    let (sent, _) = send([near, stale], 5);
+    lab.set_mtu(&node.name, &stale.host_veth, FORMER)
+        .expect("MTU");
+    lab.set_mtu(&node.name, BRIDGE, WHOLE).expect("MTU");
+    send([near, stale], 5);
+    agent.await_sweep("the drops", |sweep| drops(sweep) >= u64::from(sent));
+    let sweep = agent.next_sweep();
+    let told = ([near, stale], proof("other", TOO_BIG, BRIDGE, sent.into()));
+    assert_eq!(shown(&sweep), BTreeSet::from([named(&told)]));
+    assert_eq!(sweep.ledger.reason("blind_spot", "drops_no_symbols"), 1);
+    let ended = agent.end();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.errors.contains("CAP_SYSLOG"), "{}", ended.errors);
+}
+
+#[test]
+fn without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives() {
+    let test = "oversize::without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives";
+    let Some(_turn) = turn(test) else { return };
+    let lab = lab(options(Scenario::H2, "types"));
+    let [near, stale] = [0, 1].map(|node| &lab.nodes()[node].pods[0]);
+    let node = &lab.nodes()[1];
+    let hidden = "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"";
+    let through = ["unshare", "--mount", "sh", "-c", hidden, "sh"];
+    let at = (node.netns.as_str(), node.name.as_str());
+    let agent = Agent::start_by(&through, at, &[]);
+    agent.await_attached();
+    let ping = Ping::new(Place::from(near), stale.address, 3);
+    ping.drive(&Stop::default()).expect("ping");
+    let sweep = agent.await_sweep("the pair", |sweep| {
+        sweep.path(near.address, stale.address).is_some()
+    });
+    let looked_at = sweep.paths.iter().any(|path| path.oversize.is_some());
+    assert!(!looked_at, "{sweep:#?}");
+    assert_eq!(sweep.ledger.reason("blind_spot", "drops_no_types"), 1);
+    let ended = agent.end();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(
+        ended.errors.contains("CONFIG_DEBUG_INFO_BTF"),
+        "{}",
+        ended.errors
+    );
+}
+
+/// A path and one proof of its drops.
+type Dropped<'a> = ([&'a Pod; 2], Proof);
+
+fn proof(place: &str, reason: &str, device: &str, packets: u64) -> Proof {
+    Proof {
+        kind: "kfree_skb".to_owned(),
+        place: place.to_owned(),
+        reason: reason.to_owned(),
+        device: Some(device.to_owned()),
+        mtu: FORMER,
+        packets,
+        bytes: packets * u64::from(LENGTH),
+        largest: LENGTH,
+    }
+}
+
+/// A lab of two nodes with an agent on each; the second one has what is stale.
+struct Stand {
+    lab: Lab,
+    agents: Vec<Agent>,
+    pods: [Pod; 2],
+}
+
+impl Stand {
+    fn up(purpose: &str, bridge_netfilter: BridgeNetfilter) -> Self {
+        let lab = lab(Options {
+            bridge_netfilter,
+            pods_per_node: 2,
+            ..options(Scenario::H2, purpose)
+        });
+        silence(&lab);
+        let nodes = &lab.nodes()[..2];
+        let pods = [0, 1].map(|node: usize| nodes[node].pods[0].clone());
+        let agents = agents_on(nodes.iter(), &["--sample-one-in", "1"]);
+        let stand = Self { lab, agents, pods };
+        for agent in &stand.agents {
+            let sweep = agent.next_sweep();
+            assert_eq!(sweep.ledger.get("blind_spot"), 0, "{sweep:#?}");
+        }
+        // Every pair has its path before anything is counted.
+        let [near, stale] = &stand.pods;
+        for [from, to] in [
+            [near, stale],
+            [&stand.node().pods[0], &stand.node().pods[1]],
+        ] {
+            let ping = Ping::new(Place::from(from), to.address, 3);
+            assert_eq!(ping.drive(&Stop::default()).expect("ping").received, 3);
+            stand.agents[1].await_sweep("the pair", |sweep| {
+                sweep.path(from.address, to.address).is_some()
+            });
+        }
+        stand
+    }
+
+    fn node(&self) -> &Node {
+        &self.lab.nodes()[1]
+    }
+
+    /// Changes the MTU of a device of the stale node.
+    fn mtu(&self, device: &str, mtu: u32) {
+        self.lab
+            .set_mtu(&self.node().name, device, mtu)
+            .expect("MTU");
+    }
+
+    /// Waits until the stale node's agent shows exactly these; the other one shows none.
+    fn assert_drops(&self, expected: &[Dropped<'_>]) {
+        let wanted: BTreeSet<_> = expected.iter().map(named).collect();
+        let sum: u64 = expected.iter().map(|(_, proof)| proof.packets).sum();
+        let [near, stale] = [&self.agents[0], &self.agents[1]];
+        stale.await_sweep("all drops", |sweep| drops(sweep) >= sum);
+        assert_eq!(shown(&stale.next_sweep()), wanted);
+        assert_eq!(shown(&near.next_sweep()), BTreeSet::new());
+    }
+
+    /// Ends the agents: nothing was lost, and the spans of paths with drops, and no others, say so;
+    /// answers with their roots.
+    fn end(self, expected: &[Dropped<'_>]) -> Vec<Span> {
+        let mut roots = Vec::new();
+        for (agent, is_stale) in self.agents.into_iter().zip([false, true]) {
+            let ended = agent.end();
+            let ledger = &ended.last().ledger;
+            for loss in ["drops_refused", "drops_unreadable", "blind_spot"] {
+                assert_eq!(ledger.get(loss), 0, "{loss}");
+            }
+            let told = ended.spans.iter().filter(|span| {
+                let is_root = span.kind != "internal";
+                is_root && span.attributes.contains_key("netpath.oversize.drops")
+            });
+            roots.extend(told.clone().cloned());
+            let told: BTreeSet<_> = told
+                .map(|span| {
+                    ["source.address", "destination.address"]
+                        .map(|name| span.attributes[name].as_str().expect("text").to_owned())
+                })
+                .collect();
+            let paths = expected
+                .iter()
+                .map(|(pods, _)| pods.map(|pod| pod.address.to_string()));
+            let paths: BTreeSet<_> = paths.filter(|_| is_stale).collect();
+            assert_eq!(told, paths);
+        }
+        roots
+    }
+}
+
+/// A round trip between two pods, once a sweep has seen what was dropped between them.
+fn trace([from, to]: [&Pod; 2]) {
+    thread::sleep(2 * INTERVAL);
+    let ping = Ping::new(Place::from(from), to.address, 2);
+    assert_eq!(ping.drive(&Stop::default()).expect("ping").received, 2);
+}
+
+/// Sends long datagrams that are not to be cut; how many leave and how many arrive.
+fn send([from, to]: [&Pod; 2], count: u32) -> (u32, u32) {
+    let datagrams = Datagrams {
+        fragmenting: Fragmenting::Probing,
+        ..Datagrams::new(Place::from(from), Place::from(to), count, PAYLOAD)
+    };
+    let report = datagrams.drive(&Stop::default()).expect("datagrams");
+    // A datagram is refused instead of sent where the one before it was answered by an error.
+    assert_eq!(report.sent + report.refused, count);
+    (report.sent, report.received)
+}
+
+/// Addresses of a path and a proof.
+type Shown = ([String; 2], Proof);
+
+fn named((pods, proof): &Dropped<'_>) -> Shown {
+    (pods.map(|pod| pod.address.to_string()), proof.clone())
+}
+
+/// All proofs of a sweep.
+fn shown(sweep: &Sweep) -> BTreeSet<Shown> {
+    let present = sweep.paths.iter().filter(|path| path.present);
+    let proofs = present.flat_map(|path| {
+        let oversize = path.oversize.as_ref().expect("drops are watched");
+        let sum: u64 = oversize.proofs.iter().map(|proof| proof.packets).sum();
+        assert_eq!(oversize.drops, sum);
+        let ends = ends(path);
+        oversize
+            .proofs
+            .iter()
+            .map(move |proof| (ends.clone(), proof.clone()))
+    });
+    proofs.collect()
+}
+
+fn ends(path: &PathLine) -> [String; 2] {
+    [&path.source, &path.destination].map(|end| {
+        let address = end.address.map(|address| address.to_string());
+        address.unwrap_or_default()
+    })
+}
+
+fn drops(sweep: &Sweep) -> u64 {
+    let proofs = sweep.paths.iter().filter_map(|path| path.oversize.as_ref());
+    proofs.map(|oversize| oversize.drops).sum()
+}
+
+/// Packets that a device has not handed on, as its driver counts them.
+fn dropped(netns: &str, device: &str) -> u64 {
+    let path = format!("/sys/class/net/{device}/statistics/tx_dropped");
+    let said = netns::command(netns, &["cat", &path])
+        .output()
+        .expect("cat");
+    let text = String::from_utf8(said.stdout).expect("text");
+    text.trim().parse().expect("a count")
+}
