@@ -28,6 +28,8 @@ const TIME: Duration = Duration::from_millis(1_500);
 const SENDINGS: u32 = 20;
 /// A device that gets frames with tags.
 const SWITCH: &str = "tap0";
+/// A device that gets aggregates, and is the tunnel of a replay.
+const TUNNEL: &str = "tailscale0";
 const MARK: u32 = 0x8_0000;
 /// Payload of the datagrams, found again in the frames.
 const PAYLOAD: &[u8] = b"to be found again";
@@ -46,7 +48,7 @@ fn tags_marks_and_segment_sizes() {
     }
     ip("neighbour add 10.7.0.2 lladdr 02:00:00:00:00:02 dev one nud permanent");
     ip("route add 10.9.0.0/16 via 10.7.0.2 table 52");
-    let mut device = tun::open(tun::NAME, libc::IFF_TUN).expect("a TUN device");
+    let mut device = tun::open(TUNNEL, libc::IFF_TUN).expect("a TUN device");
     let mut switch = tun::open(SWITCH, libc::IFF_TAP).expect("a TAP device");
     let folder = Folder::new("whole");
     let recording = folder.recording();
@@ -101,7 +103,7 @@ fn tags_marks_and_segment_sizes() {
     let tunnel = |packet: &[u8]| {
         let found = frames
             .iter()
-            .find(|frame| frame.device == tun::NAME && frame.bytes.get(..28) == packet.get(..28));
+            .find(|frame| frame.device == TUNNEL && frame.bytes.get(..28) == packet.get(..28));
         found.expect("a packet at the tunnel")
     };
     let (head, whole) = (tunnel(&large), tunnel(&many));
@@ -121,6 +123,19 @@ fn tags_marks_and_segment_sizes() {
         (many.len(), of(1_252))
     );
     tables(&folder, &bundle);
+    let is_large = |frame: &&Frame| frame.device == TUNNEL && frame.head.beside == of(1_000);
+    let large = frames.iter().filter(is_large).count() as u64;
+    let replayed = replayed(&folder);
+    let mut paths = replayed["paths"].as_array().expect("paths").iter();
+    let of_pods = paths.find(|path| path["source"]["address"].is_string());
+    let counted = &of_pods.expect("the pods' path")["points"]["tunnel"]["packets"];
+    // A replay counts segments, as a live observer does.
+    assert_eq!(counted.as_u64(), Some(3 * large), "{replayed}");
+}
+
+fn replayed(folder: &Folder) -> serde_json::Value {
+    let document = observer::replay::replay(std::slice::from_ref(&folder.0));
+    serde_json::from_str(&document.expect("a document")).expect("JSON")
 }
 
 /// What stands beside the packets.
@@ -131,7 +146,7 @@ fn tables(folder: &Folder, bundle: &Bundle) {
         .iter()
         .map(|link| link.device.name.as_str())
         .collect();
-    for name in ["one", "two", SWITCH, tun::NAME] {
+    for name in ["one", "two", SWITCH, TUNNEL] {
         assert!(names.contains(&name), "{names:?}");
     }
     let route = &bundle.routes.tables[&52][0];
@@ -165,7 +180,7 @@ fn a_capture_of_full_size_counts_what_is_not_in_it() {
 }
 
 fn full_size() {
-    let mut device = tun::open(tun::NAME, libc::IFF_TUN).expect("a TUN device");
+    let mut device = tun::open(TUNNEL, libc::IFF_TUN).expect("a TUN device");
     let folder = Folder::new("full");
     let recording = Recording {
         most: 2_000,
@@ -185,8 +200,7 @@ fn full_size() {
     let bundle = Bundle::open(&folder.0).expect("a bundle");
     let (kept, lost) = (frames(&bundle).len() as u64, bundle.lost.beyond_size);
     assert!(kept > 0 && lost > kept, "{}", recorded.in_words());
-    let document = observer::replay::replay(std::slice::from_ref(&folder.0)).expect("a document");
-    let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
+    let document = replayed(&folder);
     let said = &document["ledger"]["not_captured"]["beyond_size"];
     assert_eq!(said.as_u64(), Some(lost));
 }
