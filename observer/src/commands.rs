@@ -14,6 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::agent::{self, Ending, Format, Task};
 use crate::config::{Config, File, LogLevel, Network, Overrides, parse_duration};
+use crate::record::live::{self, Recording};
 use crate::replay;
 
 /// Sees what pod traffic really does on the network.
@@ -33,6 +34,8 @@ const EXIT_CODES: &str = "Exit codes: 0 ended as asked; 1 failed while running; 
 enum Verb {
     /// Observe this node until a signal ends it.
     Run(RunArgs),
+    /// Write the bundle of this node, packets and tables, until a signal ends it.
+    Record(RecordArgs),
     /// Say what the captures of node bundles show, as one document.
     Replay(ReplayArgs),
     /// Print a settings file with every key, its default and its meaning.
@@ -71,6 +74,28 @@ struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+struct RecordArgs {
+    /// Folder of the bundle, new or empty.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// End after this time, as in 20s.
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// Networks of all pods, one per address family, as in k3s.
+    #[arg(long, value_name = "CIDR,...", value_delimiter = ',')]
+    cluster_cidr: Vec<Network>,
+    /// Name of this node in the bundle; the host name if left out.
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Keep at most so many MiB of packets.
+    #[arg(long, value_name = "MIB", default_value_t = 1_024)]
+    size: u64,
+    /// The socket of tailscaled, if it is not at the usual place.
+    #[arg(long, value_name = "PATH")]
+    tailscale_socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct ReplayArgs {
     /// Folders, one per node: bundle.json, ip-link.json, ip-address.json and packets/.
     #[arg(value_name = "BUNDLE", required = true)]
@@ -93,6 +118,9 @@ pub fn main() -> ExitCode {
         Ok(Cli {
             verb: Verb::Run(args),
         }) => run(args),
+        Ok(Cli {
+            verb: Verb::Record(args),
+        }) => record(args),
         Ok(Cli {
             verb: Verb::Replay(args),
         }) => replay(&args),
@@ -147,6 +175,36 @@ fn run(args: RunArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => failed(&error, error.exit_code()),
+    }
+}
+
+fn record(args: RecordArgs) -> ExitCode {
+    let overrides = Overrides {
+        node: args.node,
+        cluster_cidr: args.cluster_cidr.clone(),
+        ..Overrides::default()
+    };
+    let config = match Config::read(None, overrides) {
+        Ok(config) => config,
+        Err(error) => return failed(&error, 2),
+    };
+    let recording = Recording {
+        folder: args.folder,
+        node: config.node,
+        cluster_cidr: args.cluster_cidr,
+        duration: args.duration,
+        most: args.size.saturating_mul(1 << 20),
+        tailscale_socket: args.tailscale_socket,
+    };
+    match live::record(&recording) {
+        Ok(recorded) => {
+            eprintln!("{}", recorded.in_words());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let code = error.exit_code();
+            failed(&error, code)
+        }
     }
 }
 

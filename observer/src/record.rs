@@ -1,19 +1,22 @@
 //! Node bundles: one node's incident as a folder of captures and of what standard tools print.
 //! Everything in it is hostile input: lengths are checked before they are believed, and what is
-//! refused is named with file and byte offset.
+//! refused is named with file and byte offset. [`live`] writes the bundle of this node.
 //!
-//! Never: a socket, a file written, a meaning given to a packet.
+//! Never: a meaning given to a packet; outside [`live`] a socket, or a file written.
 
 mod bundle;
 pub mod capture;
 mod document;
 mod error;
 mod links;
+pub mod live;
 mod merge;
 mod packets;
+mod routes;
 
-pub use bundle::Bundle;
+pub use bundle::{Bundle, Lost};
 pub use error::BundleError;
 pub use links::Link;
 pub use merge::{Frame, Merge};
 pub use packets::PacketFile;
+pub use routes::{Routes, THROW};

@@ -4,8 +4,10 @@
 //! Never: a device, a socket or a clock of this machine; a decision of its own about a path.
 
 mod join;
+mod learn;
 mod node;
 mod place;
+mod roads;
 mod underlays;
 
 use std::path::PathBuf;

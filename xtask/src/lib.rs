@@ -1,6 +1,7 @@
 //! The chores of the repository as a library, so that tests can use the lab.
 
 pub mod bench;
+mod bundles;
 pub mod check;
 pub mod cli;
 pub mod command;
@@ -18,6 +19,7 @@ pub mod run;
 pub mod setup;
 pub mod sink;
 pub mod skip;
+pub mod small;
 pub mod test;
 #[path = "../../observer/build/toolchain.rs"]
 pub mod toolchain;

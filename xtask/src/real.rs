@@ -5,7 +5,8 @@
 //! [`RealLab::up`] builds a [`Scenario`] and returns a guard; dropping it, also on an error half
 //! way, removes everything. See `docs/real-lab.md`.
 
-mod await_true;
+mod again;
+pub(crate) mod await_true;
 mod barriers;
 mod captures;
 mod control;

@@ -1,7 +1,7 @@
 //! The JSON lines of one agent, collected: the latest object of every path, every finding once.
 //! What it does not know it keeps as text or leaves out; it never refuses a line. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -122,14 +122,40 @@ pub(crate) struct Fix {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Reports {
     paths: BTreeMap<(String, String), Path>,
-    /// Classes of traffic that is counted together.
-    collected: BTreeSet<String>,
+    /// Packets by class of traffic that is counted together.
+    collected: BTreeMap<String, u64>,
     findings: Vec<Finding>,
     sweeps: u64,
     words: String,
+    not_captured: u64,
 }
 
 impl Reports {
+    /// What the document of a replay says.
+    pub(crate) fn of_document(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let document: Value = serde_json::from_slice(text)?;
+        let mut reports = Self::default();
+        let paths = document.get("paths").and_then(Value::as_array);
+        for path in paths.into_iter().flatten() {
+            reports.take_path(path.clone());
+        }
+        let lost = document.pointer("/ledger/not_captured");
+        let lost = lost.and_then(Value::as_object).into_iter().flatten();
+        reports.not_captured = lost.filter_map(|(_, count)| count.as_u64()).sum();
+        Ok(reports)
+    }
+
+    /// Frames that a replayed capture does not hold, by its recorder's own count.
+    pub(crate) const fn not_captured(&self) -> u64 {
+        self.not_captured
+    }
+
+    /// The ordered pairs of addresses of all paths.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.paths.keys();
+        pairs.map(|(source, destination)| (source.as_str(), destination.as_str()))
+    }
+
     /// Takes one line of the agent's output, standard error included.
     pub(crate) fn take(&mut self, line: &str) {
         let Ok(value) = serde_json::from_str::<Value>(line) else {
@@ -161,8 +187,8 @@ impl Reports {
             path.source.address.clone(),
             path.destination.address.clone(),
         ) else {
-            if path.packets > 0 {
-                self.collected.extend(path.class);
+            if let Some(class) = path.class.filter(|_| path.packets > 0) {
+                self.collected.insert(class, path.packets);
             }
             return;
         };
@@ -195,7 +221,12 @@ impl Reports {
 
     /// Whether traffic of this class was counted that has no addresses.
     pub(crate) fn has_class(&self, class: &str) -> bool {
-        self.collected.contains(class)
+        self.collected.contains_key(class)
+    }
+
+    /// Packets of this class that have no addresses.
+    pub(crate) fn collected(&self, class: &str) -> u64 {
+        self.collected.get(class).copied().unwrap_or_default()
     }
 
     /// Every path that packets take, the collected traffic without addresses left out.

@@ -11,6 +11,8 @@ mod agent;
 mod bad_input;
 #[path = "observe/bench.rs"]
 mod bench;
+#[path = "observe/bundles.rs"]
+mod bundles;
 #[path = "observe/churn.rs"]
 mod churn;
 #[path = "observe/class_changes.rs"]

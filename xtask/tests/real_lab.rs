@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use xtask::lab::netns;
-use xtask::real::observe::observe;
+use xtask::real::observe::{Run, observe};
 use xtask::real::verify::verify;
 use xtask::real::{RealLab, needs, scenario};
 use xtask::run::observer_and_sink;
@@ -38,12 +38,18 @@ fn observers_see_vxlan_in_the_tunnel_and_the_tunnel_in_vxlan() {
         return;
     }
     let programs = observer_and_sink().expect("both are built");
+    let bundles = std::env::temp_dir().join(format!("netpath-bundles-{}", std::process::id()));
     for id in ["S1", "S6b"] {
         let scenario = scenario::find(id).expect("a scenario");
-        let seed = scenario::any_seed();
-        let seen = observe(scenario, seed, TRAFFIC, &programs).expect("observed");
+        let run = Run {
+            seed: scenario::any_seed(),
+            duration: TRAFFIC,
+            record: Some(bundles.clone()),
+        };
+        let seen = observe(scenario, &run, &programs).expect("observed");
         assert!(seen.is_right(), "{seen}");
     }
+    fs::remove_dir_all(bundles).expect("its bundles");
     assert_nothing_left(&[]);
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::Cause;
-use super::{BundleError, Link, PacketFile, document, links, packets};
+use super::{BundleError, Link, PacketFile, Routes, document, links, packets, routes};
 use crate::config::{Network, Networks};
 
 const ABOUT: &str = "bundle.json";
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// What one node's folder holds; its captures are not opened yet.
 #[derive(Debug)]
@@ -22,8 +22,26 @@ pub struct Bundle {
     pub cluster_cidr: Vec<Network>,
     /// Its devices.
     pub links: Vec<Link>,
+    /// Its policy rules and routes, as far as they are there.
+    pub routes: Routes,
     /// Its captures.
     pub packets: Vec<PacketFile>,
+    /// Frames that its recorder knows to be missing in them, by reason.
+    pub lost: Lost,
+}
+
+/// Frames that are missing in the captures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Lost {
+    /// The kernel had no room for them.
+    pub no_room: u64,
+    /// The kernel could not describe them.
+    pub not_described: u64,
+    /// The capture had its full size.
+    pub beyond_size: u64,
+    /// Their devices have a link layer without a reader.
+    pub no_reader: u64,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +50,14 @@ struct About {
     node: String,
     #[serde(default)]
     cluster_cidr: Networks,
+    #[serde(default)]
+    recorded: Recorded,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Recorded {
+    lost: Lost,
 }
 
 impl Bundle {
@@ -46,12 +72,15 @@ impl Bundle {
             let cause = "`node` is empty; name the node".to_owned();
             return Err(Cause::Content(cause).of(&folder.join(ABOUT)));
         }
+        let links = links::read(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             node: about.node,
             cluster_cidr: about.cluster_cidr.0,
-            links: links::read(folder)?,
+            routes: routes::read(folder, &links)?,
+            links,
             packets: packets::list(&folder.join("packets"))?,
+            lost: about.recorded.lost,
         })
     }
 }

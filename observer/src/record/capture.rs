@@ -3,12 +3,14 @@
 //!
 //! Never: a header of a packet read, a frame guessed behind a damaged one.
 
+mod beside;
 mod pcap;
 mod pcapng;
 mod source;
 
 use std::io::Read;
 
+pub use beside::Beside;
 use source::Source;
 
 /// The most bytes that one frame may have in a file: libpcap's `MAXIMUM_SNAPLEN`.
@@ -32,6 +34,24 @@ impl LinkType {
             101 => Ok(Self::Raw),
             276 => Ok(Self::LinuxSll2),
             _ => Err(Problem::LinkType(number)),
+        }
+    }
+
+    /// Its number.
+    pub(super) const fn number(self) -> u16 {
+        match self {
+            Self::Ethernet => 1,
+            Self::Raw => 101,
+            Self::LinuxSll2 => 276,
+        }
+    }
+
+    /// What the frames of a device begin with, by its hardware type (`ARPHRD_*`).
+    pub(super) const fn of_hardware(hardware: u16) -> Option<Self> {
+        match hardware {
+            libc::ARPHRD_ETHER => Some(Self::Ethernet),
+            libc::ARPHRD_NONE => Some(Self::Raw),
+            _ => None,
         }
     }
 }
@@ -67,6 +87,8 @@ pub struct Head {
     pub length: u32,
     /// Where it went, if the file says.
     pub heading: Option<Heading>,
+    /// What the kernel knew of it beside its bytes, if the file says.
+    pub beside: Beside,
 }
 
 /// Why a file cannot be read on, and where in it.

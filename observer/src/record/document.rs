@@ -1,7 +1,7 @@
 //! JSON documents of a bundle: bounded in size, and refused with the byte that is wrong.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -15,14 +15,32 @@ const LONGEST: u64 = 64 << 20;
 /// Reads a document of a folder.
 pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, BundleError> {
     let path = folder.join(name);
+    let file = File::open(&path).map_err(|error| Cause::Io(error).of(&path))?;
+    read_open(&file, &path)
+}
+
+/// Reads a document that may be missing.
+pub(super) fn read_if_there<T: DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+) -> Result<Option<T>, BundleError> {
+    let path = folder.join(name);
+    match File::open(&path) {
+        Ok(file) => read_open(&file, &path).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Cause::Io(error).of(&path)),
+    }
+}
+
+fn read_open<T: DeserializeOwned>(file: &File, path: &Path) -> Result<T, BundleError> {
     let mut text = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut text));
-    let length = read.map_err(|error| Cause::Io(error).of(&path))?;
+    let read = file.take(LONGEST + 1).read_to_end(&mut text);
+    let length = read.map_err(|error| Cause::Io(error).of(path))?;
     if length as u64 > LONGEST {
         let cause = Cause::Content(format!("longer than {LONGEST} bytes"));
-        return Err(cause.of(&path));
+        return Err(cause.of(path));
     }
-    parse(&text).map_err(|cause| cause.of(&path))
+    parse(&text).map_err(|cause| cause.of(path))
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Cause> {

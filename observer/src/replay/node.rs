@@ -2,18 +2,18 @@
 //! packet on, then to count, sweep by sweep of the capture's own time.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::net::IpAddr;
 
-use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::control::Control;
-use observer_ebpf::abi::event::EventKind;
 use observer_ebpf::abi::key::Address;
 use observer_ebpf::abi::point::Point;
-use observer_ebpf::abi::{PATH_REFUSED, PATH_UNKNOWN};
+use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::units::Monotonic;
 
 use super::ReplayError;
+use super::learn::{Learner, Learnt};
 use super::place::{Places, Unplaced};
+use super::roads;
 use super::underlays::underlays;
 use crate::config::{Config, Network, Overrides};
 use crate::export::Ledger;
@@ -21,8 +21,10 @@ use crate::host::{HostObserver, Seen, Sizes};
 use crate::interfaces::{Device as Interface, Roles, WantedUnderlays, assign};
 use crate::path::{Device, Devices, PathReport, PathTable, RelayModes};
 use crate::record::{Bundle, Merge};
-use crate::routing::node_addresses;
-use crate::sweep::{Context, Remembered, Snapshot, assemble, crossed, read_captured};
+use crate::routing::{MAIN_TABLE, RouteKind, node_addresses};
+use crate::sweep::{
+    Context, Remembered, Snapshot, assemble, crossed, plain_destinations, read_captured,
+};
 use crate::translation::Known;
 
 /// Room for what an incident shows; about 60 MB when full.
@@ -35,6 +37,9 @@ const SIZES: Sizes = Sizes {
 const JIFFY: u64 = 4_000_000;
 /// The most sweeps of one capture.
 const SWEEPS: u64 = 1_000;
+/// Nanoseconds from sweep to sweep. A capture is short, and how tailscaled carries a path is said after
+/// several sweeps.
+const INTERVAL: u64 = 500_000_000;
 /// Time of the first frame since boot, nanoseconds.
 const START: u64 = 1_000_000_000;
 
@@ -56,7 +61,7 @@ pub(super) fn observe(bundle: &Bundle) -> Result<(Vec<PathReport>, Ledger), Repl
     let lower = devices.iter().filter_map(|device| device.vxlan()?.lower);
     let wanted = WantedUnderlays {
         routed: lower.collect(),
-        default_routes: BTreeSet::new(),
+        default_routes: roads::default_devices(&bundle.routes).collect(),
     };
     let roles = assign(&devices, &config.interfaces, &wanted, &Roles::default());
     let node = Node {
@@ -67,8 +72,8 @@ pub(super) fn observe(bundle: &Bundle) -> Result<(Vec<PathReport>, Ledger), Repl
         config,
         devices,
     };
-    let (paths, end) = node.learn()?;
-    node.count(&paths, interval(node.config.interval, end - START))
+    let (learnt, end) = node.learn()?;
+    node.count(&learnt, interval(end - START))
 }
 
 struct Node<'a> {
@@ -89,37 +94,27 @@ struct Passed {
 }
 
 impl Node<'_> {
-    /// The pairs of all flows, and the time of the last frame.
-    fn learn(&self) -> Result<(PathTable, u64), ReplayError> {
+    /// Who talks, and the time of the last frame.
+    fn learn(&self) -> Result<(Learnt, u64), ReplayError> {
         let mut host = self.host();
-        let mut paths = PathTable::default();
-        let passed = self.each(&mut host, |host, _| {
-            for event in host.take_events() {
-                let is_unnamed = event.path == PATH_UNKNOWN || event.path == PATH_REFUSED;
-                let is_announced = EventKind::from_number(event.kind) == Some(EventKind::Announced);
-                if is_announced && is_unnamed {
-                    paths.assign(event.key.pair());
-                }
-            }
+        let mut learner = Learner::new(&self.config);
+        let passed = self.each(&mut host, |host, now| {
+            learner.take(host.take_events(), now);
         })?;
-        Ok((paths, passed.end))
+        Ok((learner.finish(), passed.end))
     }
 
     fn count(
         &self,
-        paths: &PathTable,
+        learnt: &Learnt,
         interval: u64,
     ) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
         let mut host = self.host();
-        for (path, pair) in paths.iter() {
-            let assignment = Assignment {
-                path,
-                rate: 0,
-                flags: 0,
-            };
-            host.pairs.insert(pair, assignment);
-        }
-        let mut sweeps = Sweeps::default();
+        let paths = &learnt.paths;
+        let mut sweeps = Sweeps {
+            known: learnt.tell(&mut host),
+            ..Sweeps::default()
+        };
         let mut end = START.saturating_add(interval);
         let passed = self.each(&mut host, |host, now| {
             // Round trips are in the rows already; who talks was learnt before.
@@ -131,11 +126,18 @@ impl Node<'_> {
         })?;
         let reports = sweeps.sweep(self, &mut host, paths);
         let mut ledger = sweeps.snapshot.ledger;
+        let lost = &self.bundle.lost;
         for (name, count) in [
+            ("not_captured.no_room", lost.no_room),
+            ("not_captured.not_described", lost.not_described),
+            ("not_captured.beyond_size", lost.beyond_size),
+            ("not_captured.no_reader", lost.no_reader),
             ("not_replayed.no_point", passed.no_point),
             ("not_replayed.no_direction", passed.no_direction),
             ("outer_fragments.later", sweeps.snapshot.outer.fragments()),
             ("unattributed.paths_full", paths.refused()),
+            ("translation.ambiguous", learnt.counts.ambiguous),
+            ("translation.unmatched", learnt.counts.unmatched),
         ] {
             ledger.insert(name.to_owned(), count);
         }
@@ -182,8 +184,8 @@ impl Node<'_> {
                 framing: placed.framing,
                 bytes: placed.bytes,
                 length: placed.length,
-                gso_size: 0,
-                mark: 0,
+                gso_size: frame.head.beside.gso_size,
+                mark: frame.head.beside.mark,
                 time: Monotonic(now),
             });
             then(host, now);
@@ -204,7 +206,9 @@ impl Node<'_> {
         let networks = &self.config.networks;
         host.networks = networks.iter().map(Network::key).collect();
         let is_pods = |address| networks.iter().any(|network| network.contains(address));
-        let nodes = node_addresses(&self.devices, &[], is_pods);
+        let main = self.bundle.routes.tables.get(&MAIN_TABLE);
+        let main = main.map_or(&[][..], Vec::as_slice);
+        let nodes = node_addresses(&self.devices, main, is_pods);
         host.nodes = nodes.into_iter().map(Address::from).collect();
         host.jiffy_nanos = JIFFY;
         host
@@ -238,13 +242,29 @@ impl Sweeps {
         }
         self.relay
             .advance(&snapshot.legs, |path| paths.pair(path).is_some());
+        for relay in self.relay.awaited().into_iter().take(RELAYS as usize) {
+            let key = RelayKey::new(relay.ip().into(), relay.port());
+            if host.relays.len() < RELAYS as usize {
+                host.relays.insert(key);
+            }
+        }
+        host.control.relays = u32::try_from(host.relays.len()).unwrap_or(u32::MAX);
         let rules = &node.config.underlay;
+        let routes = &node.bundle.routes;
+        let known = (node.devices.as_slice(), routes);
+        let is_stray = |destination: &IpAddr| {
+            roads::route(routes, *destination).is_some_and(|route| {
+                route.kind == RouteKind::Unicast && route.destination.length() == 0
+            })
+        };
+        let plain = plain_destinations(snapshot, paths).into_iter();
+        let strays: BTreeSet<_> = plain.filter(is_stray).collect();
         let mut context = Context {
             drops: None,
             node: &node.bundle.node,
             devices: &node.points,
-            underlays: &underlays(&snapshot.outer, &node.points, &node.devices, rules),
-            strays: &BTreeSet::new(),
+            underlays: &underlays(&snapshot.outer, &node.points, known, rules),
+            strays: &strays,
             translations: &self.known,
             remembered: &mut self.remembered,
             relay: &mut self.relay,
@@ -253,11 +273,10 @@ impl Sweeps {
     }
 }
 
-/// Nanoseconds between two sweeps of a capture that spans so many: what the agent takes, or more, so
-/// that no times in a file make its replay endless.
-fn interval(agents: Duration, span: u64) -> u64 {
-    let agents = u64::try_from(agents.as_nanos()).unwrap_or(u64::MAX);
-    agents.max(span / SWEEPS)
+/// Nanoseconds between two sweeps of a capture that spans so many: more than usual where the times in a
+/// file would make its replay endless.
+fn interval(span: u64) -> u64 {
+    INTERVAL.max(span / SWEEPS)
 }
 
 /// The devices at the points; ports are many and left out.
@@ -284,11 +303,9 @@ mod tests {
 
     #[test]
     fn no_capture_is_swept_more_than_a_thousand_times() {
-        let agents = Duration::from_secs(5);
-        assert_eq!(interval(agents, 3_600_000_000_000), 5_000_000_000);
-        assert_eq!(
-            interval(agents, 4_000_000_000_000_000_000),
-            4_000_000_000_000_000
-        );
+        let seconds = |number: u64| number * 1_000_000_000;
+        assert_eq!(interval(seconds(60)), INTERVAL);
+        assert_eq!(interval(seconds(3_600)), 3_600_000_000);
+        assert_eq!(interval(seconds(4_000_000_000)), seconds(4_000_000));
     }
 }

@@ -2,6 +2,7 @@
 //! nothing itself.
 
 mod real;
+mod small;
 
 use std::fmt::Display;
 use std::io;
@@ -16,6 +17,7 @@ use crate::lab::{BridgeNetfilter, Lab, LabError, Options, Scenario, WireId};
 use crate::real::state::NAME as REAL;
 use crate::real::{RealError, RealLab, scenario};
 use crate::report;
+use crate::run::RunError;
 use crate::setup::{self, SetupError};
 
 /// Arguments of `cargo xtask lab`.
@@ -64,7 +66,7 @@ pub enum LabVerb {
     Undo,
     /// Check by oracles alone that scenarios with real components are what they are said to be
     Verify(real::VerifyArgs),
-    /// Run scenarios with real components under observers, and compare what they give
+    /// Run scenarios under observers, and compare what they give
     Observe(real::ObserveArgs),
     /// Build the programs that the real lab runs: tailscaled, headscale, flannel and their like
     Build(BuildArgs),
@@ -120,6 +122,9 @@ pub enum LabVerbError {
     /// A scenario could not be judged.
     #[error(transparent)]
     Real(#[from] RealError),
+    /// The observer could not be built, or a scenario of the small lab could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// No name was given and none follows.
     #[error("choose a lab: {0}")]
     Which(String),
@@ -163,6 +168,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<Exit, LabVerbError> {
         LabVerb::List => list(&names()),
         LabVerb::Undo => real::undo()?,
         LabVerb::Verify(options) => return Ok(real::verify(options)?),
+        LabVerb::Observe(options) if options.small => return Ok(small::observe(options)?),
         LabVerb::Observe(options) => return Ok(real::observe(options)?),
         LabVerb::Build(options) => components::run(options)?,
     }

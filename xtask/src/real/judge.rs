@@ -52,7 +52,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn of(is_right: bool) -> Self {
+    pub(super) fn of(is_right: bool) -> Self {
         if is_right { Self::Right } else { Self::Wrong }
     }
 }
@@ -71,7 +71,7 @@ impl fmt::Display for Judged {
             Verdict::Wrong => '!',
             Verdict::Open => '?',
         };
-        write!(out, "{mark} {by:<4} {about:<16} {expected:<51} {given}")
+        write!(out, "{mark} {by:<4} {about:<20} {expected:<51} {given}")
     }
 }
 

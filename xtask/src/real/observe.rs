@@ -2,7 +2,7 @@
 //! gave, and the oracles' second opinion. What a failed run left is kept.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -13,12 +13,13 @@ use super::evidence::{Evidence, Sign};
 use super::judge::{self, Judged, Verdict};
 use super::scenario::{Cut, Expected, Outcome, Scenario};
 use super::watch::{Given, Watch};
-use super::{RealError, RealLab, captures, kept, telemetry};
+use super::{RealError, RealLab, again, captures, kept, telemetry};
+use crate::bundles::Recorder;
 use crate::lab::LabError;
 use crate::run::Programs;
 
 /// What the columns of a run's lines are.
-pub const HEADING: &str = "      node about            to be seen                                          given by the node's observer";
+pub const HEADING: &str = "      node about                to be seen                                          given by the node's observer";
 /// Devices that VXLAN may leave by.
 const CARRIERS: [&str; 3] = ["tailscale0", "eth0", "lima0"];
 /// How long the last packets have to reach a report.
@@ -62,16 +63,34 @@ impl Observed {
     }
 }
 
+/// How a scenario is observed.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Deals roles and addresses.
+    pub seed: u64,
+    /// How long traffic runs.
+    pub duration: Duration,
+    /// Where the bundles of the nodes go, in a folder of the run's own; none are recorded without.
+    pub record: Option<PathBuf>,
+}
+
+impl Run {
+    /// The folder of the run's bundles.
+    fn bundles(&self, scenario: &Scenario) -> Option<PathBuf> {
+        let name = format!("{}-{}", scenario.id, self.seed);
+        Some(self.record.as_ref()?.join(name))
+    }
+}
+
 /// Builds a scenario, watches it while traffic runs, and compares. What a run that is not right has left
 /// is kept, also if it ended early.
 pub fn observe(
     scenario: &'static Scenario,
-    seed: u64,
-    duration: Duration,
+    run: &Run,
     programs: &Programs,
 ) -> Result<Observed, RealError> {
-    let lab = RealLab::up(scenario, seed)?;
-    match look(&lab, duration, programs) {
+    let lab = RealLab::up(scenario, run.seed)?;
+    match look(&lab, run, programs) {
         Ok(observed) if observed.is_right() => Ok(observed),
         Ok(mut observed) => {
             let text = serde_json::to_string_pretty(&observed).unwrap_or_default();
@@ -87,18 +106,23 @@ pub fn observe(
 }
 
 /// Watches a lab while traffic runs, and compares.
-fn look(lab: &RealLab, duration: Duration, programs: &Programs) -> Result<Observed, RealError> {
+fn look(lab: &RealLab, run: &Run, programs: &Programs) -> Result<Observed, RealError> {
     let captures = captures::start(lab)?;
     let nodes = lab.plan().nodes.iter();
     let watches: Vec<Watch> = nodes
         .map(|node| Watch::start(lab, &node.name, programs))
         .collect::<Result<_, _>>()?;
     let watched = watches.iter().try_for_each(Watch::await_report);
-    let looked = watched
-        .map_err(RealError::from)
-        .and_then(|()| Evidence::gather(lab, duration));
+    let bundles = run.bundles(lab.scenario());
+    let recorders = watched.and_then(|()| recorders(lab, programs, bundles.as_deref()));
+    let (looked, recorders) = match recorders {
+        Ok(recorders) => (Evidence::gather(lab, run.duration), recorders),
+        Err(cause) => (Err(cause.into()), Vec::new()),
+    };
     thread::sleep(SETTLE);
     drop(captures);
+    let bundles = recorders.into_iter().map(Recorder::end);
+    let bundles = bundles.collect::<Result<Vec<_>, _>>()?;
     let given: Vec<Given> = watches
         .into_iter()
         .map(Watch::end)
@@ -112,6 +136,8 @@ fn look(lab: &RealLab, duration: Duration, programs: &Programs) -> Result<Observ
         trouble: given.iter().filter_map(trouble).collect(),
         kept: None,
     };
+    let again = again::judge(lab, &programs.observer, (&bundles, &given))?;
+    observed.judged.extend(again);
     match looked {
         Ok(evidence) => {
             observed.signs = (lab.scenario().signs)(&evidence)?;
@@ -121,6 +147,18 @@ fn look(lab: &RealLab, duration: Duration, programs: &Programs) -> Result<Observ
         Err(cause) => observed.trouble.push(cause.to_string()),
     }
     Ok(observed)
+}
+
+/// A recorder in every node, if there is somewhere to record to.
+fn recorders(
+    lab: &RealLab,
+    programs: &Programs,
+    folder: Option<&Path>,
+) -> Result<Vec<Recorder>, LabError> {
+    folder.map_or_else(
+        || Ok(Vec::new()),
+        |folder| again::start_all(lab, &programs.observer, folder),
+    )
 }
 
 /// Every expectation beside what the observers at both ends gave.

@@ -1,16 +1,18 @@
 //! `cargo xtask test --real`: every scenario of the real lab under observers, one row each. The table
 //! of what they gave is printed whole.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use super::score::Score;
 use super::skips::Skip;
 use crate::lab::LabError;
-use crate::real::observe::observe;
+use crate::real::observe::{Run, observe};
 use crate::real::scenario::{self, Scenario};
 use crate::real::{RealError, interrupt, needs};
 use crate::report;
 use crate::run::{Programs, observer_and_sink};
+use crate::workspace_root;
 
 /// How long traffic runs in a scenario.
 const TRAFFIC: Duration = Duration::from_secs(10);
@@ -37,12 +39,24 @@ pub(super) fn run_all(filter: Option<&str>) -> Result<Vec<Score>, RealError> {
 /// Runs one, shows what was given, and counts.
 fn row(scenario: &'static Scenario, programs: &Programs) -> Score {
     let begun = Instant::now();
-    let seed = scenario::any_seed();
-    let failed = match observe(scenario, seed, TRAFFIC, programs) {
+    let bundles = workspace_root().join("target/real-lab/bundles");
+    let run = Run {
+        seed: scenario::any_seed(),
+        duration: TRAFFIC,
+        record: Some(bundles.clone()),
+    };
+    let failed = match observe(scenario, &run, programs) {
         Ok(observed) => {
             report::line(&observed);
-            let wrong = (!observed.is_right()).then(|| "not as expected, see above".to_owned());
-            wrong.into_iter().collect()
+            if observed.is_right() {
+                // Bundles are for whoever has to find out what was wrong.
+                match fs::remove_dir_all(bundles.join(format!("{}-{}", scenario.id, run.seed))) {
+                    Ok(()) => Vec::new(),
+                    Err(cause) => vec![format!("remove its bundles: {cause}")],
+                }
+            } else {
+                vec!["not as expected, see above".to_owned()]
+            }
         }
         Err(cause) => vec![cause.to_string()],
     };

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::source::Source;
-use super::{CaptureError, Head, Interface, LinkType, Problem, check_lengths};
+use super::{Beside, CaptureError, Head, Interface, LinkType, Problem, check_lengths};
 
 const NANOS: u64 = 1_000_000_000;
 
@@ -87,6 +87,7 @@ impl File {
             wall: seconds * NANOS + fraction,
             length,
             heading: None,
+            beside: Beside::default(),
         }))
     }
 }

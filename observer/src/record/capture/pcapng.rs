@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::source::Source;
 use super::{
-    CaptureError, Head, Heading, Interface, LONGEST_FRAME, LinkType, Problem, check_lengths,
+    Beside, CaptureError, Head, Heading, Interface, LONGEST_FRAME, LinkType, Problem, check_lengths,
 };
 
 /// Type of a section header; the same in both byte orders.
@@ -198,13 +198,18 @@ impl File {
         let padded = captured.next_multiple_of(4) as usize;
         let options = rest.get(padded..).ok_or_else(short)?;
         let mut heading = None;
+        let mut beside = Beside::default();
         for option in self.options(options) {
-            if let (2, &[a, b, c, d]) = option? {
-                heading = match self.number([a, b, c, d]) & 3 {
-                    1 => Some(Heading::In),
-                    2 => Some(Heading::Out),
-                    _ => None,
-                };
+            match option? {
+                (1, comment) => beside.take(comment),
+                (2, &[a, b, c, d]) => {
+                    heading = match self.number([a, b, c, d]) & 3 {
+                        1 => Some(Heading::In),
+                        2 => Some(Heading::Out),
+                        _ => None,
+                    };
+                }
+                _ => {}
             }
         }
         Ok(Head {
@@ -213,6 +218,7 @@ impl File {
             wall: clock.wall(u64::from(high) << 32 | u64::from(low))?,
             length,
             heading,
+            beside,
         })
     }
 

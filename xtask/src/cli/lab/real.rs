@@ -1,11 +1,13 @@
 //! The verbs of the lab with real components. It builds nothing itself.
 
+use std::path::{self, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::cli::exit::Exit;
 use crate::lab::LabError;
+use crate::real::observe::Run;
 use crate::real::scenario::Scenario;
 use crate::real::state::NAME;
 use crate::real::{RealError, RealLab, interrupt, needs, observe, scenario, verify};
@@ -49,6 +51,12 @@ pub struct ObserveArgs {
     /// How long traffic runs, as in 20s
     #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = traffic_time)]
     pub duration: Duration,
+    /// Also record a bundle per node into this folder, and compare what their replay says
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// In the small lab, without real components: bundles are always recorded, and compared
+    #[arg(long)]
+    pub small: bool,
 }
 
 impl Chosen {
@@ -117,9 +125,16 @@ pub(super) fn observe(options: &ObserveArgs) -> Result<Exit, RealError> {
     let programs = observer_and_sink()?;
     clean_on_signal()?;
     report::line(observe::HEADING);
+    let record = options.record.as_deref().map(path::absolute).transpose();
+    let record = record.map_err(|cause| LabError::io("find the folder for bundles", cause))?;
     let mut all_right = true;
     for (scenario, seed) in runs {
-        let observed = observe::observe(scenario, seed, options.duration, &programs);
+        let run = Run {
+            seed,
+            duration: options.duration,
+            record: record.clone(),
+        };
+        let observed = observe::observe(scenario, &run, &programs);
         match interrupt::unless_interrupted(observed) {
             Ok(observed) => {
                 all_right &= observed.is_right();
