@@ -22,6 +22,8 @@ mod skip;
 mod state;
 #[path = "kernel_differential/talk.rs"]
 mod talk;
+#[path = "kernel_differential/tun.rs"]
+mod tun;
 
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::fixtures::{self, Expected, Fixture};

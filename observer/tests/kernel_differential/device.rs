@@ -5,16 +5,13 @@
 //!   this test --write(virtio header, packet)--> tun0 --TCX ingress--> tunnel_in   (own netns)
 //! ```
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::fs::File;
+use std::io::Write;
 use std::panic::resume_unwind;
-use std::process::Command;
 use std::thread;
 
 use aya::programs::LinkOrder;
 use aya::programs::tc::{TcAttachOptions, TcAttachType};
-use nix::sched::{CloneFlags, unshare};
 use observer_ebpf::abi::point::{Hook, Point};
 use observer_ebpf::fixtures::layers::{self, TCP, Tcp, UDP, stamped, udp};
 use observer_ebpf::fixtures::{self, POD_A, POD_B, Place, TAIL_A, TAIL_B};
@@ -22,10 +19,8 @@ use observer_ebpf::fixtures::{self, POD_A, POD_B, Place, TAIL_A, TAIL_B};
 use crate::pair::{Pair, with_pair};
 use crate::state::State;
 use crate::talk::{LOW_TO_HIGH, row, site};
+use crate::tun::{NAME, VirtioHeader, open};
 
-const NAME: &str = "tun0";
-/// `struct virtio_net_hdr`: flags, type, header length, segment size, checksum start and offset.
-type VirtioHeader = [u8; 10];
 const NEEDS_CHECKSUM: u8 = 1;
 const GSO_TCP: u8 = 1;
 const GSO_UDP: u8 = 5;
@@ -49,31 +44,6 @@ fn virtio(kind: u8, gso_size: u16, checksum: u8) -> VirtioHeader {
         checksum,
         0,
     ]
-}
-
-/// A TUN device with virtio headers, up, in a network namespace of this thread's own.
-fn open() -> io::Result<File> {
-    unshare(CloneFlags::CLONE_NEWNET)?;
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun")?;
-    let mut request = [0_u8; 40];
-    request[..NAME.len()].copy_from_slice(NAME.as_bytes());
-    let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
-    request[16..18].copy_from_slice(&flags.to_ne_bytes()[..2]);
-    // SAFETY: `request` is as long as `struct ifreq`, which the call reads and writes.
-    if unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF, request.as_mut_ptr()) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let done = Command::new("ip")
-        .args(["link", "set", NAME, "up"])
-        .status()?;
-    if done.success() {
-        Ok(device)
-    } else {
-        Err(io::Error::other("ip link set up"))
-    }
 }
 
 /// Runs a test with the tunnel's ingress program on a device of its own, in a thread of its own:
