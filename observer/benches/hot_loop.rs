@@ -88,8 +88,12 @@ fn kinds(cases: &[cases::Case], peers: &[Spec], effort: Effort) -> Result<Vec<Ro
         } else {
             row
         });
-        rows.extend(beside_peers(ours, &steady, peers)?);
+        let compared = beside_peers(ours, &steady, peers)?.into_iter().enumerate();
+        for (place, row) in compared {
+            rows.push(row.noted(measure::fate(&mut stage, case, place)?));
+        }
     }
+    rows.extend(nested_by_plain(&steady, peers)?);
     let alone = |series| net(series, NET).noted("one packet per run");
     rows.extend(single.iter().map(alone));
     Ok(rows)
@@ -151,6 +155,19 @@ fn beside_peers(ours: &Series, all: &[Series], peers: &[Spec]) -> Result<Vec<Row
             &against,
             &ratios(&ours.net, &theirs.net),
         ))
+    });
+    rows.collect()
+}
+
+/// Ours on the nested packet against each peer on the plain one: most look at nothing inside VXLAN.
+fn nested_by_plain(steady: &[Series], peers: &[Spec]) -> Result<Vec<Row>, Failure> {
+    let ours = named(steady, cases::NESTED)?;
+    let rows = peers.iter().map(|peer| {
+        let theirs = named(steady, &beside(cases::PLAIN, &peer.label))?;
+        let name = format!("hot_nested_by_{}", peer.label);
+        let against = format!("{} of {} on the plain packet", peer.ingress, peer.file());
+        let row = Row::of(&name, "1", &against, &ratios(&ours.net, &theirs.net));
+        Ok(row.noted("ours on the one nested in VXLAN, both net"))
     });
     rows.collect()
 }

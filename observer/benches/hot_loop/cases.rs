@@ -35,6 +35,11 @@ pub(super) struct Case {
     pub(super) has_bar: bool,
 }
 
+/// Names of the plain TCP packet and of the same nested in VXLAN.
+pub(super) const PLAIN: &str = "tcp_plain";
+/// See [`PLAIN`].
+pub(super) const NESTED: &str = "tcp_vxlan";
+
 /// Payload of the frames, bytes: 166 bytes of plain TCP, as in published figures.
 const PAYLOAD: [u8; 100] = [0x61; 100];
 /// The same as far as a fragment can hold it: a multiple of eight bytes.
@@ -70,7 +75,7 @@ fn at_the_bridge() -> Vec<Case> {
     };
     let tagged = tag(IPV4, plain.get(14..).unwrap_or_default());
     let frames = [
-        ("tcp_plain", plain, true),
+        (PLAIN, plain, true),
         ("tcp_ipv6", segment_6(), false),
         ("tcp_syn", syn(), false),
         ("tcp_vlan", ethernet(VLAN, &tagged), false),
@@ -99,7 +104,7 @@ fn at_an_underlay() -> Vec<Case> {
     let tunnel = Ipv4::new(NODE_A, NODE_B, UDP).around(&udp(41_641, 41_641, &wireguard));
     let host = segment(NODE_A, NODE_B, 1, 1_000);
     let frames = [
-        ("tcp_vxlan", nested(&plain), PATH, true),
+        (NESTED, nested(&plain), PATH, true),
         ("tcp_vxlan_ipv6", nested(&segment_6()), PATH, false),
         ("udp_vxlan", nested(&datagram()), PATH, false),
         ("host_tcp", host, PATH_HOST, false),

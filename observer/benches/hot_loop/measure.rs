@@ -91,6 +91,18 @@ pub(super) fn steady(
     Ok((gross, series.collect()))
 }
 
+/// What becomes of a case's frame behind a peer, if it does not go on.
+pub(super) fn fate(stage: &mut Stage, case: &Case, place: usize) -> Result<String, Failure> {
+    // `TC_ACT_OK`, `TC_ACT_PIPE`, `TC_ACT_UNSPEC`.
+    const GOES_ON: [u32; 3] = [0, 3, u32::MAX];
+    let peer = Program::Peer(place, Hook::Ingress);
+    let (_, verdict) = stage.run_to_verdict(peer, &case.frame, 1)?;
+    if GOES_ON.contains(&verdict) {
+        return Ok(String::new());
+    }
+    Ok(format!("it answers {verdict}: the packet does not go on"))
+}
+
 /// Name of the rows of a case that went through a peer.
 pub(super) fn beside(case: &str, peer: &str) -> String {
     format!("{case}_{peer}")

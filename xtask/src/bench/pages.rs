@@ -100,9 +100,10 @@ const SHOWN: [(&str, &str); 40] = [
 ];
 
 /// Beginnings of rows that are against another tool's program, where there is one.
-const AGAINST: [(&str, &str); 7] = [
-    ("hot_tcp_plain_by_", "a TCP packet in the hot loop"),
-    ("hot_tcp_vxlan_by_", "a TCP packet nested in VXLAN"),
+const AGAINST: [(&str, &str); 8] = [
+    ("hot_tcp_plain_by_", "both on a TCP packet in the hot loop"),
+    ("hot_nested_by_", "ours on a TCP packet nested in VXLAN"),
+    ("hot_tcp_vxlan_by_", "both on a TCP packet nested in VXLAN"),
     ("hot_flows_60000_by_", "60,000 flows in scattered order"),
     ("storm_packet_by_", "every packet a new flow"),
     (
