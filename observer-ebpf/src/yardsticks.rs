@@ -1,7 +1,8 @@
 //! What the benchmark measures the programs against: tiny programs of known content. The agent
 //! neither embeds nor attaches them.
 //!
-//! Never: a packet read, a verdict other than "next".
+//! Never: work that a benchmark does not ask for, or a verdict other than "next" for a frame that one
+//! may send through it.
 #![cfg_attr(
     target_arch = "bpf",
     no_std,

@@ -1,7 +1,11 @@
-//! Puts the programs, or a yardstick, on both hooks of a device and takes them off again, as the
-//! lines on standard input say; answers each with what hangs on the devices and what was counted.
+//! Puts the programs, a yardstick or another tool's on both hooks of a device and takes them off again,
+//! as the lines on standard input say; answers each with what hangs on the devices and what was counted.
 //! The live rows of `cargo xtask bench` drive it inside a node of the lab.
 
+#[expect(dead_code, reason = "what names rows, which are made elsewhere")]
+#[path = "against/peer.rs"]
+mod peer;
+#[expect(dead_code, reason = "a stage of test runs, of which this needs a part")]
 #[path = "hot_loop/stage.rs"]
 mod stage;
 
@@ -19,12 +23,13 @@ use observer::kernel::Attachment;
 use observer_ebpf::abi::point::{Hook, Point};
 use serde::Serialize;
 
-use stage::{Failure, PATH, Stage};
+use peer::spec::{FORM, Spec};
+use stage::{Failure, PATH, Program, Stage};
 
 /// Attaches to devices of this namespace on command.
 ///
 /// Commands on standard input: `off`, `empty DEVICE`, `look_up DEVICE`, `underlay DEVICE`,
-/// `bridge DEVICE`, `list`.
+/// `bridge DEVICE`, `peer-NUMBER DEVICE`, `list`.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The pods whose flows get a path
@@ -33,6 +38,9 @@ struct Arguments {
     /// The devices that answers tell of
     #[arg(long, num_args = 1.., required = true)]
     devices: Vec<String>,
+    /// Other tools' programs, numbered from 0
+    #[arg(long, value_name = FORM)]
+    against: Vec<Spec>,
     /// What `cargo bench` adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -53,7 +61,7 @@ struct Answer {
 enum Hung {
     Nothing,
     Ours { _links: [Attachment; 2] },
-    Yardstick { _links: [SchedClassifierLink; 2] },
+    Others { _links: [SchedClassifierLink; 2] },
 }
 
 /// How often the event ring is emptied: as the agent does.
@@ -74,7 +82,7 @@ fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let &[first, second] = arguments.pods.as_slice() else {
         return Err("take --pods: two addresses".into());
     };
-    let mut stage = Stage::new([first, second], None)?;
+    let mut stage = Stage::new([first, second], None)?.beside(&arguments.against)?;
     let mut hung = Hung::Nothing;
     let (sender, lines) = mpsc::channel();
     // Ends with its input, and the process with it: links go with their owner.
@@ -107,15 +115,14 @@ fn obey(stage: &mut Stage, hung: &mut Hung, line: &str) -> Result<(), Failure> {
     *hung = Hung::Nothing;
     *hung = match verb {
         "off" => Hung::Nothing,
-        "empty" | "look_up" => {
-            let mut hang = |hook| yardstick(stage.yardstick(verb)?, device, hook);
-            Hung::Yardstick {
-                _links: [hang(TcAttachType::Ingress)?, hang(TcAttachType::Egress)?],
-            }
-        }
+        "empty" => others(stage, device, |_| Program::Yardstick("empty"))?,
+        "look_up" => others(stage, device, |_| Program::Yardstick("look_up"))?,
         "underlay" => ours(stage, device, Point::Underlay0)?,
         "bridge" => ours(stage, device, Point::Bridge)?,
-        other => return Err(format!("obey `{other}`: no such command").into()),
+        other => match other.strip_prefix("peer-").map(str::parse) {
+            Some(Ok(place)) => others(stage, device, |hook| Program::Peer(place, hook))?,
+            _ => return Err(format!("obey `{other}`: no such command").into()),
+        },
     };
     Ok(())
 }
@@ -129,14 +136,23 @@ fn ours(stage: &mut Stage, device: &str, point: Point) -> Result<Hung, Failure> 
     })
 }
 
-fn yardstick(
-    program: &mut SchedClassifier,
+fn others(
+    stage: &mut Stage,
     device: &str,
-    kind: TcAttachType,
-) -> Result<SchedClassifierLink, Failure> {
-    let order = TcAttachOptions::TcxOrder(LinkOrder::first());
-    let id = program.attach_with_options(device, kind, order)?;
-    Ok(program.take_link(id)?)
+    program: impl Fn(Hook) -> Program,
+) -> Result<Hung, Failure> {
+    let mut hang = |hook, kind| -> Result<_, Failure> {
+        let order = TcAttachOptions::TcxOrder(LinkOrder::first());
+        let program = stage.program(program(hook))?;
+        let id = program.attach_with_options(device, kind, order)?;
+        Ok(program.take_link(id)?)
+    };
+    Ok(Hung::Others {
+        _links: [
+            hang(Hook::Ingress, TcAttachType::Ingress)?,
+            hang(Hook::Egress, TcAttachType::Egress)?,
+        ],
+    })
 }
 
 fn answer(stage: &mut Stage, devices: &[String]) -> Result<Answer, Failure> {

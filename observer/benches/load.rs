@@ -4,6 +4,8 @@
 
 #[path = "hot_loop/command.rs"]
 mod command;
+#[path = "against/peer.rs"]
+mod peer;
 #[path = "load/read.rs"]
 mod read;
 #[path = "hot_loop/row.rs"]
@@ -15,6 +17,7 @@ mod storm;
 
 use std::process::ExitCode;
 
+use peer::spec::Spec;
 use row::Row;
 use stage::Failure;
 
@@ -40,8 +43,8 @@ fn main() -> ExitCode {
     command::run([FULL, QUICK], measured)
 }
 
-fn measured(effort: Effort) -> Result<Vec<Row>, Failure> {
-    let mut rows = storm::rows(effort)?;
+fn measured(effort: Effort, peers: &[Spec]) -> Result<Vec<Row>, Failure> {
+    let mut rows = storm::rows(effort, peers)?;
     rows.extend(read::rows(effort)?);
     Ok(rows)
 }

@@ -25,7 +25,7 @@ pub use object::{LoadError, Object, Sizes, program_name};
 pub use table::{CpuRows, Table, TableError};
 
 /// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -24,6 +24,8 @@ mod state;
 mod talk;
 #[path = "kernel_differential/tun.rs"]
 mod tun;
+#[path = "kernel_differential/virtio.rs"]
+mod virtio;
 
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::fixtures::{self, Expected, Fixture};

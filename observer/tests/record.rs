@@ -6,6 +6,8 @@ mod world;
 
 #[path = "kernel_differential/tun.rs"]
 mod tun;
+#[path = "kernel_differential/virtio.rs"]
+mod virtio;
 
 use std::fs;
 use std::io::Write;
@@ -62,14 +64,14 @@ fn tags_marks_and_segment_sizes() {
     let inner = layers::Ipv4::new(POD_A, POD_B, UDP).around(&udp(7, 9, PAYLOAD));
     let tagged = layers::ethernet(layers::VLAN, &layers::tag(layers::IPV4, &inner));
     for _ in 0..SENDINGS {
-        let frame = [&tun::virtio(0, 0, 0), tagged.as_slice()].concat();
+        let frame = [&virtio::header(0, 0, 0), tagged.as_slice()].concat();
         switch.write_all(&frame).expect("written to the switch");
         socket.send_to(PAYLOAD, "10.7.0.2:9").expect("sent");
         for (kind, size, checksum, packet) in [
-            (tun::GSO_TCP, 1_000, 16, &large),
-            (tun::GSO_UDP, 1_252, 6, &many),
+            (virtio::GSO_TCP, 1_000, 16, &large),
+            (virtio::GSO_UDP, 1_252, 6, &many),
         ] {
-            let header = tun::virtio(kind, size, checksum);
+            let header = virtio::header(kind, size, checksum);
             let frame = [&header, packet.as_slice()].concat();
             device.write_all(&frame).expect("written to the device");
         }

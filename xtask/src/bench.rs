@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what the observer costs. Hot loop by test run, live rows in the lab, the
-//! agent's start, memory and processor time. It builds and runs; the numbers of the hot loop are
-//! measured by the agent's own benchmark.
+//! agent's start, memory and processor time; other tools' programs beside ours. It builds and runs; the
+//! numbers of the hot loop are measured by the agent's own benchmark.
 //!
 //! Never: a comparison with a number of another run or machine.
 
@@ -11,19 +11,27 @@ mod collector;
 mod devices;
 mod error;
 mod exchange;
+mod flood;
 mod hook;
 mod load;
 mod machine;
 mod options;
 mod overhead;
+mod pages;
+mod record;
 mod rounds;
 #[path = "../../observer/benches/hot_loop/row.rs"]
 mod row;
+mod shares;
+#[path = "../../observer/benches/against/spec.rs"]
+mod spec;
 mod start;
 mod test_run;
 mod variant;
 mod whole;
+mod work;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
@@ -36,13 +44,17 @@ use binaries::Binaries;
 pub use error::BenchError;
 pub use options::{BenchArgs, Format, Part};
 use options::{Effort, FULL, PARTS, QUICK};
+use record::Record;
 use row::{Row, Verdict};
+use spec::Spec;
 
 /// The lab with the two pods that talk, and what is measured with.
 struct Bench {
     lab: Lab,
     binaries: Binaries,
     effort: Effort,
+    /// What we are compared with.
+    against: Vec<Spec>,
     /// One on the first node, one on the second.
     pods: [Pod; 2],
 }
@@ -81,51 +93,72 @@ impl Bench {
 /// fails only with `--strict`.
 ///
 /// # Errors
-/// When something could not be built, started or driven.
+/// When something could not be built, started, driven, read or written.
 pub fn run(arguments: &BenchArgs) -> Result<Exit, BenchError> {
+    let (record, is_whole) = match &arguments.rows {
+        Some(path) => (Record::read(path)?, true),
+        None => measured(arguments)?,
+    };
+    print(&record, arguments.format);
+    if arguments.write {
+        pages::write(&record)?;
+    }
+    let fails = |row: &Row| {
+        row.verdict == Verdict::Missed || (row.verdict == Verdict::Void && row.bar.is_some())
+    };
+    if !is_whole || (arguments.strict && record.rows.iter().any(fails)) {
+        return Ok(Exit::Failed);
+    }
+    Ok(Exit::Done)
+}
+
+/// All rows, and whether every part could be measured.
+fn measured(arguments: &BenchArgs) -> Result<(Record, bool), BenchError> {
     let effort = if arguments.quick { QUICK } else { FULL };
     let is_wanted = |part: &Part| arguments.only.is_empty() || arguments.only.contains(part);
+    different(&arguments.against)?;
     let binaries = Binaries::build()?;
-    let header = machine::describe();
-    let (mut rows, mut live) = (Vec::new(), None);
+    test_run::check(&binaries.hot_loop, &arguments.against)?;
+    let mut record = Record::begun(arguments.typed(), machine::describe());
+    let mut live = None;
     let mut is_whole = true;
     for &part in PARTS.iter().filter(|part| is_wanted(part)) {
-        progress(format_args!("measuring: {part:?}"));
-        match measure(part, &binaries, effort, &mut live) {
-            Ok(more) => rows.extend(more),
+        progress(format_args!("measuring: {}", part.name()));
+        let asked = (effort, arguments.against.as_slice());
+        match measure(part, &binaries, asked, &mut live) {
+            Ok(more) => record.rows.extend(more),
             Err(error) => {
                 report::error(&error);
-                rows.push(Row::void(
-                    &format!("{part:?}").to_lowercase(),
-                    "",
-                    &error.to_string(),
-                ));
+                let row = Row::void(&part.name(), "", &error.to_string());
+                record.rows.push(row);
                 is_whole = false;
             }
         }
     }
-    drop(live);
-    print(&header, &rows, arguments.format);
-    let fails = |row: &Row| {
-        row.verdict == Verdict::Missed || (row.verdict == Verdict::Void && row.bar.is_some())
-    };
-    if !is_whole || (arguments.strict && rows.iter().any(fails)) {
-        return Ok(Exit::Failed);
+    Ok((record, is_whole))
+}
+
+/// Rows are told apart by the labels of what we are compared with.
+fn different(against: &[Spec]) -> Result<(), BenchError> {
+    let labels: BTreeSet<_> = against.iter().map(|peer| &peer.label).collect();
+    if labels.len() == against.len() {
+        return Ok(());
     }
-    Ok(Exit::Done)
+    Err(BenchError::Labels)
 }
 
 /// The rows of one part; the lab is brought up by the first part that needs it.
 fn measure(
     part: Part,
     binaries: &Binaries,
-    effort: Effort,
+    (effort, against): (Effort, &[Spec]),
     live: &mut Option<Bench>,
 ) -> Result<Vec<Row>, BenchError> {
     let rows = match part {
-        Part::Hot => return test_run::rows(&binaries.hot_loop, effort.is_quick),
-        Part::Storm => return test_run::rows(&binaries.load, effort.is_quick),
+        Part::Hot => return test_run::rows(&binaries.hot_loop, effort.is_quick, against),
+        Part::Storm => return test_run::rows(&binaries.load, effort.is_quick, against),
         Part::Overhead => overhead::rows,
+        Part::Flood => flood::rows,
         Part::Bulk => bulk::rows,
         Part::Whole => whole::rows,
         Part::Start => start::rows,
@@ -134,7 +167,7 @@ fn measure(
     };
     let bench = match live {
         Some(bench) => bench,
-        None => live.insert(up(binaries.clone(), effort)?),
+        None => live.insert(up(binaries.clone(), effort, against.to_vec())?),
     };
     rows(bench)
 }
@@ -144,7 +177,7 @@ fn measure(
 const CONGESTION: (&str, &str) = ("net.ipv4.tcp_congestion_control", "reno");
 
 /// Brings the lab up: H2, VXLAN on lima0 between the nodes.
-fn up(binaries: Binaries, effort: Effort) -> Result<Bench, BenchError> {
+fn up(binaries: Binaries, effort: Effort, against: Vec<Spec>) -> Result<Bench, BenchError> {
     let lab = Lab::up(Options::new(Scenario::H2).with_name("bench"))?;
     let pods = [lab.pod("n1-a")?.clone(), lab.pod("n2-a")?.clone()];
     for pod in &pods {
@@ -154,21 +187,18 @@ fn up(binaries: Binaries, effort: Effort) -> Result<Bench, BenchError> {
         lab,
         binaries,
         effort,
+        against,
         pods,
     })
 }
 
-fn print(header: &str, rows: &[Row], format: Format) {
+fn print(record: &Record, format: Format) {
     match format {
         Format::Table => {
-            report::line(header);
-            report::line(row::table(rows));
+            report::line(&record.head.machine);
+            report::line(row::table(&record.rows));
         }
-        Format::Json => {
-            for row in rows {
-                report::line(serde_json::to_string(row).unwrap_or_default());
-            }
-        }
+        Format::Json => report::line(record.lines()),
     }
 }
 

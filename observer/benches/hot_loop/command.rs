@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
+use super::peer::Peer;
+use super::peer::spec::{FORM, Spec};
 use super::row::{Row, table};
 use super::stage::Failure;
 
@@ -16,6 +18,12 @@ struct Arguments {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Other tools' programs to measure beside ours
+    #[arg(long, value_name = FORM)]
+    against: Vec<Spec>,
+    /// Only loads what `--against` names
+    #[arg(long)]
+    check: bool,
     /// What `cargo bench` adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -30,10 +38,16 @@ enum Format {
 /// Prints the rows that `measure` makes with the effort that was asked for.
 pub(crate) fn run<E>(
     [full, quick]: [E; 2],
-    measure: impl FnOnce(E) -> Result<Vec<Row>, Failure>,
+    measure: impl FnOnce(E, &[Spec]) -> Result<Vec<Row>, Failure>,
 ) -> ExitCode {
     let arguments = Arguments::parse();
-    match measure(if arguments.quick { quick } else { full }) {
+    let effort = if arguments.quick { quick } else { full };
+    let rows = if arguments.check {
+        check(&arguments.against).map(|()| Vec::new())
+    } else {
+        measure(effort, &arguments.against)
+    };
+    match rows {
         Ok(rows) => {
             print(&rows, arguments.format);
             ExitCode::SUCCESS
@@ -43,6 +57,13 @@ pub(crate) fn run<E>(
             ExitCode::FAILURE
         }
     }
+}
+
+fn check(against: &[Spec]) -> Result<(), Failure> {
+    for spec in against {
+        Peer::load(spec)?;
+    }
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark's result")]

@@ -1,11 +1,10 @@
 //! Test runs: interleaved between programs per round, each round net of its own empty reading.
 
-use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use observer_ebpf::abi::counter::Loss;
-use observer_ebpf::abi::point::Site;
+use observer_ebpf::abi::point::Hook;
 
 use super::cases::{self, Case};
-use super::stage::{Failure, Stage};
+use super::stage::{Failure, Program, Stage};
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -16,19 +15,14 @@ pub(super) struct Effort {
     pub(super) repeat: u32,
     /// Packets with a new `TSval`, one run each.
     pub(super) stamps: u32,
-}
-
-/// What a packet is put through.
-#[derive(Clone, Copy)]
-enum Program {
-    Yardstick(&'static str),
-    Ours(Site),
+    /// Packets per block on a real device.
+    pub(super) writes: u32,
 }
 
 /// Nanoseconds per packet net of the empty program, one number per round.
 pub(super) struct Series {
-    /// Name of the yardstick or case.
-    pub(super) name: &'static str,
+    /// Name of the yardstick or case, and of the peer that it went through.
+    pub(super) name: String,
     /// The rounds.
     pub(super) net: Vec<f64>,
 }
@@ -37,7 +31,7 @@ pub(super) struct Series {
 pub(super) const LOOK_UP: &str = "look_up";
 /// Runs of one packet that make one number.
 const GROUP: usize = 1_000;
-const EMPTY: &str = "empty";
+pub(super) const EMPTY: &str = "empty";
 const YARDSTICKS: [&str; 2] = [LOOK_UP, "clock"];
 
 /// Fails unless every case is counted where it belongs, packet by packet.
@@ -45,9 +39,9 @@ pub(super) fn verify(stage: &mut Stage, cases: &[Case]) -> Result<(), Failure> {
     const PACKETS: u32 = 1_000;
     for case in cases {
         // The first packet makes the entry and announces it.
-        run(stage, Program::Ours(case.site), &case.frame, 1)?;
+        stage.run(Program::Ours(case.site), &case.frame, 1)?;
         let before = stage.buffers(case.path, case.site.point)?;
-        run(stage, Program::Ours(case.site), &case.frame, PACKETS)?;
+        stage.run(Program::Ours(case.site), &case.frame, PACKETS)?;
         let grown = stage.buffers(case.path, case.site.point)? - before;
         if grown != u64::from(PACKETS) {
             let (name, path) = (case.name, case.path);
@@ -61,41 +55,57 @@ pub(super) fn verify(stage: &mut Stage, cases: &[Case]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The steady state of every case and the yardsticks; the empty program's gross first.
+/// The steady state of every case and the yardsticks, and of every case through every peer; the empty
+/// program's gross first.
 pub(super) fn steady(
     stage: &mut Stage,
     cases: &[Case],
     effort: Effort,
 ) -> Result<(Vec<f64>, Vec<Series>), Failure> {
     let first = &cases.first().ok_or("measure: no cases")?.frame;
-    let yardsticks = YARDSTICKS.map(|name| (name, Program::Yardstick(name), first));
-    let ours = cases
-        .iter()
-        .map(|case| (case.name, Program::Ours(case.site), &case.frame));
-    let all: Vec<_> = yardsticks.into_iter().chain(ours).collect();
-    let mut series: Vec<Series> = all
-        .iter()
-        .map(|&(name, ..)| Series {
-            name,
-            net: Vec::new(),
-        })
-        .collect();
+    let mut all: Vec<_> = YARDSTICKS
+        .map(|name| (name.to_owned(), Program::Yardstick(name), first))
+        .into();
+    for case in cases {
+        all.push((case.name.to_owned(), Program::Ours(case.site), &case.frame));
+        for (place, peer) in stage.peers.iter().enumerate() {
+            let name = beside(case.name, &peer.spec.label);
+            all.push((name, Program::Peer(place, Hook::Ingress), &case.frame));
+        }
+    }
+    let mut net = vec![Vec::new(); all.len()];
     let mut gross = Vec::new();
     for round in 0..effort.rounds {
-        let empty = run(stage, Program::Yardstick(EMPTY), first, effort.repeat)?;
+        let empty = stage.run(Program::Yardstick(EMPTY), first, effort.repeat)?;
         gross.push(empty);
         for step in 0..all.len() {
             let turn = (round + step) % all.len();
-            let (Some((_, program, frame)), Some(series)) = (all.get(turn), series.get_mut(turn))
-            else {
+            let (Some((_, program, frame)), Some(net)) = (all.get(turn), net.get_mut(turn)) else {
                 continue;
             };
-            series
-                .net
-                .push(run(stage, *program, frame, effort.repeat)? - empty);
+            net.push(stage.run(*program, frame, effort.repeat)? - empty);
         }
     }
-    Ok((gross, series))
+    let names = all.into_iter().map(|(name, ..)| name);
+    let series = names.zip(net).map(|(name, net)| Series { name, net });
+    Ok((gross, series.collect()))
+}
+
+/// What becomes of a case's frame behind a peer, if it does not go on.
+pub(super) fn fate(stage: &mut Stage, case: &Case, place: usize) -> Result<String, Failure> {
+    // `TC_ACT_OK`, `TC_ACT_PIPE`, `TC_ACT_UNSPEC`.
+    const GOES_ON: [u32; 3] = [0, 3, u32::MAX];
+    let peer = Program::Peer(place, Hook::Ingress);
+    let (_, verdict) = stage.run_to_verdict(peer, &case.frame, 1)?;
+    if GOES_ON.contains(&verdict) {
+        return Ok(String::new());
+    }
+    Ok(format!("it answers {verdict}: the packet does not go on"))
+}
+
+/// Name of the rows of a case that went through a peer.
+pub(super) fn beside(case: &str, peer: &str) -> String {
+    format!("{case}_{peer}")
 }
 
 /// Runs of one packet: the kernel reuses a run's bytes, so each new `TSval` is a run of its own. All
@@ -115,18 +125,18 @@ pub(super) fn new_stamps(
     ];
     let mut net = [const { Vec::new() }; 4];
     // What the steady state left armed is answered first.
-    run(stage, ours, &cases::reply(0), 1)?;
+    stage.run(ours, &cases::reply(0), 1)?;
     let sampled = stage.object.totals()?.of(Loss::Samples);
     for number in 1..=effort.stamps {
         let data = cases::with_new_stamp(number);
         let reply = cases::reply(number);
-        let empty = run(stage, Program::Yardstick(EMPTY), &data, 1)?;
-        let look_up = run(stage, Program::Yardstick(LOOK_UP), &data, 1)?;
+        let empty = stage.run(Program::Yardstick(EMPTY), &data, 1)?;
+        let look_up = stage.run(Program::Yardstick(LOOK_UP), &data, 1)?;
         // Our own program runs once before it is measured, as it would in traffic.
-        run(stage, ours, &cases::with_new_stamp(number - 1), 1)?;
-        let new = run(stage, ours, &data, 1)?;
-        let known = run(stage, ours, &data, 1)?;
-        let answered = run(stage, ours, &reply, 1)?;
+        stage.run(ours, &cases::with_new_stamp(number - 1), 1)?;
+        let new = stage.run(ours, &data, 1)?;
+        let known = stage.run(ours, &data, 1)?;
+        let answered = stage.run(ours, &reply, 1)?;
         for (series, gross) in net.iter_mut().zip([look_up, new, known, answered]) {
             series.push(gross - empty);
         }
@@ -139,7 +149,7 @@ pub(super) fn new_stamps(
     let series = names.into_iter().zip(net);
     Ok(series
         .map(|(name, net)| Series {
-            name,
+            name: name.to_owned(),
             net: net.chunks_exact(GROUP).filter_map(middle).collect(),
         })
         .collect())
@@ -149,18 +159,4 @@ fn middle(group: &[f64]) -> Option<f64> {
     let mut sorted = group.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(group.len() / 2).copied()
-}
-
-/// One run; nanoseconds per packet.
-fn run(stage: &mut Stage, program: Program, frame: &[u8], repeat: u32) -> Result<f64, Failure> {
-    let program: &SchedClassifier = match program {
-        Program::Yardstick(name) => stage.yardstick(name)?,
-        Program::Ours(site) => stage.object.program(site.point, site.hook)?,
-    };
-    let result = program.test_run(TestRunOptions {
-        data_in: Some(frame),
-        repeat,
-        ..TestRunOptions::new()
-    })?;
-    Ok(result.duration.as_secs_f64() * 1e9)
 }

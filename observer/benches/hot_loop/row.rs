@@ -20,6 +20,10 @@ pub(crate) struct Row {
     pub(crate) min: Option<f64>,
     /// Greatest of the runs.
     pub(crate) max: Option<f64>,
+    /// Two-sided 95 % interval of the median: its lower end.
+    pub(crate) low: Option<f64>,
+    /// Its upper end.
+    pub(crate) high: Option<f64>,
     /// Number of runs.
     pub(crate) runs: usize,
     /// One-sided 95 % bound of the median, on the side of the bar.
@@ -71,6 +75,8 @@ impl Row {
             value: median(&sorted),
             min: sorted.first().copied(),
             max: sorted.last().copied(),
+            low: bound(runs, Better::Higher, SIDE),
+            high: bound(runs, Better::Lower, SIDE),
             runs: sorted.len(),
             ..Self::void(name, unit, "")
         }
@@ -87,6 +93,8 @@ impl Row {
             against: String::new(),
             min: None,
             max: None,
+            low: None,
+            high: None,
             runs: 0,
             bound: None,
             bar: None,
@@ -100,7 +108,7 @@ impl Row {
     /// The same with a bar that the median of `runs` has to reach, and a goal.
     pub(crate) fn with_bar(self, better: Better, bar: f64, goal: f64, runs: &[f64]) -> Self {
         Self {
-            bound: bound(runs, better),
+            bound: bound(runs, better, ONE_SIDED),
             bar: Some(bar),
             goal: Some(goal),
             better,
@@ -114,6 +122,16 @@ impl Row {
         Self {
             note: note.into(),
             ..self
+        }
+    }
+
+    /// Unit, what it was compared with, remark.
+    pub(crate) fn explanation(&self) -> String {
+        let parts = [self.against.as_str(), self.note.as_str()];
+        let said: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        match (self.unit.as_str(), said.join("; ")) {
+            ("1", said) => said,
+            (unit, said) => format!("{unit}, {said}"),
         }
     }
 
@@ -161,9 +179,13 @@ fn median(sorted: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*lower, *upper))
 }
 
-/// One-sided 95 % bound of the median by order statistics: no assumption on the distribution. None
-/// below five runs, which cannot carry one.
-fn bound(runs: &[f64], better: Better) -> Option<f64> {
+/// Chances that the true median lies beyond a bound, and beyond one end of an interval.
+const ONE_SIDED: f64 = 0.05;
+const SIDE: f64 = 0.025;
+
+/// Bound of the median on the bad side by order statistics: no assumption on the distribution. None
+/// for fewer runs than can carry one: five for a bound, six for an interval.
+fn bound(runs: &[f64], better: Better, least: f64) -> Option<f64> {
     let mut sorted = runs.to_vec();
     sorted.sort_by(f64::total_cmp);
     if better == Better::Lower {
@@ -175,7 +197,7 @@ fn bound(runs: &[f64], better: Better) -> Option<f64> {
     let mut chance = term;
     let mut found = None;
     for (rank, value) in sorted.into_iter().enumerate() {
-        if chance > 0.05 {
+        if chance > least {
             break;
         }
         found = Some(value);
@@ -186,39 +208,42 @@ fn bound(runs: &[f64], better: Better) -> Option<f64> {
     found
 }
 
+/// Round by round, what was measured as a share of something else.
+pub(crate) fn ratios(with: &[f64], without: &[f64]) -> Vec<f64> {
+    let pairs = with.iter().zip(without);
+    pairs.map(|(with, without)| with / without).collect()
+}
+
 /// Rows as a table for a person.
 pub(crate) fn table(rows: &[Row]) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), short);
     let widest = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let mut text = format!(
-        "{:<widest$} {:>9} {:>9} {:>9} {:>9} {:>5} {:>7} {:>7}  {:<7} {}\n",
-        "row", "median", "min", "max", "95 %", "runs", "bar", "goal", "verdict", "unit, against"
+        "{:<widest$} {:>9} {:>9} {:>9} {:>5} {:>7} {:>7}  {:<7} {}\n",
+        "row", "median", "95 % from", "to", "runs", "bar", "goal", "verdict", "unit, against"
     );
     for row in rows {
-        let against = match (row.against.as_str(), row.note.as_str()) {
-            ("", note) => format!("{}; {note}", row.unit),
-            (against, "") => format!("{}, {against}", row.unit),
-            (against, note) => format!("{}, {against}; {note}", row.unit),
-        };
         let line = format!(
-            "{:<widest$} {:>9} {:>9} {:>9} {:>9} {:>5} {:>7} {:>7}  {:<7} {against}\n",
+            "{:<widest$} {:>9} {:>9} {:>9} {:>5} {:>7} {:>7}  {:<7} {}\n",
             row.name,
             number(row.value),
-            number(row.min),
-            number(row.max),
-            number(row.bound),
+            number(row.low),
+            number(row.high),
             row.runs,
             number(row.bar),
             number(row.goal),
             row.verdict,
+            row.explanation(),
         );
         text.push_str(&line);
     }
     text
 }
 
-/// A number with as many digits as mean something.
-fn short(value: f64) -> String {
+/// A number with as many digits as mean something; `-` for none.
+pub(crate) fn number(value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "-".to_owned();
+    };
     match value.abs() {
         0.0..10.0 => format!("{value:.3}"),
         10.0..1000.0 => format!("{value:.1}"),

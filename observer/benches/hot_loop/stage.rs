@@ -1,19 +1,26 @@
 //! The programs with their maps set as the agent sets them: networks, one pair of pods with a path
-//! number, budgets. Shared by the benchmarks.
+//! number, budgets. Beside them the yardsticks, and what we are to be compared with. Shared by the
+//! benchmarks.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
-use aya::programs::SchedClassifier;
+use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use aya::{Ebpf, EbpfLoader};
 use observer::config::{Config, Overrides};
 use observer::kernel::{Object, Sizes, jiffy_nanos};
 use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::control::Control;
+use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::key::{Address, FlowKey, PairKey};
-use observer_ebpf::abi::point::{FlowDirection, Point};
+use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
 use observer_ebpf::abi::row::{ROWS, Row};
 use tokio::runtime::Runtime;
+
+use super::peer::Peer;
+use super::peer::spec::Spec;
 
 static YARDSTICKS: &[u8] = aya::include_bytes_aligned!(env!("OBSERVER_YARDSTICKS"));
 
@@ -23,24 +30,46 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 /// The path number of the pair.
 pub(crate) const PATH: u16 = FIRST_PATH;
 
+/// Addresses of pods in a dual-stack cluster.
+const IPV6_PODS: &str = "fd42::/16";
+
+/// What a frame is put through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// A yardstick by its name.
+    Yardstick(&'static str),
+    /// Ours.
+    Ours(Site),
+    /// One to compare with, by its place in [`Stage::peers`], at a hook.
+    Peer(usize, Hook),
+}
+
+/// `TCX_NEXT`: what ours and the yardsticks answer.
+const NEXT: u32 = u32::MAX;
+
 /// Programs and maps of both objects.
 pub(crate) struct Stage {
     /// Ours.
     pub(crate) object: Object,
-    yardsticks: Ebpf,
+    /// What we are compared with.
+    pub(crate) peers: Vec<Peer>,
+    /// The objects of the benchmark itself.
+    pub(crate) yardsticks: Ebpf,
+    rate: u8,
     /// The event ring is registered with this runtime, and so ends before it.
     _runtime: Runtime,
 }
 
 impl Stage {
     /// Loads both objects; flows between `pods`, which lie in 10.42.0.0/16, count on [`PATH`]. The
-    /// flow table has so many entries, or as many as the agent's by default.
+    /// tables of many flows have so many entries, or as many as the objects' by default.
     pub(crate) fn new(pods: [Ipv4Addr; 2], flows: Option<u32>) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
         let entered = runtime.enter();
-        let config = Config::read(None, Overrides::default())?;
+        let mut config = Config::read(None, Overrides::default())?;
+        config.networks.push(IPV6_PODS.parse()?);
         let mut object = Object::load(Sizes {
             biflows: flows.unwrap_or(config.flows),
             ring: config.ring,
@@ -49,32 +78,91 @@ impl Stage {
         for network in &config.networks {
             object.networks.put(&network.key(), &1)?;
         }
-        let assignment = Assignment {
-            path: PATH,
-            rate: config.rate,
-            flags: 0,
-        };
-        let [first, second] = pods.map(|pod| Address::v4(pod.octets()));
-        let (low, high) = (first.min(second), first.max(second));
-        object
-            .pairs
-            .put(&PairKey { low, high }, &assignment.word())?;
         object.control.set(Control {
             pairs_version: 2,
             ports_attached: 1,
             ..config.control(jiffy_nanos())
         });
-        let mut yardsticks = EbpfLoader::new().load(YARDSTICKS)?;
+        let mut loader = EbpfLoader::new();
+        if let Some(flows) = flows {
+            loader.map_max_entries("MIXED", flows);
+        }
+        let mut yardsticks = loader.load(YARDSTICKS)?;
         make_hot_entry(&mut yardsticks)?;
-        Ok(Self {
+        let mut stage = Self {
             object,
+            peers: Vec::new(),
             yardsticks,
+            rate: config.rate,
             _runtime: runtime,
-        })
+        };
+        stage.assign(pods.map(|pod| Address::v4(pod.octets())), PATH)?;
+        Ok(stage)
+    }
+
+    /// The same with programs to compare with.
+    pub(crate) fn beside(self, peers: &[Spec]) -> Result<Self, Failure> {
+        let peers = peers.iter().map(Peer::load).collect::<Result<_, _>>()?;
+        Ok(Self { peers, ..self })
+    }
+
+    /// Lets flows between two addresses count on a path.
+    pub(crate) fn assign(&mut self, ends: [Address; 2], path: u16) -> Result<(), Failure> {
+        let assignment = Assignment {
+            path,
+            rate: self.rate,
+            flags: 0,
+        };
+        let [first, second] = ends;
+        let (low, high) = (first.min(second), first.max(second));
+        let pair = PairKey { low, high };
+        Ok(self.object.pairs.put(&pair, &assignment.word())?)
+    }
+
+    /// A program, loaded if it was not.
+    pub(crate) fn program(&mut self, program: Program) -> Result<&mut SchedClassifier, Failure> {
+        match program {
+            Program::Yardstick(name) => self.yardstick(name),
+            Program::Ours(site) => Ok(self.object.program(site.point, site.hook)?),
+            Program::Peer(place, hook) => {
+                let peer = self.peers.get_mut(place).ok_or("find a peer: not loaded")?;
+                Ok(peer.program(hook)?)
+            }
+        }
+    }
+
+    /// Runs a program on a frame, so often; nanoseconds per packet. Ours and the yardsticks have to
+    /// let it on.
+    pub(crate) fn run(
+        &mut self,
+        program: Program,
+        frame: &[u8],
+        repeat: u32,
+    ) -> Result<f64, Failure> {
+        let (nanos, verdict) = self.run_to_verdict(program, frame, repeat)?;
+        if verdict != NEXT && !matches!(program, Program::Peer(..)) {
+            return Err(format!("run {program:?}: it answered {verdict}, not \"next\"").into());
+        }
+        Ok(nanos)
+    }
+
+    /// Runs a program on a frame, so often; nanoseconds per packet and the last answer.
+    pub(crate) fn run_to_verdict(
+        &mut self,
+        program: Program,
+        frame: &[u8],
+        repeat: u32,
+    ) -> Result<(f64, u32), Failure> {
+        let result = self.program(program)?.test_run(TestRunOptions {
+            data_in: Some(frame),
+            repeat,
+            ..TestRunOptions::new()
+        })?;
+        Ok((result.duration.as_secs_f64() * 1e9, result.return_value))
     }
 
     /// A yardstick by its name, loaded if it was not.
-    pub(crate) fn yardstick(&mut self, name: &str) -> Result<&mut SchedClassifier, Failure> {
+    fn yardstick(&mut self, name: &str) -> Result<&mut SchedClassifier, Failure> {
         let program = self.yardsticks.program_mut(name);
         let program: &mut SchedClassifier = program
             .ok_or_else(|| format!("find yardstick `{name}`: not in the object"))?
@@ -87,8 +175,17 @@ impl Stage {
 
     /// Buffers counted on a path at a point, both directions.
     pub(crate) fn buffers(&mut self, path: u16, point: Point) -> Result<u64, Failure> {
-        let rows = [FlowDirection::LowToHigh, FlowDirection::HighToLow]
-            .map(|direction| Row::new(path, point, direction).index());
+        self.buffers_of(path..path + 1, point)
+    }
+
+    /// The same of several paths.
+    pub(crate) fn buffers_of(&mut self, paths: Range<u16>, point: Point) -> Result<u64, Failure> {
+        let rows: HashSet<_> = paths
+            .flat_map(|path| {
+                [FlowDirection::LowToHigh, FlowDirection::HighToLow]
+                    .map(|direction| Row::new(path, point, direction).index())
+            })
+            .collect();
         let mut sum = 0;
         self.object.traffic.for_each_below(ROWS, |row, cpu| {
             if rows.contains(&row) {
@@ -96,6 +193,11 @@ impl Stage {
             }
         })?;
         Ok(sum)
+    }
+
+    /// Flows that have got an entry so far.
+    pub(crate) fn inserted(&mut self) -> Result<u64, Failure> {
+        Ok(self.object.totals()?.of(Loss::Inserted))
     }
 }
 

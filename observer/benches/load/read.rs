@@ -13,7 +13,7 @@ use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::units::Monotonic;
 
 use super::Effort;
-use super::row::{Better, Row};
+use super::row::{Better, Row, ratios};
 use super::stage::{Failure, Stage};
 use super::storm;
 
@@ -64,11 +64,7 @@ pub(super) fn rows(effort: Effort) -> Result<Vec<Row>, Failure> {
             Ok(snapshot.seen.entries)
         })?);
     }
-    let ratio: Vec<_> = batch
-        .iter()
-        .zip(&walk)
-        .map(|(batch, walk)| batch / walk)
-        .collect();
+    let ratio = ratios(&batch, &walk);
     let flows = format!("{FLOWS} flows");
     Ok(vec![
         Row::of("read_walk", "ns a flow", &flows, &walk),

@@ -3,18 +3,17 @@
 
 use std::net::Ipv4Addr;
 
-use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use observer_ebpf::abi::PATH_REFUSED;
 use observer_ebpf::abi::control::Control;
-use observer_ebpf::abi::counter::Loss;
-use observer_ebpf::abi::point::{Hook, Point};
+use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::fixtures::layers::{IPV4, Ipv4, TCP, Tcp, ethernet, stamped};
 use observer_ebpf::fixtures::{POD_A, POD_B};
 use observer_ebpf::parse::TCP_SYN;
 
 use super::Effort;
-use super::row::{Better, Row};
-use super::stage::{Failure, PATH, Stage};
+use super::peer::spec::Spec;
+use super::row::{Better, Row, ratios};
+use super::stage::{Failure, PATH, Program, Stage};
 
 /// Bar of the issue, and what the insert budget should make of it.
 const BAR: f64 = 1.5;
@@ -27,6 +26,13 @@ const OUTLIERS: usize = 500;
 /// More new flows than either table has entries.
 const FILL: u32 = 40_000;
 
+const EMPTY: Program = Program::Yardstick("empty");
+const INSERT: Program = Program::Yardstick("lru_insert");
+const OURS: Program = Program::Ours(Site {
+    point: Point::Bridge,
+    hook: Hook::Ingress,
+});
+
 /// The two pods.
 pub(super) const PODS: [Ipv4Addr; 2] = [from(POD_A), from(POD_B)];
 
@@ -35,11 +41,13 @@ pub(super) const PODS: [Ipv4Addr; 2] = [from(POD_A), from(POD_B)];
 struct Series {
     insert: Vec<f64>,
     ours: Vec<f64>,
+    /// By place of the peer.
+    peers: Vec<Vec<f64>>,
 }
 
 /// Storms within the budget of the default settings, and without one.
-pub(super) fn rows(effort: Effort) -> Result<Vec<Row>, Failure> {
-    let mut stage = Stage::new(PODS, None)?;
+pub(super) fn rows(effort: Effort, peers: &[Spec]) -> Result<Vec<Row>, Failure> {
+    let mut stage = Stage::new(PODS, None)?.beside(peers)?;
     let budgets = stage.object.control.get();
     stage.object.control.set(without_insert_budget(budgets));
     let mut next = 0;
@@ -52,14 +60,11 @@ pub(super) fn rows(effort: Effort) -> Result<Vec<Row>, Failure> {
     }
     let held_ratio = held.ratio();
     let against = "an insert into a full LRU, both net";
-    Ok(vec![
-        Row::of(
-            "storm_lru_insert",
-            "ns",
-            "net of the empty program",
-            &held.insert,
-        ),
-        Row::of("storm_packet", "ns", "net of the empty program", &held.ours),
+    let net = "net of the empty program";
+    let mut rows = vec![
+        Row::of("storm_lru_insert", "ns", net, &held.insert),
+        Row::of("storm_packet", "ns", net, &held.ours),
+        Row::of("storm_entered_packet", "ns", net, &free.ours),
         Row::of("storm_ratio", "1", against, &held_ratio)
             .with_bar(Better::Lower, BAR, GOAL, &held_ratio)
             .noted(format!(
@@ -67,13 +72,20 @@ pub(super) fn rows(effort: Effort) -> Result<Vec<Row>, Failure> {
             )),
         Row::of("storm_entered_ratio", "1", against, &free.ratio())
             .noted("a new flow per packet, no insert budget: each got an entry"),
-    ])
+    ];
+    for (peer, theirs) in peers.iter().zip(&held.peers) {
+        let against = format!("{} of {}, both net", peer.ingress, peer.file());
+        let ratio = ratios(&held.ours, theirs);
+        rows.push(Row::of(&format!("storm_{}", peer.label), "ns", net, theirs));
+        let name = format!("storm_packet_by_{}", peer.label);
+        rows.push(Row::of(&name, "1", &against, &ratio));
+    }
+    Ok(rows)
 }
 
 impl Series {
     fn ratio(&self) -> Vec<f64> {
-        let pairs = self.ours.iter().zip(&self.insert);
-        pairs.map(|(ours, insert)| ours / insert).collect()
+        ratios(&self.ours, &self.insert)
     }
 }
 
@@ -89,42 +101,49 @@ pub(super) const fn without_insert_budget(control: Control) -> Control {
 /// Fills both tables, so that each further insert evicts.
 fn fill(stage: &mut Stage, next: &mut u32) -> Result<(), Failure> {
     for _ in 0..FILL {
-        run(stage, Program::Ours, *next, 1)?;
+        run(stage, OURS, *next, 1)?;
         *next += 1;
     }
-    run(stage, Program::Yardstick("lru_insert"), 0, FILL)?;
+    run(stage, INSERT, 0, FILL)?;
     Ok(())
 }
 
 /// The storm, and which share of its packets got an entry, percent.
 fn storm(stage: &mut Stage, next: &mut u32, effort: Effort) -> Result<(Series, f64), Failure> {
-    let mut series = Series::default();
-    let (before, counted) = (stage.object.totals()?.of(Loss::Inserted), buffers(stage)?);
+    let peers = (0..stage.peers.len()).map(|place| Program::Peer(place, Hook::Ingress));
+    let programs: Vec<_> = [EMPTY, INSERT, OURS].into_iter().chain(peers).collect();
+    let mut series = Series {
+        peers: vec![Vec::new(); stage.peers.len()],
+        ..Series::default()
+    };
+    let (before, counted) = (stage.inserted()?, buffers(stage)?);
     for _ in 0..effort.rounds {
-        let mut gross = [const { Vec::new() }; 3];
+        let mut gross = vec![Vec::new(); programs.len()];
         for _ in 0..effort.flows / BLOCK {
-            for _ in 0..BLOCK {
-                gross[0].push(run(stage, Program::Yardstick("empty"), *next, 1)?);
+            for (&program, gross) in programs.iter().zip(&mut gross) {
+                for number in *next..*next + BLOCK {
+                    gross.push(run(stage, program, number, 1)?);
+                }
             }
-            for _ in 0..BLOCK {
-                gross[1].push(run(stage, Program::Yardstick("lru_insert"), *next, 1)?);
-            }
-            for _ in 0..BLOCK {
-                gross[2].push(run(stage, Program::Ours, *next, 1)?);
-                *next += 1;
-            }
+            *next += BLOCK;
             stage.object.events.drain(usize::MAX, |_| {});
         }
-        let [empty, insert, ours] = gross.map(mean);
+        let means: Vec<_> = gross.into_iter().map(mean).collect();
+        let [empty, insert, ours, peers @ ..] = means.as_slice() else {
+            continue;
+        };
         series.insert.push(insert - empty);
         series.ours.push(ours - empty);
+        for (net, mean) in series.peers.iter_mut().zip(peers) {
+            net.push(mean - empty);
+        }
     }
     let packets = effort.flows / BLOCK * BLOCK * u32::try_from(effort.rounds)?;
     let counted = buffers(stage)? - counted;
     if counted != u64::from(packets) {
         return Err(format!("send {packets} packets: {counted} were counted").into());
     }
-    let entered = u32::try_from(stage.object.totals()?.of(Loss::Inserted) - before)?;
+    let entered = u32::try_from(stage.inserted()? - before)?;
     Ok((series, 100.0 * f64::from(entered) / f64::from(packets)))
 }
 
@@ -141,37 +160,14 @@ fn buffers(stage: &mut Stage) -> Result<u64, Failure> {
     Ok(stage.buffers(PATH, Point::Bridge)? + stage.buffers(PATH_REFUSED, Point::Bridge)?)
 }
 
-/// What a packet is put through.
-#[derive(Clone, Copy)]
-enum Program {
-    Yardstick(&'static str),
-    Ours,
-}
-
 /// The first segment of flow `number` at the bridge; nanoseconds per packet.
 fn run(stage: &mut Stage, program: Program, number: u32, repeat: u32) -> Result<f64, Failure> {
-    let frame = first_segment(number);
-    let program: &SchedClassifier = match program {
-        Program::Yardstick(name) => stage.yardstick(name)?,
-        Program::Ours => stage.object.program(Point::Bridge, Hook::Ingress)?,
-    };
-    let result = program.test_run(TestRunOptions {
-        data_in: Some(&frame),
-        repeat,
-        ..TestRunOptions::new()
-    })?;
-    if result.return_value != NEXT {
-        return Err(format!("run a program on flow {number}: it refused").into());
-    }
-    Ok(result.duration.as_secs_f64() * 1e9)
+    stage.run(program, &first_segment(number), repeat)
 }
-
-/// `TCX_NEXT`.
-const NEXT: u32 = u32::MAX;
 
 /// Puts the first segment of flow `number` through the program.
 pub(super) fn show(stage: &mut Stage, number: u32) -> Result<(), Failure> {
-    run(stage, Program::Ours, number, 1).map(|_| ())
+    run(stage, OURS, number, 1).map(|_| ())
 }
 
 /// A SYN with timestamps; each number another pair of ports.

@@ -20,7 +20,10 @@ use observer_ebpf::fixtures::{self, POD_A, POD_B, Place, TAIL_A, TAIL_B};
 use crate::pair::{Pair, with_pair};
 use crate::state::State;
 use crate::talk::{LOW_TO_HIGH, row, site};
-use crate::tun::{self, GSO_TCP, GSO_UDP, NAME, VirtioHeader, virtio};
+use crate::tun::{self, VirtioHeader};
+use crate::virtio::{self, GSO_TCP, GSO_UDP};
+
+const NAME: &str = "tun0";
 
 /// Runs a test with the tunnel's ingress program on a device of its own, in a thread of its own:
 /// the namespace ends with it.
@@ -80,7 +83,13 @@ fn a_real_tunnel_shows_super_packets_of_64_kib() {
                 }
                 .around(&vec![0x61; payload]);
                 let packet = layers::Ipv4::new(POD_A, POD_B, TCP).around(&tcp);
-                send(pair, device, virtio(GSO_TCP, 1_178, 16), &packet, 1_178);
+                send(
+                    pair,
+                    device,
+                    virtio::header(GSO_TCP, 1_178, 16),
+                    &packet,
+                    1_178,
+                );
             }
             let (state, _) = agree(pair, "TCP super-packets");
             // 3, 26 and 56 segments of 52 bytes of headers each.
@@ -100,7 +109,7 @@ fn a_real_tunnel_shows_what_the_fixtures_say() {
             for fixture in all.filter(|one| one.place == Place::Tunnel && is_ip(&one.bytes)) {
                 pair.clear();
                 let gso_size = u16::try_from(fixture.gso_size).expect("a segment's size");
-                let header = virtio(GSO_UDP, gso_size, 6);
+                let header = virtio::header(GSO_UDP, gso_size, 6);
                 send(pair, device, header, &fixture.bytes, fixture.gso_size);
                 let (state, _) = agree(pair, fixture.name);
                 crate::check_expectation(&state, &fixture);
@@ -120,7 +129,13 @@ fn headers_behind_the_linear_part_of_a_real_tunnel_are_copied() {
             let four = udp(51_000, 8_472, &two[28..].repeat(2));
             let packet = layers::Ipv4::new(TAIL_A, TAIL_B, UDP).around(&four);
             assert_eq!(packet.len(), 5_036);
-            send(pair, device, virtio(GSO_UDP, 1_252, 6), &packet, 1_252);
+            send(
+                pair,
+                device,
+                virtio::header(GSO_UDP, 1_252, 6),
+                &packet,
+                1_252,
+            );
             let (state, copied) = agree(pair, "a batch of four VXLAN datagrams");
             let sums = [1, 4 * 1_230, 4, 0];
             assert_eq!(state.traffic[&row(0, Point::Tunnel, LOW_TO_HIGH)], sums);
@@ -147,7 +162,13 @@ fn fragments_behind_the_linear_part_of_a_real_tunnel_are_counted() {
             };
             let batch = [two[28..].repeat(2), cut(0x2000, 1_230), cut(0x0097, 132)].concat();
             let packet = layers::Ipv4::new(TAIL_A, TAIL_B, UDP).around(&udp(51_000, 8_472, &batch));
-            send(pair, device, virtio(GSO_UDP, 1_252, 6), &packet, 1_252);
+            send(
+                pair,
+                device,
+                virtio::header(GSO_UDP, 1_252, 6),
+                &packet,
+                1_252,
+            );
             let (state, copied) = agree(pair, "a batch that ends with two fragments");
             let index = row(0, Point::Tunnel, LOW_TO_HIGH);
             assert_eq!(state.traffic[&index], [1, 5 * 1_230 + 132, 6, 0]);

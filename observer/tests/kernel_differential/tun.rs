@@ -1,38 +1,13 @@
-//! A TUN device with virtio headers, by which a test hands aggregates to the kernel.
+//! A TUN device with virtio headers: who writes says how much of a packet lies in the buffer's linear
+//! part, and whether it is an aggregate. It sends nothing.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 
-/// Its name.
-pub(crate) const NAME: &str = "tun0";
 /// `struct virtio_net_hdr`: flags, type, header length, segment size, checksum start and offset.
 pub(crate) type VirtioHeader = [u8; 10];
-const NEEDS_CHECKSUM: u8 = 1;
-pub(crate) const GSO_TCP: u8 = 1;
-pub(crate) const GSO_UDP: u8 = 5;
-
-/// The header of an aggregate; checksum offsets of the transport header behind 20 bytes of IPv4.
-pub(crate) fn virtio(kind: u8, gso_size: u16, checksum: u8) -> VirtioHeader {
-    let [low, high] = gso_size.to_le_bytes();
-    if gso_size == 0 {
-        return [0; 10];
-    }
-    let headers = if kind == GSO_TCP { 52 } else { 28 };
-    [
-        NEEDS_CHECKSUM,
-        kind,
-        headers,
-        0,
-        low,
-        high,
-        20,
-        0,
-        checksum,
-        0,
-    ]
-}
 
 /// A device with virtio headers, up, in the network namespace of this thread; `mode` is `IFF_TUN`, or
 /// `IFF_TAP` for one with Ethernet headers.

@@ -1,5 +1,6 @@
 //! The agent as a process in a node, and what it costs by `/proc`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
@@ -20,6 +21,7 @@ pub(super) struct Agent {
 
 /// Network of all pods of the lab.
 const CLUSTER: &str = "10.42.0.0/16";
+pub(super) const MIB: f64 = 1_048_576.0;
 /// How long the agent is left alone before its cost is watched.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -70,37 +72,107 @@ impl Agent {
         Ok(Duration::from_nanos(sum))
     }
 
+    /// How often its threads have gone to sleep so far, and so were woken.
+    pub(super) fn wakeups(&self) -> Result<f64, BenchError> {
+        let folder = format!("/proc/{}/task", self.child.pid());
+        let failed = || BenchError::io(format!("read {folder}/*/status"));
+        let mut sum = 0.0;
+        for thread in fs::read_dir(&folder).map_err(failed())? {
+            let path = thread.map_err(failed())?.path().join("status");
+            let text = fs::read_to_string(path).map_err(failed())?;
+            sum += f64::from(field(&text, "voluntary_ctxt_switches:").unwrap_or(0));
+        }
+        Ok(sum)
+    }
+
+    /// Kernel memory of its maps and of its programs, bytes, by what the kernel says of its descriptors.
+    pub(super) fn kernel_memory(&self) -> Result<[f64; 2], BenchError> {
+        let folder = format!("/proc/{}/fdinfo", self.child.pid());
+        let failed = || BenchError::io(format!("read {folder}/*"));
+        let mut sums = ["map_id:", "prog_id:"].map(|kind| (kind, BTreeMap::new()));
+        for file in fs::read_dir(&folder).map_err(failed())? {
+            // A descriptor may be closed by now.
+            let text = fs::read_to_string(file.map_err(failed())?.path()).unwrap_or_default();
+            for (kind, sizes) in &mut sums {
+                if let (Some(id), Some(size)) = (field(&text, kind), field(&text, "memlock:")) {
+                    sizes.insert(id, size);
+                }
+            }
+        }
+        Ok(sums.map(|(_, sizes)| sizes.into_values().map(f64::from).sum()))
+    }
+
     /// A size in `/proc/PID/status`, bytes.
-    pub(super) fn bytes(&self, field: &str) -> Result<f64, BenchError> {
+    pub(super) fn bytes(&self, name: &str) -> Result<f64, BenchError> {
         let path = format!("/proc/{}/status", self.child.pid());
         let text = fs::read_to_string(&path).map_err(BenchError::io(format!("read {path}")))?;
-        let kibibytes = text
-            .lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
-            .and_then(|rest| rest.split_whitespace().next()?.parse::<u32>().ok());
+        let kibibytes = field(&text, &format!("{name}:"));
         Ok(f64::from(kibibytes.unwrap_or(0)) * 1024.0)
     }
 }
 
-/// Memory and processor time of one agent with its default settings, under ping-pong.
+/// The number that follows a name at the beginning of a line.
+fn field(text: &str, name: &str) -> Option<u32> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+}
+
+/// What an agent used of a processor, percent, and how often it was woken in a second, while `meanwhile`
+/// went on.
+fn spent(
+    agent: &Agent,
+    meanwhile: impl FnOnce() -> Result<(), BenchError>,
+) -> Result<[f64; 2], BenchError> {
+    let (begun, busy, wakeups) = (Instant::now(), agent.busy()?, agent.wakeups()?);
+    meanwhile()?;
+    let busy = agent.busy()?.saturating_sub(busy).as_secs_f64();
+    let (wakeups, seconds) = (agent.wakeups()? - wakeups, begun.elapsed().as_secs_f64());
+    Ok([100.0 * busy / seconds, wakeups / seconds])
+}
+
+/// Memory, processor time and wake-ups of one agent with its default settings, without traffic and under
+/// ping-pong.
 pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let [node, _] = NODES;
     let agent = Agent::start(bench, node, &["--format", "none"])?;
     thread::sleep(SETTLE);
-    let (begun, busy) = (Instant::now(), agent.busy()?);
-    bench.trickle(bench.effort.watch, &Stop::default())?;
-    let spent = agent.busy()?.saturating_sub(busy).as_secs_f64();
-    let share = 100.0 * spent / begun.elapsed().as_secs_f64();
-    let (resident, peak) = (agent.bytes("VmRSS")? / 1e6, agent.bytes("VmHWM")? / 1e6);
+    let watch = bench.effort.watch;
+    let [idle, idle_wakeups] = spent(&agent, || {
+        thread::sleep(watch);
+        Ok(())
+    })?;
+    let [share, wakeups] = spent(&agent, || bench.trickle(watch, &Stop::default()))?;
+    let [resident, peak] = ["VmRSS", "VmHWM"].map(|size| agent.bytes(size));
+    let [maps, programs] = agent.kernel_memory()?;
     agent.end()?;
-    let against = format!(
-        "{} of ping-pong",
-        crate::report::seconds(bench.effort.watch)
+    let watch = crate::report::seconds(watch);
+    let (quiet, busy) = (
+        format!("{watch} without traffic"),
+        format!("{watch} of ping-pong"),
     );
+    let mebibytes = |name, bytes| Row::of(name, "MiB", &busy, &[bytes / MIB]);
     Ok(vec![
-        Row::of("agent_cpu", "% of a core", &against, &[share]),
-        Row::of("agent_rss", "MB", &against, &[resident]),
-        Row::of("agent_rss_peak", "MB", &against, &[peak])
-            .noted("maps in the kernel are not in it"),
+        Row::of("agent_idle_cpu", "% of a core", &quiet, &[idle]),
+        Row::of("agent_idle_wakeups", "1/s", &quiet, &[idle_wakeups]),
+        Row::of("agent_cpu", "% of a core", &busy, &[share]),
+        Row::of("agent_wakeups", "1/s", &busy, &[wakeups]),
+        mebibytes("agent_rss", resident?),
+        mebibytes("agent_rss_peak", peak?).noted("maps in the kernel are not in it"),
+        mebibytes("agent_map_memory", maps).noted("of the kernel, default sizes"),
+        mebibytes("agent_program_memory", programs).noted("of the kernel"),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn a_field_is_the_number_behind_its_own_name() {
+        let status = "Name:\tobserver\nVmRSS:\t    1024 kB\nvoluntary_ctxt_switches:\t7\n\
+                      nonvoluntary_ctxt_switches:\t9\n";
+        assert_eq!(field(status, "VmRSS:"), Some(1024));
+        assert_eq!(field(status, "voluntary_ctxt_switches:"), Some(7));
+        assert_eq!(field(status, "map_id:"), None);
+    }
 }

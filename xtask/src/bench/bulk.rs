@@ -1,8 +1,9 @@
-//! Bulk TCP over the lab's VXLAN with programs on both hooks of one device of one node: none, ours.
+//! Bulk TCP over the lab's VXLAN with programs on both hooks of one device of one node: none, ours,
+//! other tools'.
 
 use super::hook::Hook;
-use super::rounds::{order, ratios};
-use super::row::{Better, Row};
+use super::rounds::in_turns;
+use super::row::{Better, Row, ratios};
 use super::variant::Variant;
 use super::{Bench, BenchError, NODES, machine};
 use crate::traffic::{Bulk, Stop, Volume};
@@ -16,16 +17,14 @@ const TRANSFERS: u32 = 5;
 /// Throughput without programs, and the share that is left with them.
 pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let mut hook = Hook::start(bench, NODES[0])?;
-    let [underlay, bridge] = Variant::ours();
-    let variants = [Variant::none(), underlay, bridge];
-    let mut rates = vec![Vec::new(); variants.len()];
-    for round in 0..bench.effort.pairs {
-        for turn in order(round, variants.len()) {
-            if let (Some(variant), Some(rates)) = (variants.get(turn), rates.get_mut(turn)) {
-                rates.push(variant.block(&mut hook, || transfer(bench), |_| 1)?);
-            }
-        }
-    }
+    let mut variants = vec![Variant::none()];
+    variants.extend(Variant::ours());
+    variants.extend(Variant::peers(&bench.against));
+    let rounds = [bench.effort.pairs, 1];
+    let rates = in_turns(variants.len(), rounds, |turn| match variants.get(turn) {
+        Some(variant) => variant.block(&mut hook, || transfer(bench), |_| 1),
+        None => Ok(0.0),
+    })?;
     let [none, with @ ..] = rates.as_slice() else {
         return Ok(Vec::new());
     };
@@ -33,14 +32,12 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     for (variant, rates) in variants.iter().skip(1).zip(with) {
         let ratios = ratios(rates, none);
         let name = format!("bulk_{}", variant.name);
-        rows.push(
-            Row::of(&name, "1", "the same round with none", &ratios).with_bar(
-                Better::Higher,
-                BAR,
-                GOAL,
-                &ratios,
-            ),
-        );
+        let row = Row::of(&name, "1", "the same round with none", &ratios);
+        rows.push(if variant.is_ours() {
+            row.with_bar(Better::Higher, BAR, GOAL, &ratios)
+        } else {
+            row
+        });
     }
     Ok(rows)
 }

@@ -1,6 +1,7 @@
 //! Why there are no numbers, each as one line: what was attempted, on what, and the cause.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::command::CommandError;
 use crate::lab::LabError;
@@ -24,6 +25,28 @@ pub enum BenchError {
     /// Traffic failed.
     #[error(transparent)]
     Traffic(#[from] TrafficError),
+    /// Two rows would have one name.
+    #[error("compare with several programs: two have one label; write LABEL=OBJECT.o:PROGRAM")]
+    Labels,
+    /// Rows of another run cannot be used.
+    #[error(
+        "read rows from {}: {reason}; give what `cargo xtask bench --format json` printed",
+        path.display()
+    )]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A page cannot be written.
+    #[error("write the measured table into {page}: {reason}")]
+    Page {
+        /// The page.
+        page: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A helper process failed.
     #[error("{action}: {source}")]
     Io {

@@ -3,61 +3,29 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::ops::AddAssign;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::work::{Work, processor_time};
 use super::{BenchError, machine};
 use crate::traffic::Place;
 
 /// Bytes per message.
 const MESSAGE: usize = 64;
-/// Exchanges between two looks at the clock.
+/// Work between two looks at the clock.
 const BATCH: u32 = 64;
 /// How long one end waits for the other.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What came of one or several blocks.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Exchanges {
-    /// Requests that were answered.
-    pub(super) count: u32,
-    /// How long it took.
-    pub(super) time: Duration,
-    /// Processor time of both ends for them, kernel included.
-    pub(super) busy: Duration,
-}
-
-impl Exchanges {
-    /// Exchanges per second.
-    pub(super) fn rate(&self) -> f64 {
-        f64::from(self.count) / self.time.as_secs_f64()
-    }
-
-    /// Processor time per exchange, nanoseconds.
-    pub(super) fn busy_nanos(&self) -> f64 {
-        self.busy.as_secs_f64() * 1e9 / f64::from(self.count.max(1))
-    }
-}
-
-impl AddAssign for Exchanges {
-    fn add_assign(&mut self, other: Self) {
-        self.count += other.count;
-        self.time += other.time;
-        self.busy += other.busy;
-    }
-}
-
 /// Requests and replies over one connection for a time.
-pub(super) fn drive(places: &[Place; 2], time: Duration) -> Result<Exchanges, BenchError> {
+pub(super) fn drive(places: &[Place; 2], time: Duration) -> Result<Work, BenchError> {
     machine::preferred(|| between(places, time))
 }
 
-fn between([client, server]: &[Place; 2], time: Duration) -> Result<Exchanges, BenchError> {
+fn between([client, server]: &[Place; 2], time: Duration) -> Result<Work, BenchError> {
     let (announce, announced) = channel();
     thread::scope(|scope| {
         let serving = scope.spawn(|| server.run(|| serve(server, &announce)));
@@ -108,7 +76,7 @@ fn serve(place: &Place, announce: &Sender<SocketAddr>) -> io::Result<Duration> {
     }
 }
 
-fn call(server: SocketAddr, time: Duration) -> io::Result<Exchanges> {
+fn call(server: SocketAddr, time: Duration) -> io::Result<Work> {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
     prepare(&stream)?;
     let mut message = [b'q'; MESSAGE];
@@ -124,7 +92,7 @@ fn call(server: SocketAddr, time: Duration) -> io::Result<Exchanges> {
         }
         count += BATCH;
     }
-    Ok(Exchanges {
+    Ok(Work {
         count,
         time: begun.elapsed(),
         busy: processor_time()?.saturating_sub(before),
@@ -134,12 +102,6 @@ fn call(server: SocketAddr, time: Duration) -> io::Result<Exchanges> {
 fn exchange(stream: &mut TcpStream, message: &mut [u8; MESSAGE]) -> io::Result<()> {
     stream.write_all(message)?;
     stream.read_exact(message)
-}
-
-/// Of the calling thread.
-fn processor_time() -> io::Result<Duration> {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
-    Ok(time.into())
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

@@ -34,6 +34,9 @@ impl Hook {
         let [first, second] = bench.pods.each_ref().map(|pod| pod.address.to_string());
         let mut argv = vec![program.as_ref(), "--pods", &first, &second, "--devices"];
         argv.extend(DEVICES);
+        for peer in &bench.against {
+            argv.extend(["--against", &peer.text]);
+        }
         let failed = || BenchError::io(format!("start the hook helper in {node}"));
         let mut child = bench
             .lab

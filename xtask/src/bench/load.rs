@@ -4,7 +4,7 @@
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use super::agent::Agent;
+use super::agent::{Agent, MIB};
 use super::collector::{Collector, Ledger};
 use super::row::{Better, Row};
 use super::{Bench, BenchError, NODES};
@@ -23,7 +23,6 @@ const SLICE: Duration = Duration::from_secs(5);
 /// Programs that a packet between the pods passes on one node.
 const HOOKS: f64 = 4.0;
 
-const MIB: f64 = 1_048_576.0;
 const RSS_BAR: f64 = 32.0;
 const RSS_GOAL: f64 = 24.0;
 const CPU_BAR: f64 = 0.5;
@@ -39,6 +38,8 @@ struct Watched {
     /// Per slice: resident memory in MiB, share of a core in percent.
     memory: Vec<f64>,
     share: Vec<f64>,
+    /// Per slice: wake-ups a second.
+    wakeups: Vec<f64>,
     seconds: f64,
     /// Per slice: round trips that arrived.
     traces: Vec<u32>,
@@ -88,6 +89,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
         Row::of("load_cpu", "% of a core", &against, &watched.share)
             .with_bar(Better::Lower, CPU_BAR, CPU_GOAL, &watched.share)
             .noted("by /proc; the programs' own time is the packets'"),
+        Row::of("load_wakeups", "1/s", &against, &watched.wakeups),
         Row::of("load_ring_events", "1/s", &against, &events)
             .with_bar(Better::Lower, most, most, &events)
             .noted(format!("{per_second:.0} packets a second at each device")),
@@ -138,12 +140,12 @@ fn settled(bench: &Bench, agent: &Agent, collector: &mut Collector) -> Result<Wa
     let mut watched = Watched::default();
     let begun = Instant::now();
     while begun.elapsed() < bench.effort.watch {
-        let (since, busy) = (Instant::now(), agent.busy()?);
+        let (since, busy, wakeups) = (Instant::now(), agent.busy()?, agent.wakeups()?);
         thread::sleep(SLICE);
         let spent = agent.busy()?.saturating_sub(busy).as_secs_f64();
-        watched
-            .share
-            .push(100.0 * spent / since.elapsed().as_secs_f64());
+        let seconds = since.elapsed().as_secs_f64();
+        watched.share.push(100.0 * spent / seconds);
+        watched.wakeups.push((agent.wakeups()? - wakeups) / seconds);
         watched.memory.push(agent.bytes("VmRSS")? / MIB);
         let arrived = collector.ask()?.traces;
         watched.traces.push(arrived - traces);

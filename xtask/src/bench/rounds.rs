@@ -1,4 +1,6 @@
-//! Interleaving and ratios. Pure.
+//! Interleaving. Pure.
+
+use std::ops::AddAssign;
 
 /// Positions `0..variants` in the order of a round: rotated, so that no variant always follows the
 /// same one or comes first.
@@ -12,10 +14,25 @@ pub(super) fn order(round: usize, variants: usize) -> Vec<usize> {
     }
 }
 
-/// Per round, what was measured with as a share of without.
-pub(super) fn ratios(with: &[f64], without: &[f64]) -> Vec<f64> {
-    let pairs = with.iter().zip(without);
-    pairs.map(|(with, without)| with / without).collect()
+/// Measures every variant in turns, in slices of each round, so that a slow second meets all of them.
+/// By variant, the sum of each round.
+pub(super) fn in_turns<T: AddAssign + Clone + Default, E>(
+    variants: usize,
+    [rounds, slices]: [usize; 2],
+    mut block: impl FnMut(usize) -> Result<T, E>,
+) -> Result<Vec<Vec<T>>, E> {
+    let mut sums = vec![vec![T::default(); rounds]; variants];
+    for round in 0..rounds {
+        for slice in 0..slices {
+            for turn in order(round + slice, variants) {
+                let sum = sums.get_mut(turn).and_then(|sums| sums.get_mut(round));
+                if let Some(sum) = sum {
+                    *sum += block(turn)?;
+                }
+            }
+        }
+    }
+    Ok(sums)
 }
 
 #[cfg(test)]
@@ -37,7 +54,15 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_of_one_round() {
-        assert_eq!(ratios(&[1.0, 3.0], &[2.0, 3.0]), [0.5, 1.0]);
+    fn every_slice_of_a_round_adds_to_its_own_sum() {
+        let mut turns = 0;
+        let sums = in_turns(2, [3, 4], |variant| {
+            turns += 1;
+            Ok::<_, ()>(10_usize.pow(u32::try_from(variant).expect("few")))
+        });
+        assert_eq!(sums, Ok(vec![vec![4; 3], vec![40; 3]]));
+        assert_eq!(turns, 2 * 3 * 4);
+        let failed = in_turns(2, [1, 1], |_| Err::<u32, _>("no"));
+        assert_eq!(failed, Err("no"));
     }
 }

@@ -1,6 +1,6 @@
 //! The statistics of a row, which the agent's own benchmark shares.
 
-use super::row::{Better, Row, Verdict};
+use super::row::{Better, Row, Verdict, ratios};
 
 fn ascending(count: u32) -> Vec<f64> {
     (1..=count).map(f64::from).collect()
@@ -39,4 +39,21 @@ fn a_bar_is_met_only_if_the_bound_reaches_it_too() {
     assert_eq!(lower, [Verdict::Met, Verdict::Unsure, Verdict::Missed]);
     let void = Row::void("a", "1", "no lab").with_bar(Better::Lower, 1.0, 1.0, &[]);
     assert_eq!(void.verdict, Verdict::Void);
+}
+
+#[test]
+fn an_interval_is_narrower_the_more_runs_there_are() {
+    // Ranks of the sign test for 2.5 % on either side.
+    for (count, rank) in [(6, 1.0), (12, 3.0), (15, 4.0), (20, 6.0)] {
+        let row = Row::of("a", "1", "b", &ascending(count));
+        let mirrored = f64::from(count) + 1.0 - rank;
+        let ends = [row.low, row.high];
+        assert_eq!(ends, [Some(rank), Some(mirrored)], "{count} runs");
+    }
+    assert_eq!(Row::of("a", "1", "b", &ascending(5)).low, None);
+}
+
+#[test]
+fn a_ratio_is_of_one_round() {
+    assert_eq!(ratios(&[1.0, 3.0], &[2.0, 3.0]), [0.5, 1.0]);
 }

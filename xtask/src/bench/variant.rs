@@ -3,11 +3,20 @@
 use super::BenchError;
 use super::devices::{UNDERLAY, both};
 use super::hook::{Answer, Hook};
+use super::spec::Spec;
 use crate::lab::topology::BRIDGE;
+
+/// Bytes that the kernel keeps of a program's name.
+const NAME: usize = 15;
+
+/// Name of a peer in the place of ours with this name.
+pub(super) fn beside(place: &str, peer: &Spec) -> String {
+    format!("{place}_{}", peer.label)
+}
 
 /// Programs on a device, or none.
 pub(super) struct Variant {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     command: String,
     hooks: Vec<String>,
     /// Buffers that ours counted so far; none for programs that are not ours.
@@ -15,9 +24,9 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    fn new(name: &'static str, command: String, hooks: Vec<String>) -> Self {
+    fn new(name: &str, command: String, hooks: Vec<String>) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             command,
             hooks,
             counted: None,
@@ -30,7 +39,7 @@ impl Variant {
     }
 
     /// A yardstick on the underlay.
-    pub(super) fn yardstick(name: &'static str) -> Self {
+    pub(super) fn yardstick(name: &str) -> Self {
         Self::new(name, format!("{name} {UNDERLAY}"), both(UNDERLAY, name))
     }
 
@@ -53,6 +62,33 @@ impl Variant {
             )
         };
         [underlay, bridge]
+    }
+
+    /// Other tools' programs, each on the underlay, then on the bridge.
+    pub(super) fn peers(peers: &[Spec]) -> Vec<Self> {
+        let on = |(number, peer): (usize, &Spec), [device, place]: [&str; 2]| {
+            let programs = [("in", &peer.ingress), ("out", &peer.egress)];
+            let hooks = programs.map(|(hook, program)| {
+                let shown = program.get(..NAME).unwrap_or(program);
+                format!("{device} {hook} {shown}")
+            });
+            let name = beside(place, peer);
+            Self::new(&name, format!("peer-{number} {device}"), hooks.to_vec())
+        };
+        let places = [[UNDERLAY, "underlay"], [BRIDGE, "bridge"]];
+        let numbered = peers.iter().enumerate();
+        numbered
+            .flat_map(|peer| places.map(|place| on(peer, place)))
+            .collect()
+    }
+
+    /// None, then what costs next to nothing, ours and the peers'.
+    pub(super) fn all(peers: &[Spec]) -> Vec<Self> {
+        let mut all = vec![Self::none()];
+        all.extend(["empty", "look_up"].map(Self::yardstick));
+        all.extend(Self::ours());
+        all.extend(Self::peers(peers));
+        all
     }
 
     pub(super) const fn is_ours(&self) -> bool {

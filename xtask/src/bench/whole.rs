@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::agent::Agent;
 use super::devices::is_agents;
 use super::hook::{Hook, shown};
-use super::rounds::{order, ratios};
-use super::row::Row;
+use super::rounds::order;
+use super::row::{Row, ratios};
 use super::{Bench, BenchError, NODES, bulk, exchange};
 
 /// The nodes that run the agent, by variant.
