@@ -13,7 +13,7 @@ mod merge;
 mod packets;
 
 pub use bundle::Bundle;
-pub use error::BundleError;
+pub use error::{BundleError, Cause};
 pub use links::Link;
 pub use merge::{Frame, Merge};
 pub use packets::PacketFile;
