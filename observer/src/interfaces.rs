@@ -18,6 +18,8 @@ mod rules;
 mod underlay;
 
 pub use assign::assign;
+pub use datagram::{Message, messages};
+pub use decode::devices;
 pub use device::{Device, IfIndex, Kind, Vxlan};
 pub use follow::{Follower, Snapshot, follow};
 pub use netlink::NetlinkError;

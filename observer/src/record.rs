@@ -15,7 +15,7 @@ mod packets;
 mod routes;
 
 pub use bundle::{Bundle, Lost};
-pub use error::BundleError;
+pub use error::{BundleError, Cause};
 pub use links::Link;
 pub use merge::{Frame, Merge};
 pub use packets::PacketFile;

@@ -47,6 +47,9 @@ pub struct Checked {
     pub took: Duration,
 }
 
+/// The workspace and the fuzzer, which is one of its own.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", crate::fuzz::MANIFEST];
+
 /// All checks, quick ones first.
 pub const CHECKS: [Check; 4] = [
     Check {
@@ -105,9 +108,12 @@ pub fn run() -> Exit {
 }
 
 fn formatting() -> Result<(), CheckError> {
-    let mut fmt = command::cargo();
-    fmt.args(["fmt", "--all", "--check"]);
-    Ok(command::run(&mut fmt)?)
+    for manifest in MANIFESTS {
+        let mut fmt = command::cargo();
+        fmt.args(["fmt", "--all", "--check", "--manifest-path", manifest]);
+        command::run(&mut fmt)?;
+    }
+    Ok(())
 }
 
 fn clippy() -> Result<(), CheckError> {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::bench::BenchArgs;
+use crate::fuzz::FuzzArgs;
 use crate::report;
 use crate::run::RunArgs;
 use crate::test::TestArgs;
@@ -41,8 +42,8 @@ pub enum Verb {
     Bench(BenchArgs),
     /// Formatting, lints, licences and the rules of the house
     Check,
-    /// Feed broken packets to the parser
-    Fuzz,
+    /// Look for inputs that break what reads packets, captures, settings and the kernel's answers
+    Fuzz(FuzzArgs),
     /// Build the container image
     Image,
     /// Be the first process of a guest with another kernel

@@ -8,6 +8,10 @@ pub mod command;
 pub mod components;
 #[path = "../../observer/src/config/duration.rs"]
 pub mod duration;
+pub mod fuzz;
+#[path = "../../observer/fuzz/src/target.rs"]
+mod fuzz_target;
+mod interrupt;
 pub mod kernels;
 pub mod lab;
 pub mod oracle;

@@ -5,7 +5,6 @@ mod agent;
 mod build;
 mod error;
 mod ground;
-mod interrupt;
 mod live;
 mod load;
 mod node;
@@ -25,7 +24,7 @@ pub use options::{Format, RunArgs};
 use std::path::Path;
 
 use crate::cli::exit::Exit;
-use crate::report;
+use crate::{interrupt, report};
 use ground::Ground;
 
 /// Builds the agent and runs it on the ground that this machine offers.
@@ -47,7 +46,7 @@ pub fn run(options: &RunArgs) -> Result<Exit, RunError> {
 
 /// Runs the trial, shows its outcome, and says so when it was cut short.
 fn in_the_lab(program: &Path, options: &RunArgs) -> Result<Exit, RunError> {
-    let stop = interrupt::watch()?;
+    let stop = interrupt::watch().map_err(RunError::Signals)?;
     let driven = trial::drive(program, options, &stop);
     if matches!(driven, Err(RunError::Interrupted)) {
         report::error(RunError::Interrupted);

@@ -56,6 +56,23 @@ pub fn ensure() -> Result<(), SetupError> {
     Ok(())
 }
 
+/// Makes sure of a C++ compiler, which the fuzzer's engine is built with.
+///
+/// # Errors
+/// When there is none, and it cannot be installed.
+pub fn ensure_cxx() -> Result<(), SetupError> {
+    if machine::has_cxx() {
+        return Ok(());
+    }
+    for step in plan::install(&Machine::look(), vec!["g++"], "  cargo xtask fuzz")? {
+        execution::execute(&step)?;
+    }
+    if machine::has_cxx() {
+        return Ok(());
+    }
+    Err(SetupError::StillMissing("there is no `c++`".to_owned()))
+}
+
 fn say_ready(way: Way, done: &str, started: Instant) {
     let took = report::seconds(started.elapsed());
     report::progress(format_args!(

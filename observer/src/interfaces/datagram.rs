@@ -11,14 +11,19 @@ const HEADER: usize = 16;
 
 /// One message.
 #[derive(Debug)]
-pub(crate) enum Message {
+pub enum Message {
     /// An entry of a table, or an event about one.
     Entry {
+        /// The entry.
         entry: RouteNetlinkMessage,
+        /// Of its header.
         flags: u16,
     },
     /// End of a dump.
-    End { flags: u16 },
+    End {
+        /// Of its header.
+        flags: u16,
+    },
     /// The kernel's refusal.
     Refusal(io::Error),
     /// An entry whose contents could not be read.
@@ -28,7 +33,7 @@ pub(crate) enum Message {
 }
 
 /// Splits `datagram` into messages, each with its sequence number.
-pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (u32, Message)> {
+pub fn messages(mut datagram: &[u8]) -> impl Iterator<Item = (u32, Message)> {
     std::iter::from_fn(move || {
         let length = usize::try_from(word(datagram, 0)?).ok()?;
         let sequence = word(datagram, 8)?;

@@ -14,7 +14,8 @@ use super::prefix::Prefix;
 
 /// Joins the entries of a link dump and of an address dump, sorted by device number. Addresses of
 /// devices that are not in the link dump are left out.
-pub(super) fn devices(
+#[must_use]
+pub fn devices(
     links: Vec<RouteNetlinkMessage>,
     addresses: Vec<RouteNetlinkMessage>,
 ) -> Vec<Device> {

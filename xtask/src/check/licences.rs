@@ -10,7 +10,7 @@ use crate::report;
 const COMMAND: &str = "cargo metadata";
 
 /// Licences that ask for no more than naming their authors.
-const ALLOWED: [&str; 12] = [
+const ALLOWED: [&str; 13] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -20,6 +20,7 @@ const ALLOWED: [&str; 12] = [
     "CC0-1.0",
     "ISC",
     "MIT",
+    "NCSA",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
@@ -38,8 +39,22 @@ struct Package {
 }
 
 pub(super) fn check() -> Result<(), CheckError> {
+    let mut findings = Vec::new();
+    for manifest in super::MANIFESTS {
+        findings.extend(packages(manifest)?.iter().filter_map(finding));
+    }
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(CheckError::Findings(findings))
+    }
+}
+
+/// All packages that a workspace is built from.
+fn packages(manifest: &str) -> Result<Vec<Package>, CheckError> {
     let mut metadata = command::cargo();
     metadata.args(["metadata", "--format-version", "1", "--locked"]);
+    metadata.args(["--manifest-path", manifest]);
     report::command(&metadata);
     let answer = |cause: String| CheckError::Answer {
         command: COMMAND,
@@ -55,12 +70,7 @@ pub(super) fn check() -> Result<(), CheckError> {
     }
     let metadata: Metadata =
         serde_json::from_slice(&output.stdout).map_err(|error| answer(error.to_string()))?;
-    let findings: Vec<String> = metadata.packages.iter().filter_map(finding).collect();
-    if findings.is_empty() {
-        Ok(())
-    } else {
-        Err(CheckError::Findings(findings))
-    }
+    Ok(metadata.packages)
 }
 
 fn finding(package: &Package) -> Option<String> {

@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::lab::{self, LabVerb};
 use crate::kernels::guest;
 use crate::lab::{delay, relay, tcp_delay, wireguard};
-use crate::{bench, check, root, run, setup, test};
+use crate::{bench, check, fuzz, root, run, setup, test};
 
 /// Does what a verb says. `arguments` are those of this process, to be repeated with more rights.
 ///
@@ -41,7 +41,11 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             setup::ensure()?;
             Ok(bench::run(options)?)
         }
-        Verb::Fuzz => Err(not_yet("fuzz", "part 4")),
+        Verb::Fuzz(options) => {
+            setup::ensure()?;
+            setup::ensure_cxx()?;
+            Ok(fuzz::run(options)?)
+        }
         Verb::Image => Err(not_yet("image", "part 6, deployment")),
         Verb::Guest => Ok(guest::run()),
         Verb::Wireguard(options) => Ok(wireguard::serve(&options.config).map(|()| Exit::Done)?),

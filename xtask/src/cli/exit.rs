@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::lab::LabVerbError;
 use crate::bench::BenchError;
+use crate::fuzz::FuzzError;
 use crate::lab::LabError;
 use crate::real::RealError;
 use crate::run::RunError;
@@ -49,6 +50,9 @@ pub enum Failure {
     /// The benchmark failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// Fuzzing failed.
+    #[error(transparent)]
+    Fuzz(#[from] FuzzError),
     /// The lab failed.
     #[error(transparent)]
     Lab(#[from] LabVerbError),
@@ -90,9 +94,12 @@ impl Failure {
             Self::Lab(LabVerbError::Components(error)) if error.lacks_a_compiler() => {
                 Exit::CannotServe
             }
-            Self::Test(_) | Self::Run(_) | Self::Bench(_) | Self::Lab(_) | Self::Serve(_) => {
-                Exit::Failed
-            }
+            Self::Test(_)
+            | Self::Run(_)
+            | Self::Bench(_)
+            | Self::Fuzz(_)
+            | Self::Lab(_)
+            | Self::Serve(_) => Exit::Failed,
             Self::NeedsRoot { .. } => Exit::NeedsRoot,
         }
     }

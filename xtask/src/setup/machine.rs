@@ -90,6 +90,12 @@ impl Machine {
     }
 }
 
+/// A C++ compiler is where builds look for it.
+#[must_use]
+pub fn has_cxx() -> bool {
+    env::var_os("CXX").is_some() || is_program("c++")
+}
+
 fn nightly() -> Nightly {
     let home = env::var_os("RUSTUP_HOME")
         .map(PathBuf::from)

@@ -57,7 +57,7 @@ pub enum Plan {
 pub enum CannotServe {
     /// Packages are missing and there is no apt to ask.
     #[error(
-        "set up the kernel tool chain on {system}: only Debian's packages are known here; \
+        "set up {system}: only Debian's packages are known here; \
          install {missing} your way, then type:\n{commands}"
     )]
     NotDebian {
@@ -145,26 +145,7 @@ pub fn plan(machine: &Machine) -> Result<Plan, CannotServe> {
     }
     let mut steps = Vec::new();
     if !packages.is_empty() {
-        let missing = packages.join(" ");
-        match &machine.system {
-            System::Other(system) => {
-                return Err(CannotServe::NotDebian {
-                    system: system.clone(),
-                    missing,
-                    commands: nightly_commands(),
-                });
-            }
-            System::Debian if !machine.root => {
-                return Err(CannotServe::NotRoot {
-                    commands: apt_commands(&missing),
-                    missing,
-                });
-            }
-            System::Debian => {
-                steps.push(Step::UpdatePackageLists);
-                steps.push(Step::InstallPackages(packages));
-            }
-        }
+        steps.extend(install(machine, packages, &nightly_commands())?);
     }
     if !machine.linker {
         steps.push(Step::InstallLinker);
@@ -175,6 +156,31 @@ pub fn plan(machine: &Machine) -> Result<Plan, CannotServe> {
             why: why(machine).to_owned(),
             steps,
         }),
+    }
+}
+
+/// Installs packages where that can be done; `otherwise` are the commands to type where there is no
+/// apt.
+///
+/// # Errors
+/// When this machine cannot be served.
+pub fn install(
+    machine: &Machine,
+    packages: Vec<&'static str>,
+    otherwise: &str,
+) -> Result<[Step; 2], CannotServe> {
+    let missing = packages.join(" ");
+    match &machine.system {
+        System::Other(system) => Err(CannotServe::NotDebian {
+            system: system.clone(),
+            missing,
+            commands: otherwise.to_owned(),
+        }),
+        System::Debian if !machine.root => Err(CannotServe::NotRoot {
+            commands: apt_commands(&missing),
+            missing,
+        }),
+        System::Debian => Ok([Step::UpdatePackageLists, Step::InstallPackages(packages)]),
     }
 }
 

@@ -1,0 +1,16 @@
+//! A folder of this process for what has to be a file.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{env, fs, process};
+
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// The folder, among the system's temporary ones.
+pub(crate) fn folder() -> &'static Path {
+    FOLDER.get_or_init(|| {
+        let folder = env::temp_dir().join(format!("netpath-fuzz-{}", process::id()));
+        fs::create_dir_all(&folder).expect("a folder for temporary files");
+        folder
+    })
+}
