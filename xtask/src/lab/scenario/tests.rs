@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Scenario, topology};
-use crate::lab::topology::Role;
+use crate::lab::topology::{Family, Role};
 use crate::lab::{Options, WireId};
 
 fn options(scenario: Scenario, seed: u64) -> Options {
@@ -55,6 +55,61 @@ fn addresses_never_repeat() {
 }
 
 #[test]
+fn addresses_of_ipv6_never_repeat_and_are_there_where_both_families_are() {
+    for scenario in Scenario::ALL {
+        let is_dual = [Scenario::H2v6, Scenario::S1v6, Scenario::S6v6].contains(&scenario);
+        for seed in 0..200 {
+            let lab = topology(&options(scenario, seed));
+            assert_eq!(lab.families().len(), if is_dual { 2 } else { 1 });
+            let own = lab.nodes.iter().flat_map(|node| {
+                let pods = node.pods.iter().map(|pod| pod.address_six);
+                let devices = node.devices.iter();
+                let wires = devices.filter(|own| own.segment != "user");
+                let wires = wires.map(|own| own.address_six);
+                let network = node.six.as_ref().map(|six| six.pod_network);
+                pods.chain(wires).chain([node.tailnet.address_six, network])
+            });
+            let all: Vec<_> = own.collect();
+            assert!(all.iter().all(|address| address.is_some() == is_dual));
+            let distinct: HashSet<_> = all.iter().collect();
+            assert!(!is_dual || all.len() == distinct.len(), "{seed}: {all:?}");
+        }
+    }
+}
+
+#[test]
+fn an_address_of_ipv6_reads_like_its_twin() {
+    let lab = topology(&options(Scenario::S1v6, 3));
+    let segment = &lab.segments[0];
+    let [_, _, third, _] = segment.gateway.octets();
+    let wanted = format!("fd00:192:168:{third}::1");
+    assert_eq!(segment.gateway_six.map(|six| six.to_string()), Some(wanted));
+    let tailnet = &lab.nodes[0].tailnet;
+    let [_, b, c, d] = tailnet.address.octets();
+    let six = tailnet.address_six.expect("dual stack").octets();
+    assert_eq!(six[..6], [0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0]);
+    assert_eq!(six[13..], [b, c, d]);
+}
+
+#[test]
+fn the_longest_packet_is_that_of_the_familys_own_road() {
+    let mtus = |scenario| {
+        let paths = topology(&options(scenario, 5)).expected();
+        let remote = paths.iter().filter(|path| path.class != "same-node");
+        let found: HashSet<_> = remote.map(|path| (path.family, path.mtu)).collect();
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_unstable();
+        found
+    };
+    let [four, six] = Family::ALL;
+    assert_eq!(mtus(Scenario::H2), [(four, 1450)]);
+    assert_eq!(mtus(Scenario::H2v6), [(four, 1450), (six, 1430)]);
+    assert_eq!(mtus(Scenario::S1v6), [(four, 1370), (six, 1350)]);
+    assert_eq!(mtus(Scenario::S6), [(four, 1280)]);
+    assert_eq!(mtus(Scenario::S6v6), [(four, 1280), (six, 1280)]);
+}
+
+#[test]
 fn roles_and_order_move_with_the_seed() {
     let labs: Vec<_> = (0..50)
         .map(|seed| topology(&options(Scenario::Mixed, seed)))
@@ -97,6 +152,16 @@ fn every_pair_has_the_class_of_its_scenario() {
     };
     assert_eq!(classes(Scenario::S1), [same, over(true, 24)]);
     assert_eq!(classes(Scenario::S1d), [same, over(false, 24)]);
+    // Each family has its own pairs.
+    let twice = ("same-node", "none", None, 12);
+    assert_eq!(
+        classes(Scenario::H2v6),
+        [twice, ("vxlan-vmnet", "vxlan", None, 48)]
+    );
+    assert_eq!(classes(Scenario::S1v6), [twice, over(true, 48)]);
+    let subnet = |count| ("tailscale-subnet-direct", "wireguard", Some(true), count);
+    assert_eq!(classes(Scenario::S6), [same, subnet(24)]);
+    assert_eq!(classes(Scenario::S6v6), [twice, subnet(48)]);
     let lan = ("vxlan-lan", "vxlan", None, 24);
     assert_eq!(classes(Scenario::S3), [same, lan]);
     let relayed = |class| {

@@ -83,14 +83,19 @@ fn one_lab_is_a_row_per_pair_that_names_its_finding() {
     (back.from, back.to) = (back.to, back.from);
     (back.from.role, back.to.role) = ("far", "mixed");
     (back.mtu, back.findings) = (None, Vec::new());
+    lab.pairs.push(back.clone());
+    for end in [&mut back.from, &mut back.to] {
+        end.address = "2001:cafe:42:1::7".to_owned();
+    }
     lab.pairs.push(back);
     lab.findings.clear();
     let expected = "\
 S1  pods over the Tailscale tunnel, though the nodes share a LAN
 
-from      to          class            stack             MTU  packets  pod ms  wire  ping    transfer
-n1-a      n2-a        vxlan-tailscale  wireguard>vxlan  1230   12,345   0.412     -     -  800 Mbit/s  F1
-n2-a far  n1-a mixed  vxlan-tailscale  wireguard>vxlan     -   12,345   0.412     -     -  800 Mbit/s
+from           to               class            stack             MTU  packets  pod ms  wire  ping    transfer
+n1-a           n2-a             vxlan-tailscale  wireguard>vxlan  1230   12,345   0.412     -     -  800 Mbit/s  F1
+n2-a far       n1-a mixed       vxlan-tailscale  wireguard>vxlan     -   12,345   0.412     -     -  800 Mbit/s
+n2-a far ipv6  n1-a mixed ipv6  vxlan-tailscale  wireguard>vxlan     -   12,345   0.412     -     -  800 Mbit/s
 (pod, wire, ping: median round trip in ms; -: does not pass or is encrypted)
 ";
     assert_eq!(pairs::render(&lab), expected);
