@@ -56,11 +56,11 @@ fn vxlan_over_ipv6_is_never_cut_and_the_pod_is_told() {
     // What flannel-v6.1 takes, and the wire does not: the node's own VXLAN packet is refused, and only
     // then does the node know what to tell the pod.
     let first = grown(netns, &names, || {
-        assert_eq!(ping(&lab, 1, FULL).received, 0)
+        assert_eq!(ping(&lab, 1, FULL).received, 0);
     });
     assert_eq!((first, on_wire()), (vec![1, 0, 1], [0, 0]));
     let second = grown(netns, &names, || {
-        assert_eq!(ping(&lab, 1, FULL).received, 0)
+        assert_eq!(ping(&lab, 1, FULL).received, 0);
     });
     assert_eq!((second, on_wire()), (vec![1, 0, 1], [0, 0]));
     // From here on the pod cuts to 1,400 less 70; so does the other one for its replies, once told.
