@@ -13,6 +13,7 @@ pub mod outer;
 pub mod point;
 pub mod relay;
 pub mod row;
+pub mod wire;
 
 /// Number of path numbers; the first [`FIRST_PATH`] are reserved.
 pub const PATHS: u16 = 512;

@@ -4,6 +4,7 @@
 //! Never: a packet read (the parser did it), a decision about the packet's fate.
 
 mod announce;
+mod arrival;
 mod budget;
 mod dropped;
 mod entry;
@@ -23,6 +24,7 @@ mod timing;
 mod trajectory;
 mod tunnel;
 
+pub use arrival::{Rates, Wires, arrive, note, receive};
 pub use dropped::dropped;
 pub use further::{Heads, MOST, further, rest};
 pub use observe::{Frame, observe, refuse};

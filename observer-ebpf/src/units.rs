@@ -38,6 +38,35 @@ impl Monotonic {
     pub const fn ticks(self) -> Ticks {
         Ticks(low_word(self.0 >> TICK_SHIFT))
     }
+
+    /// The low 32 bits of the time in units of 64 ns.
+    #[inline(always)]
+    #[must_use]
+    pub const fn fine(self) -> Fine {
+        Fine(low_word(self.0 >> FINE_SHIFT))
+    }
+}
+
+/// Shift from nanoseconds to [`Fine`].
+const FINE_SHIFT: u32 = 6;
+
+/// Units of 64 ns of the monotonic clock, modulo 2^32 (275 s): for what takes microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fine(pub u32);
+
+impl Fine {
+    /// Time since `earlier`, right across one wrap.
+    #[inline(always)]
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self(self.0.wrapping_sub(earlier.0))
+    }
+
+    /// The same span in nanoseconds.
+    #[must_use]
+    pub const fn nanos(self) -> u64 {
+        (self.0 as u64) << FINE_SHIFT
+    }
 }
 
 impl Ticks {

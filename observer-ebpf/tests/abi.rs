@@ -16,6 +16,7 @@ use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
 use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRecord};
+use observer_ebpf::abi::wire::WireRecord;
 use observer_ebpf::parse::{Malformed, NotOurs};
 
 /// Asserts the size and the offset of each field of a record.
@@ -57,6 +58,10 @@ fn values_have_their_layout() {
     layout!(BiflowRecord, 288, {
         assignment: 0, pairs_version: 4, last_seen: 8, announced: 12, trajectory: 16, fresh: 48,
         tcp: 64, points: 96,
+    });
+    layout!(WireRecord, 256, {
+        packets: 0, bytes: 8, buffers: 16, segments: 24, segment_bytes: 32, noted: 40, unmet: 48,
+        delayed: 56, delays: 64,
     });
     layout!(Trajectory<u64>, 16, { current: 0, previous: 8 });
     layout!(Tcp<u32>, 16, { highest_ack: 0, retransmitted: 4, largest: 8, options: 12 });

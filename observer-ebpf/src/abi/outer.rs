@@ -97,7 +97,7 @@ impl OuterKind {
 }
 
 /// Multiplier of the 64-bit finaliser, an odd number with evenly spread bits (golden ratio).
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[inline(always)]
 const fn hash(source: &Address, destination: &Address, kind: u8) -> u32 {

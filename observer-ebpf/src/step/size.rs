@@ -48,6 +48,22 @@ pub fn size(packet: &Packet, frame: Frame) -> Size {
     }
 }
 
+/// Frames on the wire that a buffer at an Ethernet device was made of or will become, and their bytes
+/// from the link header on.
+#[inline(always)]
+pub(super) fn wire_size(packet: &Packet, frame: Frame) -> (u64, u64) {
+    if frame.gso_size == 0 {
+        return (1, u64::from(frame.length));
+    }
+    let headers = match Layout::of(packet, frame) {
+        Some(layout) => layout.start,
+        None => packet.payload_offset,
+    };
+    let segments = size(packet, frame).segments;
+    let repeated = (segments - 1) * u64::from(headers);
+    (segments, u64::from(frame.length) + repeated)
+}
+
 impl Size {
     /// The packet that was parsed, alone.
     #[inline(always)]
