@@ -14,6 +14,9 @@
 )]
 
 #[cfg(target_arch = "bpf")]
+#[path = "programs/arrival.rs"]
+mod arrival;
+#[cfg(target_arch = "bpf")]
 #[path = "programs/atomic.rs"]
 mod atomic;
 #[cfg(target_arch = "bpf")]

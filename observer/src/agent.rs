@@ -2,6 +2,7 @@
 //!
 //! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
 
+mod arrivals;
 mod attaching;
 mod attachments;
 mod detours;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 use observer_ebpf::units::Monotonic;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, Xdp};
 use crate::export::Ledger;
 use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
@@ -88,6 +89,7 @@ impl Agent {
         let sizes = Sizes {
             biflows: config.flows,
             ring: config.ring,
+            wired: config.xdp != Xdp::Off,
         };
         let mut object = Object::load(sizes)?;
         for network in &config.networks {
@@ -97,7 +99,7 @@ impl Agent {
         let way = attaching::begin(config.attach);
         let relays = relays::Relays::named(&config.relays, &mut object)?;
         Ok(Self {
-            attachments: Attachments::new(config.interfaces.clone(), way, tie),
+            attachments: Attachments::new(config.interfaces.clone(), (way, config.xdp), tie),
             intake: Intake::new(&config, Monotonic(monotonic_nanos())),
             roads: Roads::open(config.underlay.clone())?,
             nodes: nodes::Nodes::default(),
@@ -123,7 +125,7 @@ impl Agent {
             .roads
             .wanted_underlays(&devices.devices, &self.snapshot.outer)?;
         self.attachments
-            .bring_in_line(&mut self.object, &devices.devices, &wanted);
+            .bring_in_line(&mut self.object, &devices.devices, &wanted)?;
         self.attachments.tell_ports(&mut self.object);
         Ok(())
     }
@@ -218,6 +220,7 @@ impl Agent {
         findings.extend(drops::findings(&self.config.node, &paths, &points));
         findings.sort_by_key(|found| Reverse(found.cost));
         let ledger = self.ledger();
+        let wires = self.attachments.wires(&mut self.object)?;
         let elapsed = self.last_sweep.elapsed();
         self.last_sweep = Instant::now();
         self.output.report(Report {
@@ -225,6 +228,7 @@ impl Agent {
             findings,
             ledger,
             devices: points,
+            wires,
             elapsed,
         })?;
         for lost in self.snapshot.unanswered.take() {

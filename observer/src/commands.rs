@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::agent::{self, Ending, Format, Task};
-use crate::config::{Config, File, LogLevel, Network, Overrides, parse_duration};
+use crate::config::{Config, File, LogLevel, Network, Overrides, Xdp, parse_duration};
 use crate::record::live::{self, Recording};
 use crate::replay;
 
@@ -71,6 +71,9 @@ struct RunArgs {
     /// What is worth a line on standard error.
     #[arg(long, value_enum)]
     log: Option<LogLevel>,
+    /// Arrival times and counts on the wire at underlays.
+    #[arg(long, value_enum)]
+    xdp: Option<Xdp>,
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +157,7 @@ fn run(args: RunArgs) -> ExitCode {
         otlp: args.otlp,
         sample_one_in: args.sample_one_in,
         log: args.log,
+        xdp: args.xdp,
     };
     let config = match Config::read(args.config.as_deref(), overrides) {
         Ok(config) => config,

@@ -1,6 +1,7 @@
 //! The agent's settings: one TOML file and the command line, validated once into a value that
 //! cannot be wrong. Unknown keys and durations without a unit are refused.
 
+mod choice;
 mod control;
 mod duration;
 mod file;
@@ -12,11 +13,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::interfaces::Rules;
 use crate::routing::UnderlayRules;
 
+pub use choice::{Attach, LogLevel, Xdp};
 pub use duration::{DurationError, parse_duration, write_duration};
 pub use file::File;
 pub use network::{Network, NetworkError, Networks};
@@ -46,6 +46,8 @@ pub struct Config {
     pub rate: u8,
     /// How programs are attached.
     pub attach: Attach,
+    /// Whether underlays are also observed before the stack.
+    pub xdp: Xdp,
     /// Which device names play which role.
     pub interfaces: Rules,
     /// What belongs to a virtual network of one host's virtual machines.
@@ -54,30 +56,6 @@ pub struct Config {
     pub otlp: Otlp,
     /// What is worth a line on standard error.
     pub log: LogLevel,
-}
-
-/// What is worth a line on standard error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// What changes: devices, blind spots, the receiver's state.
-    #[default]
-    Info,
-    /// Also what the kernel programs refuse, at most some a second.
-    Debug,
-}
-
-/// How programs are attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Attach {
-    /// By the better way that the kernel has.
-    #[default]
-    Auto,
-    /// By TCX links, which end with the agent.
-    Tcx,
-    /// By classifiers of the clsact qdisc, which kernels before 6.6 have too.
-    Clsact,
 }
 
 /// The exporter, on or off.
@@ -102,6 +80,8 @@ pub struct Overrides {
     pub otlp: Option<String>,
     /// See [`Config::log`].
     pub log: Option<LogLevel>,
+    /// See [`Config::xdp`].
+    pub xdp: Option<Xdp>,
     /// See [`File::sample_one_in`].
     pub sample_one_in: Option<u32>,
 }
@@ -156,6 +136,9 @@ impl Config {
         }
         if let Some(log) = overrides.log {
             file.log = log;
+        }
+        if let Some(xdp) = overrides.xdp {
+            file.xdp = xdp;
         }
         let node = overrides
             .node
@@ -219,6 +202,7 @@ impl Config {
             ring: file.ring_bytes,
             rate: u8::try_from(file.sample_one_in.trailing_zeros()).unwrap_or(31),
             attach: file.attach,
+            xdp: file.xdp,
             interfaces: file.interfaces,
             underlay: file.underlay,
             otlp: otlp.map_or(Otlp::Unset, Otlp::Endpoint),

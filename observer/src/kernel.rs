@@ -14,6 +14,7 @@ mod events;
 mod object;
 mod symbols;
 mod table;
+mod xdp;
 
 pub use attach::{AttachError, Attachment, Way};
 pub use clock::{jiffy_nanos, monotonic_nanos, wall_nanos};
@@ -23,6 +24,7 @@ pub use drops::{DropWatch, DropsError};
 pub use events::{EventError, Events};
 pub use object::{LoadError, Object, Sizes, program_name};
 pub use table::{CpuRows, Table, TableError};
+pub use xdp::{XdpError, XdpLink, XdpMode, driver, xdp_name};
 
 /// An error and its causes in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

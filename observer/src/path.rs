@@ -11,6 +11,7 @@ mod relay;
 mod report;
 mod share;
 mod table;
+mod wire;
 
 pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
@@ -20,3 +21,4 @@ pub use oversize::{Dropped, Oversize};
 pub use relay::{Moved, RelayModes};
 pub use report::{End, Fragments, PathReport, PointReport, Quantiles, TcpReport};
 pub use table::PathTable;
+pub use wire::WireReport;

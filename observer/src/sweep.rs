@@ -16,6 +16,7 @@ mod proxy;
 mod read;
 mod rows;
 mod seen;
+mod wires;
 
 pub use assemble::{Context, Memory, Remembered, assemble};
 pub use captured::read_captured;
@@ -26,3 +27,4 @@ pub use plain::plain_destinations;
 pub use read::{Snapshot, read};
 pub use rows::{RowStore, RowValue};
 pub use seen::{Direction, Seen, Standing};
+pub use wires::{WireRows, Wired, Wires};

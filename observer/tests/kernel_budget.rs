@@ -5,7 +5,8 @@
 #[expect(unreachable_pub, reason = "a library of xtask, a module here")]
 mod skip;
 
-use observer::kernel::{Object, Sizes, program_name};
+use aya::programs::{ProgramError, ProgramInfo};
+use observer::kernel::{LoadError, Object, Sizes, program_name, xdp_name};
 use observer_ebpf::abi::point::{Hook, Point};
 
 /// Verified instructions per program at most.
@@ -22,47 +23,55 @@ async fn no_program_takes_the_verifier_more_than_200_000_instructions() {
         );
         return;
     }
-    let sizes = Sizes {
-        biflows: 1_024,
-        ring: 4_096,
-    };
     let mut broken = Vec::new();
-    let mut object = Object::load(sizes).expect("load the maps");
-    for point in Point::ALL {
-        for hook in Hook::ALL {
-            let name = program_name(point, hook);
-            let program = match object.program(point, hook) {
-                Ok(program) => program,
-                Err(error) => {
-                    println!("{name}: refused: {}", verdict(&error.to_string()));
-                    broken.push(name);
-                    continue;
-                }
-            };
-            let verified = program.info().expect(name).verified_instruction_count();
-            println!("{name}: {verified:?} verified instructions");
-            if verified.is_none_or(|count| count > BOUND) {
+    for wired in [false, true] {
+        println!("counting on the wire: {wired}");
+        for (name, loaded) in verified(wired) {
+            match &loaded {
+                Ok(verified) => println!("{name}: {verified:?} verified instructions"),
+                Err(error) => println!("{name}: refused: {}", verdict(error)),
+            }
+            if !matches!(loaded, Ok(Some(count)) if count <= BOUND) {
                 broken.push(name);
             }
-        }
-    }
-    match object.drops_program() {
-        Ok(program) => {
-            let verified = program.info().expect("drops").verified_instruction_count();
-            println!("drops: {verified:?} verified instructions");
-            if verified.is_none_or(|count| count > BOUND) {
-                broken.push("drops");
-            }
-        }
-        Err(error) => {
-            println!("drops: refused: {}", verdict(&error.to_string()));
-            broken.push("drops");
         }
     }
     assert!(
         broken.is_empty(),
         "refused or above {BOUND}, see above: {broken:?}"
     );
+}
+
+/// Verified instructions of every program, or why the kernel refuses it.
+fn verified(wired: bool) -> Vec<(&'static str, Result<Option<u32>, String>)> {
+    let sizes = Sizes {
+        biflows: 1_024,
+        ring: 4_096,
+        wired,
+    };
+    let mut object = Object::load(sizes).expect("load the maps");
+    let count = |info: Result<ProgramInfo, ProgramError>| {
+        info.expect("its information").verified_instruction_count()
+    };
+    let mut all = Vec::new();
+    for (point, hook) in Point::ALL
+        .into_iter()
+        .flat_map(|point| Hook::ALL.map(|hook| (point, hook)))
+    {
+        let loaded = object.program(point, hook);
+        let loaded = loaded.map(|program| count(program.info()));
+        all.push((program_name(point, hook), loaded));
+    }
+    for name in Point::ALL.into_iter().filter_map(xdp_name) {
+        let loaded = object.xdp_program(name);
+        all.push((name, loaded.map(|program| count(program.info()))));
+    }
+    let drops = object.drops_program();
+    all.push(("drops", drops.map(|program| count(program.info()))));
+    let told = |(name, loaded): (_, Result<_, LoadError>)| {
+        (name, loaded.map_err(|error| error.to_string()))
+    };
+    all.into_iter().map(told).collect()
 }
 
 /// The end of the verifier's log, where it says why.

@@ -168,6 +168,7 @@ fn watched() -> Object {
     let sizes = Sizes {
         biflows: 1_024,
         ring: 65_536,
+        wired: false,
     };
     let mut object = Object::load(sizes).expect("load the maps");
     let network = Address::v4([10, 42, 0, 0]);

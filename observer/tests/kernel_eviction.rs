@@ -206,6 +206,7 @@ fn stage() -> Object {
     let mut object = Object::load(Sizes {
         biflows: ENTRIES,
         ring: 4_096,
+        wired: false,
     })
     .expect("create the maps");
     let pods = Address::v4([10, 42, 0, 0]);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use observer::config::File;
-use observer::export::json::path_fields;
+use observer::export::json::{Field, path_fields, wire_fields};
 use observer::export::names::{Kind, Place, attribute_table, metric_table};
 
 #[test]
@@ -36,11 +36,20 @@ fn the_page_of_paths_lists_every_field_of_their_lines() {
          class, one line per report. What is not known is null.\n\n\
          | field | value | meaning |\n|---|---|---|\n",
     );
-    for row in path_fields() {
+    let wires = "\n## Underlays before the stack\n\nWith the setting `xdp`, one line per underlay that has an \
+                 XDP program and report.\n\n| field | value | meaning |\n|---|---|---|\n";
+    for (head, fields) in [("", path_fields()), (wires, wire_fields())] {
+        page.push_str(head);
+        write_fields(&mut page, fields);
+    }
+    check("paths.md", &page);
+}
+
+fn write_fields(page: &mut String, fields: &[Field]) {
+    for row in fields {
         let (name, value, meaning) = (row.name, row.value, row.meaning);
         writeln!(page, "| `{name}` | {value} | {meaning} |").expect("write to a string");
     }
-    check("paths.md", &page);
 }
 
 fn telemetry() -> String {

@@ -55,6 +55,8 @@ mod load_scan;
 mod no_reply;
 #[path = "observe/node_addresses.rs"]
 mod node_addresses;
+#[path = "observe/offload.rs"]
+mod offload;
 #[path = "observe/output.rs"]
 mod output;
 #[path = "observe/oversize.rs"]
@@ -89,3 +91,7 @@ mod services_on_one_node;
 mod traces;
 #[path = "observe/two_sided.rs"]
 mod two_sided;
+#[path = "observe/wires.rs"]
+mod wires;
+#[path = "observe/xdp.rs"]
+mod xdp;

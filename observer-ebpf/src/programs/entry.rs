@@ -17,6 +17,7 @@ use observer_ebpf::step::{
     Frame, MOST, Tables, Unread, further, observe, refuse, rest, tell_unread,
 };
 
+use crate::arrival::{is_wired, received};
 use crate::frame::{Datagrams, Head, Linear};
 use crate::maps::own;
 
@@ -69,6 +70,9 @@ fn pass(ctx: &TcContext, site: Site) {
             (Framing::Ip, _) => unusual_packet(ctx.skb.skb),
         };
         if refused != PACKET {
+            if is_wired(site) {
+                received(ctx, site, false);
+            }
             let unread = Unread {
                 cell: refused,
                 // SAFETY: the context is valid while the program runs; this is a plain word of it.
@@ -78,6 +82,9 @@ fn pass(ctx: &TcContext, site: Site) {
             };
             return tell_unread(&kernel, &unread);
         }
+    }
+    if is_wired(site) {
+        received(ctx, site, true);
     }
     if let Some(row) = observe(&kernel, site, frame(ctx), forget(packet)) {
         cold_path();
@@ -128,7 +135,7 @@ extern "C" fn one_behind_first(index: u64, buffer: *mut Buffer) -> u64 {
 /// The same packet to compiler and verifier as one they know nothing of: the parser's many
 /// histories end here, and fields are reached by short offsets.
 #[inline(always)]
-fn forget(packet: &mut Packet) -> &mut Packet {
+pub(crate) fn forget(packet: &mut Packet) -> &mut Packet {
     let mut pointer: *mut Packet = packet;
     // SAFETY: the pointer is the one it was. (Without any instruction the object's line table has two
     // lines at one place, which the kernel refuses.)
@@ -154,7 +161,7 @@ fn usual<const N: usize>(
 
 /// What the kernel says of the buffer.
 #[inline(always)]
-fn frame(ctx: &TcContext) -> Frame {
+pub(crate) fn frame(ctx: &TcContext) -> Frame {
     // SAFETY: the context is valid while the program runs; all are plain words of it.
     unsafe {
         let skb = &*ctx.skb.skb;

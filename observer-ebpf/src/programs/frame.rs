@@ -1,8 +1,8 @@
 //! The bytes of a socket buffer: directly while the headers lie in its linear part, else a copy of
-//! the head; of merged buffers a copy of each datagram's. The only file that dereferences packet memory.
+//! the head; of merged buffers a copy of each datagram's; of a frame before the stack all bytes. The only file that dereferences packet memory.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skb_load_bytes};
-use aya_ebpf::programs::TcContext;
+use aya_ebpf::programs::{TcContext, XdpContext};
 use observer_ebpf::abi::counter::ROOM;
 use observer_ebpf::parse::{Bytes, GLANCE};
 use observer_ebpf::step::Heads;
@@ -34,6 +34,21 @@ impl Linear {
             start: ctx.data(),
             end: ctx.data_end(),
         }
+    }
+
+    /// A frame before the stack, all of it.
+    #[inline(always)]
+    pub(crate) fn of_frame(ctx: &XdpContext) -> Self {
+        Self {
+            start: ctx.data(),
+            end: ctx.data_end(),
+        }
+    }
+
+    /// Its length, bytes.
+    #[inline(always)]
+    pub(crate) fn length(&self) -> u32 {
+        (self.end - self.start) as u32
     }
 
     /// True if a buffer of `length` bytes has more than the linear part.

@@ -13,11 +13,12 @@ use observer_ebpf::abi::drop::{DROPS as DROP_COUNT, DropKey, DropRecord, DropRul
 use observer_ebpf::abi::event::Event;
 use observer_ebpf::abi::key::{Address, FlowKey, NODES as NODE_COUNT, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
-use observer_ebpf::abi::point::Hook;
+use observer_ebpf::abi::point::{Hook, Point};
 use observer_ebpf::abi::relay::{RELAYS as RELAY_COUNT, RelayKey};
 use observer_ebpf::abi::row::{FragmentRow, ROWS, Row, RttRow, TrafficRow};
+use observer_ebpf::abi::wire::{ARRIVALS as SLOTS, UNDERLAYS, WireRow, underlay};
 use observer_ebpf::parse::Packet;
-use observer_ebpf::step::{Inserted, Tables};
+use observer_ebpf::step::{Inserted, Rates, Tables, Wires};
 use observer_ebpf::units::{Jiffies, Monotonic};
 
 use crate::atomic::{Atomic32, Atomic64, Own64, any};
@@ -74,6 +75,13 @@ static EVENTS: RingBuf<(), 262_144> = RingBuf::new();
 /// also forgets what was stored, so that the parser's many paths meet in one state.
 #[btf_map]
 static COUNTERS: Array<Own<Own64>, 1> = Array::new();
+/// Frames on the wire per CPU and underlay: 3 rows of 256 bytes for each CPU, sized by the agent.
+#[btf_map]
+static WIRES: Array<WireRow<Own64>, { UNDERLAYS as usize }> = Array::new();
+/// Selected packets between XDP and TC ingress: 1,024 words by a hash of the packet, 8 KB. A later
+/// packet takes a slot over, which is counted.
+#[btf_map]
+static ARRIVALS: Array<Atomic64, { SLOTS as usize }> = Array::new();
 /// What user space says; one entry of 64 bytes, mapped by the agent.
 #[btf_map]
 static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
@@ -102,6 +110,7 @@ pub(crate) fn own() -> Option<(Kernel, &'static mut Packet, &'static mut [u8; RO
             counters,
             tunnel: &(*own).tunnel,
             rows: cpu * ROWS,
+            wires: cpu * UNDERLAYS,
         };
         Some((kernel, &mut (*own).packet, &mut (*own).head))
     }
@@ -124,6 +133,8 @@ pub(crate) struct Kernel {
     tunnel: &'static [Own64; 2],
     /// Where its rows begin in `TRAFFIC`.
     rows: u32,
+    /// Where its rows begin in `WIRES`.
+    wires: u32,
 }
 
 // SAFETY (all blocks below): a pointer that a look-up returned stays valid memory of the map while
@@ -258,6 +269,36 @@ impl Tables for Kernel {
     fn jiffies(&self) -> Jiffies {
         // SAFETY: a helper without arguments.
         Jiffies(unsafe { bpf_jiffies64() })
+    }
+}
+
+impl Wires for Kernel {
+    type Sum = Own64;
+    type Word = Atomic64;
+
+    #[inline(always)]
+    fn rates(&self) -> Rates {
+        // None selects as little as can be.
+        let control = CONTROL.get(0);
+        Rates {
+            tcp: control.map_or(31, |control| control.rate),
+            echo: control.map_or(31, |control| control.echo_rate),
+        }
+    }
+
+    #[inline(always)]
+    fn wire(&self, point: Point) -> Option<&WireRow<Own64>> {
+        WIRES.get(self.wires + underlay(point)?)
+    }
+
+    #[inline(always)]
+    fn arrival(&self, slot: u32) -> Option<&Atomic64> {
+        ARRIVALS.get(slot)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> Monotonic {
+        self.monotonic()
     }
 }
 

@@ -73,6 +73,7 @@ impl Stage {
         let mut object = Object::load(Sizes {
             biflows: flows.unwrap_or(config.flows),
             ring: config.ring,
+            wired: false,
         })?;
         drop(entered);
         for network in &config.networks {

@@ -5,14 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use observer_ebpf::abi::point::{Hook, Point, Site};
 
+use super::arrivals::Arrivals;
 use super::pulse::Stage;
 use super::supervisor::Tie;
 
+use crate::config::Xdp;
 use crate::interfaces::{
     Attachment as Place, Device as Interface, Roles, Rules, WantedUnderlays, assign, plan,
 };
-use crate::kernel::{Attachment, Object, Way};
-use crate::path::{Device, Devices};
+use crate::kernel::{Attachment, Object, TableError, Way};
+use crate::path::{Device, Devices, WireReport};
+
+/// A device that is not observed, or not in every way that was asked for.
+pub(super) struct Refusal {
+    pub(super) device: String,
+    pub(super) reason: &'static str,
+    pub(super) why: String,
+}
 
 /// Attached programs and blind spots.
 pub(super) struct Attachments {
@@ -21,6 +30,7 @@ pub(super) struct Attachments {
     rules: Rules,
     roles: Roles,
     present: Vec<(Place, [Attachment; 2])>,
+    arrivals: Arrivals,
     failed: BTreeMap<String, (&'static str, String)>,
     told: BTreeMap<String, (&'static str, String)>,
     said_empty: bool,
@@ -28,13 +38,14 @@ pub(super) struct Attachments {
 }
 
 impl Attachments {
-    pub(super) fn new(rules: Rules, way: Way, tie: Tie) -> Self {
+    pub(super) fn new(rules: Rules, (way, xdp): (Way, Xdp), tie: Tie) -> Self {
         Self {
             tie,
             way,
             rules,
             roles: Roles::default(),
             present: Vec::new(),
+            arrivals: Arrivals::new(xdp),
             failed: BTreeMap::new(),
             told: BTreeMap::new(),
             said_empty: false,
@@ -48,7 +59,7 @@ impl Attachments {
         object: &mut Object,
         devices: &[Interface],
         wanted: &WantedUnderlays,
-    ) {
+    ) -> Result<(), TableError> {
         self.told = std::mem::take(&mut self.failed);
         // A device that goes down keeps its programs: it counts from the moment it is up again.
         let is_wanted = |device: &&Interface| device.up || self.holds(device);
@@ -65,7 +76,7 @@ impl Attachments {
         let refused = self.load(object, &plan.attach);
         for place in plan.attach {
             if !self.goes_on() {
-                return;
+                return Ok(());
             }
             if !refused.contains(&place.point) {
                 self.attach(object, place);
@@ -81,6 +92,26 @@ impl Attachments {
         for blind in self.roles.not_attached.clone() {
             self.name_blind_spot(&blind.device, blind.reason.name(), blind.reason.to_string());
         }
+        let places: Vec<_> = self
+            .present
+            .iter()
+            .map(|(place, _)| place.clone())
+            .collect();
+        let refused = self.arrivals.bring_in_line(object, &places, devices)?;
+        for Refusal {
+            device,
+            reason,
+            why,
+        } in refused
+        {
+            self.name_blind_spot(&device, reason, why);
+        }
+        Ok(())
+    }
+
+    /// What underlays saw before the stack.
+    pub(super) fn wires(&mut self, object: &mut Object) -> Result<Vec<WireReport>, TableError> {
+        self.arrivals.reports(object)
     }
 
     fn holds(&self, device: &Interface) -> bool {
@@ -203,6 +234,7 @@ impl Attachments {
 
     /// Detaches everything.
     pub(super) fn clear(&mut self) {
+        self.arrivals.clear();
         self.present.clear();
     }
 }

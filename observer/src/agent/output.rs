@@ -16,11 +16,11 @@ use crate::diagnosis::Finding;
 use crate::export::metrics::Accumulator;
 use crate::export::otlp::{Drops, Exporter, Handle, Limits, NodeNames, Settings};
 use crate::export::span::{ClockOffset, Context, OtherEnd, Span, lost_spans, spans};
-use crate::export::table::{Earlier, Table, render};
+use crate::export::table::{Earlier, Table, render, wire_lines};
 use crate::export::{Ledger, finding_about, json};
 use crate::kernel::{monotonic_nanos, wall_nanos};
 use crate::latency::{Lost, RoundTrip};
-use crate::path::{Class, Devices, PathReport};
+use crate::path::{Class, Devices, PathReport, WireReport};
 use observer_ebpf::abi::PATH_EXTERNAL;
 
 /// How reports are printed.
@@ -40,6 +40,7 @@ pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
     pub(super) ledger: Ledger,
     pub(super) devices: Devices,
+    pub(super) wires: Vec<WireReport>,
     pub(super) elapsed: Duration,
 }
 
@@ -93,6 +94,7 @@ impl Output {
                 findings: Vec::new(),
                 ledger: Ledger::new(),
                 devices: Devices::default(),
+                wires: Vec::new(),
                 elapsed: Duration::ZERO,
             },
             waiting: Waiting::default(),
@@ -121,6 +123,7 @@ impl Output {
             .ledger
             .insert("report_dropped".to_owned(), self.printer.dropped());
         self.sums.update(&report.paths);
+        self.sums.update_wires(&report.wires);
         self.tell_trouble();
         let earlier = std::mem::replace(&mut self.last, report);
         let paths = &self.last.paths;
@@ -240,6 +243,7 @@ impl Output {
     fn print_lines(&mut self) -> Result<(), AgentError> {
         let mut text = lines(&self.last.paths, json::path_line)?;
         text.push_str(&lines(&self.last.findings, json::finding_line)?);
+        text.push_str(&lines(&self.last.wires, json::wire_line)?);
         text.push_str(&lines(
             std::slice::from_ref(&self.last.ledger),
             json::ledger_line,
@@ -252,6 +256,7 @@ impl Output {
             paths,
             findings,
             ledger,
+            wires,
             elapsed,
             ..
         } = &self.last;
@@ -269,7 +274,7 @@ impl Output {
         } else {
             ""
         };
-        let text = format!("{clear}{table}\n{}", footer(ledger));
+        let text = format!("{clear}{table}\n{}{}", wire_lines(wires), footer(ledger));
         self.printer.print(text)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::duration::{parse_duration, write_duration};
-use super::{Attach, ConfigError, LogLevel, Network};
+use super::{Attach, ConfigError, LogLevel, Network, Xdp};
 use crate::interfaces::Rules;
 use crate::routing::UnderlayRules;
 
@@ -45,6 +45,8 @@ pub struct File {
     pub log: LogLevel,
     /// How programs are attached.
     pub attach: Attach,
+    /// Whether underlays are also observed before the stack.
+    pub xdp: Xdp,
     /// Which device names play which role.
     pub interfaces: Rules,
     /// What belongs to a virtual network of one host's virtual machines.
@@ -68,6 +70,7 @@ impl Default for File {
             otlp_endpoint: None,
             log: LogLevel::default(),
             attach: Attach::default(),
+            xdp: Xdp::default(),
             interfaces: Rules::default(),
             underlay: UnderlayRules::default(),
         }
@@ -173,6 +176,16 @@ impl File {
                     Attach::Clsact => "\"clsact\"".to_owned(),
                 },
                 "`tcx`, `clsact` (kernels before 6.6 have it alone), or `auto`: TCX where the kernel has it.",
+            ),
+            (
+                "xdp",
+                match self.xdp {
+                    Xdp::Off => "\"off\"".to_owned(),
+                    Xdp::Auto => "\"auto\"".to_owned(),
+                    Xdp::Native => "\"native\"".to_owned(),
+                    Xdp::Generic => "\"generic\"".to_owned(),
+                },
+                "Arrival times and counts on the wire at underlays, by XDP: `off`, `native` (in the driver; may cost offloads), `generic` (GRO is off), or `auto`: native where the driver was tried.",
             ),
         ]
     }

@@ -9,14 +9,15 @@ use serde::Serialize;
 use super::Ledger;
 use super::span::Span;
 use crate::diagnosis::Finding;
-use crate::path::PathReport;
+use crate::path::{PathReport, WireReport};
 
 mod fields;
 mod finding;
 mod path;
 mod span;
+mod wire;
 
-pub use fields::{Field, path_fields};
+pub use fields::{Field, path_fields, wire_fields};
 pub(super) use path::{TUNNELS, UNDERLAYS, rtt};
 
 /// Why a line could not be made; no value of this program does that.
@@ -30,6 +31,11 @@ pub fn path_line(report: &PathReport) -> Result<String, JsonError> {
 /// The line of a finding.
 pub fn finding_line(finding: &Finding) -> Result<String, JsonError> {
     line(&finding::Line::of(finding))
+}
+
+/// The line of an underlay that is observed before the stack.
+pub fn wire_line(report: &WireReport) -> Result<String, JsonError> {
+    line(&wire::Line::of(report))
 }
 
 /// The line of a span.

@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use super::Ledger;
 use super::names::{DROPPED, Kind, metric, place_name, point_role};
 use crate::diagnosis::Finding;
-use crate::path::Devices;
-use crate::path::PathReport;
+use crate::path::{Devices, PathReport, WireReport};
 
+mod arrivals;
 mod baselines;
 mod histogram;
 mod labels;
@@ -60,6 +60,7 @@ pub struct Accumulator {
     rtt: BTreeMap<(Labels, &'static str), Histogram>,
     oversize: BTreeMap<(Labels, Proof), u64>,
     mtu: BTreeMap<Labels, u32>,
+    wires: Vec<WireReport>,
     findings: BTreeMap<FindingLabels, u64>,
     ledger: Ledger,
 }
@@ -75,6 +76,7 @@ impl Accumulator {
             rtt: BTreeMap::new(),
             oversize: BTreeMap::new(),
             mtu: BTreeMap::new(),
+            wires: Vec::new(),
             findings: BTreeMap::new(),
             ledger: Ledger::new(),
         }
@@ -103,6 +105,12 @@ impl Accumulator {
             }
             self.paths.entry(labels).or_default().add(&counts);
         }
+    }
+
+    /// Takes what underlays saw before the stack: their sums as they are.
+    pub fn update_wires(&mut self, wires: &[WireReport]) {
+        self.wires.clear();
+        self.wires.extend_from_slice(wires);
     }
 
     /// Everything at wall time `now`, nanoseconds since 1970.

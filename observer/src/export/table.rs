@@ -12,8 +12,10 @@ use crate::path::{Class, End, PathReport};
 mod grid;
 mod number;
 mod text;
+mod wire;
 
 pub(super) use text::is_unprintable;
+pub use wire::wire_lines;
 
 use grid::{Align, Column, grid};
 use text::{printable, wrap};

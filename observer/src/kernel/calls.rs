@@ -1,13 +1,18 @@
-//! The `bpf(2)` map commands that the agent needs, as thin functions over byte slices. The only file
-//! of the agent, beside the control page, with unsafe code.
+//! The `bpf(2)` commands that the agent needs and aya lacks: on maps, as thin functions over byte
+//! slices, and the link of an XDP program. The only file of the agent, beside the control page, with
+//! unsafe code.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 const MAP_LOOKUP_ELEM: libc::c_long = 1;
 const MAP_UPDATE_ELEM: libc::c_long = 2;
 const MAP_DELETE_ELEM: libc::c_long = 3;
 const MAP_LOOKUP_BATCH: libc::c_long = 24;
+const LINK_CREATE: libc::c_long = 28;
+
+/// `BPF_XDP` of `enum bpf_attach_type`.
+const ATTACH_XDP: u32 = 37;
 
 /// `union bpf_attr`, the part of the element commands (kernel: include/uapi/linux/bpf.h).
 #[repr(C)]
@@ -30,6 +35,29 @@ struct BatchAttr {
     map_fd: u32,
     element_flags: u64,
     flags: u64,
+}
+
+/// `union bpf_attr`, the part of the command that makes a link.
+#[repr(C)]
+struct LinkAttr {
+    program_fd: u32,
+    ifindex: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+/// Puts an XDP program at a device by a link that ends with its descriptor. It takes no other one's
+/// place: aya, where the kernel says no, asks again by netlink, which would.
+pub(super) fn link_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> io::Result<OwnedFd> {
+    let mut attr = LinkAttr {
+        program_fd: number(program),
+        ifindex,
+        attach_type: ATTACH_XDP,
+        flags,
+    };
+    let fd = call(LINK_CREATE, &mut attr)?;
+    // SAFETY: the kernel has just made the descriptor, for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Copies the value of `key` into `value`. The lengths are the map's: the caller checked them.
@@ -65,7 +93,7 @@ fn element(
         value: value as u64,
         flags: 0,
     };
-    call(command, &mut attr)
+    call(command, &mut attr).map(drop)
 }
 
 /// One batch: where to go on and how many entries came.
@@ -103,7 +131,7 @@ pub(super) fn look_up_batch(
         flags: 0,
     };
     match call(MAP_LOOKUP_BATCH, &mut attr) {
-        Ok(()) => Ok(Batch {
+        Ok(_) => Ok(Batch {
             count: attr.count,
             last: false,
         }),
@@ -115,18 +143,18 @@ pub(super) fn look_up_batch(
     }
 }
 
-fn number(map: BorrowedFd<'_>) -> u32 {
-    map.as_raw_fd().unsigned_abs()
+fn number(fd: BorrowedFd<'_>) -> u32 {
+    fd.as_raw_fd().unsigned_abs()
 }
 
-fn call<A>(command: libc::c_long, attr: &mut A) -> io::Result<()> {
+/// What the kernel answers: a descriptor of commands that make one, else 0.
+fn call<A>(command: libc::c_long, attr: &mut A) -> io::Result<RawFd> {
     // SAFETY: `attr` is a prefix of `union bpf_attr` of the length passed; its pointers come from
     // slices that the callers of this file sized by the map's own key and value sizes, and that
     // outlive the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attr, size_of::<A>()) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
+    match RawFd::try_from(result) {
+        Ok(answer) if answer >= 0 => Ok(answer),
+        _ => Err(io::Error::last_os_error()),
     }
 }

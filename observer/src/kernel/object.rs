@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::{fs, io, thread};
 
 use aya::maps::{Map, MapData, MapError};
-use aya::programs::{Program, ProgramError, RawTracePoint, SchedClassifier};
+use aya::programs::{Program, ProgramError, RawTracePoint, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::{CounterRecord, Own};
@@ -15,6 +15,7 @@ use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord};
+use observer_ebpf::abi::wire::{UNDERLAYS, WireRecord};
 
 use super::{ControlPage, CpuRows, EventError, Events, Table, TableError, chain};
 
@@ -22,13 +23,15 @@ use super::{ControlPage, CpuRows, EventError, Events, Table, TableError, chain};
 /// hold a small node's traffic up.
 const VERIFIERS: usize = 2;
 
-/// Sizes of the maps, from the settings.
+/// What the settings fix before the programs are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// Entries of `biflows`.
     pub biflows: u32,
     /// Bytes of the event ring, a power of two of at least a page.
     pub ring: u32,
+    /// XDP programs will count on the wire: the underlays' TC programs take part.
+    pub wired: bool,
 }
 
 /// The programs could not be made ready.
@@ -143,6 +146,8 @@ pub struct Object {
     pub(super) drop_rules: Table<u32, DropRules>,
     /// The loss ledger, and WireGuard bytes predicted for what crosses the tunnel.
     counters: CpuRows<CounterRecord>,
+    /// Frames on the wire.
+    wires: CpuRows<WireRecord>,
     /// The event ring.
     pub events: Events,
     /// What the programs are told.
@@ -163,6 +168,8 @@ impl Object {
             .map_max_entries("EVENTS", sizes.ring)
             .map_max_entries("TRAFFIC", cpus * ROWS)
             .map_max_entries("COUNTERS", cpus)
+            .map_max_entries("WIRES", cpus * UNDERLAYS)
+            .override_global("WIRED", &u32::from(sizes.wired), true)
             .load(PROGRAMS)
             .map_err(LoadError::from)?;
         let mut take = |name| take(&mut ebpf, name);
@@ -187,6 +194,12 @@ impl Object {
                 (cpus, 1),
                 size_of::<Own<u64>>(),
             ),
+            wires: CpuRows::new(
+                take("WIRES")?,
+                "WIRES",
+                (cpus, UNDERLAYS),
+                size_of::<WireRecord>(),
+            ),
             relays: Table::new(take("RELAYS")?, "RELAYS"),
             drops: Table::new(take("DROPS")?, "DROPS"),
             drop_rules: Table::new(take("DROP_RULES")?, "DROP_RULES"),
@@ -201,6 +214,32 @@ impl Object {
         let mut totals = CounterRecord::EMPTY;
         self.counters.for_each_below(1, |_, cpu| totals.add(cpu))?;
         Ok(totals)
+    }
+
+    /// Frames on the wire by underlay, all CPUs together.
+    pub fn wires(&mut self) -> Result<[WireRecord; UNDERLAYS as usize], TableError> {
+        let mut rows = [WireRecord::default(); UNDERLAYS as usize];
+        self.wires.for_each_below(UNDERLAYS, |row, cpu| {
+            if let Some(sum) = rows.get_mut(row as usize) {
+                *sum = sum.with(cpu, u64::wrapping_add);
+            }
+        })?;
+        Ok(rows)
+    }
+
+    /// The XDP program of this name, loaded if it was not.
+    pub fn xdp_program(&mut self, name: &'static str) -> Result<&mut Xdp, LoadError> {
+        let program = self.ebpf.program_mut(name);
+        let program: &mut Xdp = program
+            .and_then(|program| program.try_into().ok())
+            .ok_or_else(|| missing("program", name))?;
+        if program.fd().is_err() {
+            program.load().map_err(|source| LoadError::Program {
+                program: name,
+                source: Box::new(source),
+            })?;
+        }
+        Ok(program)
     }
 
     /// The program of a point and hook, loaded if it was not.

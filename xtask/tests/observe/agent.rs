@@ -239,6 +239,7 @@ fn read_lines(from: impl Read, into: &Mutex<Printed>) {
         match read {
             Line::Path(path) => printed.open.paths.push(path),
             Line::Finding(finding) => printed.open.findings.push(finding),
+            Line::Wire(wire) => printed.open.wires.push(wire),
             Line::Span(span) => printed.spans.push(span),
             Line::Ledger(ledger) => {
                 let paths = std::mem::take(&mut printed.open);

@@ -14,6 +14,8 @@ pub(crate) enum Line {
     Path(PathLine),
     /// A finding.
     Finding(Finding),
+    /// An underlay before the stack.
+    Wire(WireLine),
     /// A span of a round trip.
     Span(Span),
     /// What was seen and lost; the last line of a sweep.
@@ -94,6 +96,27 @@ pub(crate) struct RoundTrip {
     pub(crate) p50: f64,
 }
 
+/// What an underlay saw before the stack.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct WireLine {
+    pub(crate) mode: String,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) buffers: u64,
+    pub(crate) segments: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) noted: u64,
+    pub(crate) unmet: u64,
+    pub(crate) delay_ms: Option<Delay>,
+}
+
+/// Times from XDP to TC ingress.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) struct Delay {
+    pub(crate) count: u64,
+    pub(crate) mean: f64,
+}
+
 /// A cause with its evidence and its fix.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Finding {
@@ -166,6 +189,7 @@ impl Ledger {
 pub(crate) struct Sweep {
     pub(crate) paths: Vec<PathLine>,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) wires: Vec<WireLine>,
     pub(crate) ledger: Ledger,
 }
 
@@ -184,6 +208,28 @@ impl Sweep {
             .iter()
             .filter(|path| path.source.address.is_none() && path.class.as_deref() == Some(class));
         lines.map(|path| path.packets).sum()
+    }
+}
+
+impl WireLine {
+    /// This line with the counts of `other` joined to it; the mean is that of all before.
+    pub(crate) fn with(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        let count = |line: &Self| line.delay_ms.map_or(0, |delay| delay.count);
+        let mean = self.delay_ms.or(other.delay_ms).map(|delay| delay.mean);
+        Self {
+            packets: join(self.packets, other.packets),
+            bytes: join(self.bytes, other.bytes),
+            buffers: join(self.buffers, other.buffers),
+            segments: join(self.segments, other.segments),
+            segment_bytes: join(self.segment_bytes, other.segment_bytes),
+            noted: join(self.noted, other.noted),
+            unmet: join(self.unmet, other.unmet),
+            delay_ms: mean.map(|mean| Delay {
+                count: join(count(self), count(other)),
+                mean,
+            }),
+            ..self.clone()
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The fields of a path's object, for the reference page: name, value, meaning. Below a dot stands a
+//! The fields of the objects of paths and wires, for the reference page: name, value, meaning. Below a dot stands a
 //! field of an object; `<point>` is an observation point.
 
 /// A row of the table.
@@ -12,10 +12,16 @@ pub struct Field {
     pub meaning: &'static str,
 }
 
-/// All fields, in the order in which they are written.
+/// All fields of a path, in the order in which they are written.
 #[must_use]
 pub const fn path_fields() -> &'static [Field] {
     TABLE
+}
+
+/// All fields of an underlay that is observed before the stack.
+#[must_use]
+pub const fn wire_fields() -> &'static [Field] {
+    WIRE
 }
 
 const fn row(name: &'static str, value: &'static str, meaning: &'static str) -> Field {
@@ -147,4 +153,49 @@ const TABLE: &[Field] = &[
     ),
     row("rtt_ms.<point>.p50", "ms", "Their median"),
     row("rtt_ms.<point>.p99", "ms", "Their 99th percentile"),
+];
+
+const WIRE: &[Field] = &[
+    row("type", "string", "`wire`"),
+    row("device", "string", "Underlay device"),
+    row(
+        "mode",
+        "string",
+        "Where its XDP program runs: `native` (driver) or `generic` (stack, without GRO)",
+    ),
+    row("packets", "{packet}", "Frames that XDP saw"),
+    row("bytes", "By", "Their bytes, link header included"),
+    row(
+        "buffers",
+        "{buffer}",
+        "Socket buffers at TC ingress: what GRO made of the frames",
+    ),
+    row(
+        "segments",
+        "{packet}",
+        "Frames that these were made of, by the sizes of their segments: `packets` if none was lost on the way",
+    ),
+    row("segment_bytes", "By", "Bytes of those frames"),
+    row(
+        "noted",
+        "{packet}",
+        "Selected packets whose arrival was noted",
+    ),
+    row(
+        "unmet",
+        "{packet}",
+        "Of those the ones that never came to TC ingress, or after more than 1 s",
+    ),
+    row(
+        "delay_ms.count",
+        "{packet}",
+        "Selected packets that were timed from XDP to TC ingress",
+    ),
+    row("delay_ms.mean", "ms", "Their mean"),
+    row(
+        "delay_ms.p50",
+        "ms",
+        "Their median at most, by powers of two; null from 268 ms on",
+    ),
+    row("delay_ms.p99", "ms", "The 99th percentile likewise"),
 ];

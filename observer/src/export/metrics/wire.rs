@@ -9,13 +9,13 @@ use proto::number_data_point::Value;
 
 use super::histogram::{BOUNDS, Histogram, seconds};
 use super::labels::Labels;
-use super::{Accumulator, Counts, group};
+use super::{Accumulator, Counts, arrivals, group};
 use crate::export::names::attribute as name;
 use crate::export::names::{self, Kind, metric, point_role};
 use crate::export::{Attribute, wire};
 use crate::path::Devices;
 
-const CUMULATIVE: i32 = proto::AggregationTemporality::Cumulative as i32;
+pub(super) const CUMULATIVE: i32 = proto::AggregationTemporality::Cumulative as i32;
 const FRAGMENT_LAYERS: [&str; 3] = ["inner", "vxlan", "wireguard"];
 
 /// All metrics at `now`.
@@ -46,21 +46,22 @@ pub(super) fn metrics(sums: &Accumulator, now: u64, interfaces: &Devices) -> Vec
         ),
         times.gauge(&metric::INTERFACE_MTU, devices(interfaces)),
     ];
+    all.extend(arrivals::metrics(&sums.wires, times));
     all.extend(ledger(sums, times));
     all.retain(|metric| !is_empty(metric));
     all
 }
 
 #[derive(Clone, Copy)]
-struct Times {
-    start: u64,
-    now: u64,
+pub(super) struct Times {
+    pub(super) start: u64,
+    pub(super) now: u64,
 }
 
-type Labelled = (Vec<Attribute>, u64);
+pub(super) type Labelled = (Vec<Attribute>, u64);
 
 impl Times {
-    fn counter(
+    pub(super) fn counter(
         self,
         row: &names::Metric,
         name: &str,
@@ -185,7 +186,7 @@ fn ledger(sums: &Accumulator, times: Times) -> Vec<proto::Metric> {
         .collect()
 }
 
-fn describe(row: &names::Metric, name: &str, data: Data) -> proto::Metric {
+pub(super) fn describe(row: &names::Metric, name: &str, data: Data) -> proto::Metric {
     proto::Metric {
         name: name.to_owned(),
         description: row.meaning.to_owned(),

@@ -95,6 +95,8 @@ pub const OVERSIZE_PLACE: &str = "netpath.oversize.place";
 pub const OVERSIZE_DEVICE: &str = "netpath.oversize.device";
 /// MTU of the device that is too narrow.
 pub const OVERSIZE_MTU: &str = "netpath.oversize.mtu";
+/// Where an underlay's XDP program runs.
+pub const XDP_MODE: &str = "netpath.xdp.mode";
 /// Reason of a loss, of a closed set per counter.
 pub const REASON: &str = "netpath.reason";
 
@@ -352,6 +354,12 @@ const TABLE: &[Attribute] = &[
         "By",
         Place::Span,
         "MTU of the device that was too narrow",
+    ),
+    row(
+        XDP_MODE,
+        "string",
+        Place::Metric,
+        "Where the XDP program of an underlay runs: `native` or `generic`",
     ),
     row(
         REASON,

@@ -2,7 +2,7 @@
 
 use super::attribute::{
     CLASS, DESTINATION_NODE, FINDING, FIX, FRAG_LAYER, NETWORK_INTERFACE_NAME, OVERSIZE_PLACE,
-    OVERSIZE_PROOF, POINT, REASON, SOURCE_NODE, TAILSCALE_MODE,
+    OVERSIZE_PROOF, POINT, REASON, SOURCE_NODE, TAILSCALE_MODE, XDP_MODE,
 };
 use super::{Kind, Metric};
 
@@ -83,12 +83,53 @@ pub const INTERFACE_MTU: Metric = row(
     "MTU of a device at an observation point; pod ports are left out",
     &[NETWORK_INTERFACE_NAME, POINT],
 );
+/// Frames that an underlay's XDP program saw.
+pub const WIRE_PACKETS: Metric = row(
+    "netpath.wire.packets",
+    Kind::Counter,
+    "{packet}",
+    "Frames that came in from the wire, before GRO, as the underlay's XDP program saw them",
+    WIRE,
+);
+/// Bytes of those frames.
+pub const WIRE_IO: Metric = row(
+    "netpath.wire.io",
+    Kind::Counter,
+    "By",
+    "Bytes of those frames, link header included",
+    WIRE,
+);
+/// Socket buffers at the underlay's TC ingress.
+pub const WIRE_BUFFERS: Metric = row(
+    "netpath.wire.buffers",
+    Kind::Counter,
+    "{buffer}",
+    "Socket buffers that came to the underlay's TC ingress, behind GRO",
+    WIRE,
+);
+/// Frames that those were made of.
+pub const WIRE_SEGMENTS: Metric = row(
+    "netpath.wire.segments",
+    Kind::Counter,
+    "{packet}",
+    "Frames that those buffers were made of, by the sizes of their segments; less than \
+     `netpath.wire.packets` by what was lost on the way",
+    WIRE,
+);
+/// Time of selected packets from XDP to TC ingress.
+pub const WIRE_DURATION: Metric = row(
+    "netpath.wire.duration",
+    Kind::Histogram,
+    "s",
+    "Time of selected packets from the arrival at XDP to TC ingress: GRO, queues, the processor's other work",
+    WIRE,
+);
 /// Devices that are not observed at this time.
 pub const NOT_ATTACHED: Metric = row(
     "netpath.observer.not_attached",
     Kind::Gauge,
     "{device}",
-    "Devices that are not observed at this time; 0 once a reason is gone",
+    "Devices that are not observed at this time, or by a reason `xdp_*` not before the stack; 0 once a reason is gone",
     &[REASON],
 );
 /// What the agent cannot see at this time, beside devices.
@@ -109,6 +150,8 @@ pub const OBSERVER: Metric = row(
 );
 /// What the names of the ledger counters begin with.
 pub const OBSERVER_PREFIX: &str = "netpath.observer.";
+
+const WIRE: &[&str] = &[NETWORK_INTERFACE_NAME, XDP_MODE];
 
 const PATH: &[&str] = &[SOURCE_NODE, DESTINATION_NODE, CLASS, TAILSCALE_MODE];
 
@@ -135,6 +178,11 @@ const TABLE: &[Metric] = &[
     FINDING_OPEN,
     PATH_MTU,
     INTERFACE_MTU,
+    WIRE_PACKETS,
+    WIRE_IO,
+    WIRE_BUFFERS,
+    WIRE_SEGMENTS,
+    WIRE_DURATION,
     NOT_ATTACHED,
     BLIND_SPOT,
     OBSERVER,
