@@ -7,6 +7,7 @@ mod announce;
 mod budget;
 mod dropped;
 mod entry;
+mod fragment;
 mod further;
 mod observe;
 mod opaque;
