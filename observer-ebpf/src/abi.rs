@@ -8,6 +8,7 @@ pub mod control;
 pub mod counter;
 pub mod drop;
 pub mod event;
+pub mod fragment;
 pub mod key;
 pub mod outer;
 pub mod point;

@@ -8,6 +8,7 @@ mod arrival;
 mod budget;
 mod dropped;
 mod entry;
+mod fragment;
 mod further;
 mod observe;
 mod opaque;

@@ -11,6 +11,7 @@ use observer_ebpf::abi::counter::Own;
 use observer_ebpf::abi::counter::{COUNTERS, Counter, Loss};
 use observer_ebpf::abi::drop::{DropKey, DropRecord, DropRules, Offsets, Stretch};
 use observer_ebpf::abi::event::{Event, EventKind};
+use observer_ebpf::abi::fragment::{FirstFragment, FragmentKey};
 use observer_ebpf::abi::key::{Address, Family, FlowKey, FlowKind, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
@@ -40,6 +41,9 @@ fn keys_have_their_layout() {
     layout!(NetworkKey, 20, { length: 0, octets: 4 });
     layout!(OuterKey, 40, {
         source: 0, destination: 16, session: 32, point: 36, hook: 37, kind: 38, marked: 39,
+    });
+    layout!(FragmentKey, 40, {
+        source: 0, destination: 16, identification: 32, protocol: 36, family: 37, reserved: 38,
     });
     layout!(RelayKey, 24, { address: 0, port: 16, reserved: 20 });
     layout!(DropKey, 12, { ifindex: 0, reason: 4, path: 8, place: 10, direction: 11 });
@@ -71,6 +75,9 @@ fn values_have_their_layout() {
     });
     layout!(TrafficRecord, 32, { buffers: 0, bytes: 8, segments: 16, wireguard_bytes: 24 });
     layout!(FragmentRow<u64>, 16, { inner: 0, first_outer: 8 });
+    layout!(FirstFragment, 8, {
+        source_port: 0, destination_port: 2, protocol: 4,
+    });
     layout!(RttRow<u32>, 584, { buckets: 0 });
     layout!(DropRecord, 24, { packets: 0, bytes: 8, largest: 16, mtu: 20 });
 }
@@ -81,7 +88,7 @@ fn control_and_events_have_their_layout() {
         cover: 0, epoch: 24, pairs_version: 28, limits: 32, window_shift: 52, rate: 53,
         echo_rate: 54, ports_attached: 55, relays: 56, paths_full: 60,
     });
-    layout!(Own<u64>, 1520, { counters: 0, tunnel: 328, packet: 344, head: 496 });
+    layout!(Own<u64>, 1536, { counters: 0, tunnel: 336, packet: 352, head: 512 });
     layout!(DropRules, 336, { stretches: 0, too_big: 256, unspecified: 260, netns: 264, offsets: 268 });
     layout!(Stretch, 16, { start: 0, length: 8, place: 12 });
     layout!(Offsets, 68, {
@@ -205,7 +212,7 @@ fn every_counter_has_a_cell_of_its_own() {
         .chain(malformed)
         .collect();
     assert_eq!(cells, (0..COUNTERS).collect::<Vec<_>>());
-    assert_eq!(COUNTERS, 41);
+    assert_eq!(COUNTERS, 42);
 }
 
 #[test]

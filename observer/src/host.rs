@@ -6,6 +6,7 @@
 mod arena;
 mod chunks;
 mod heads;
+mod recent;
 mod record;
 mod tables;
 
@@ -16,6 +17,7 @@ use observer_ebpf::abi::biflow::{Assignment, Biflow, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
 use observer_ebpf::abi::counter::{COUNTERS, Counter};
 use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::fragment::{FRAGMENTS, FirstFragment, FragmentKey};
 use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Site};
@@ -27,6 +29,7 @@ use observer_ebpf::units::Monotonic;
 
 use arena::Arena;
 use chunks::Chunks;
+use recent::Recent;
 
 /// How much the observer holds. Where the kernel's LRU map would forget an old flow, this one
 /// refuses the new one, as `outer_flows` does in the kernel too: a capture must not lose what it
@@ -94,6 +97,7 @@ pub struct HostObserver {
     traffic: Chunks<TrafficRow<Cell<u64>>>,
     rtt: Chunks<RttRow<Cell<u32>>>,
     fragments: Chunks<FragmentRow<Cell<u64>>>,
+    first_fragments: Recent<FragmentKey, FirstFragment>,
     tunnel: [Cell<u64>; 2],
     budgets: [Cell<u64>; BUDGETS],
     counters: [Cell<u64>; COUNTERS as usize],
@@ -121,6 +125,7 @@ impl HostObserver {
             traffic: Chunks::new(rows),
             rtt: Chunks::new(rows),
             fragments: Chunks::new(rows),
+            first_fragments: Recent::new(FRAGMENTS as usize),
             tunnel: Default::default(),
             budgets: Default::default(),
             counters: [const { Cell::new(0) }; COUNTERS as usize],
@@ -197,6 +202,11 @@ impl HostObserver {
         self.fragments
             .iter()
             .map(|(index, row)| (index, record::fragments(row)))
+    }
+
+    /// What first fragments said, in no order.
+    pub fn first_fragments(&self) -> Vec<(FragmentKey, FirstFragment)> {
+        self.first_fragments.all()
     }
 
     /// WireGuard bytes predicted for what crossed a hook of the tunnel.

@@ -49,10 +49,13 @@ pub enum Loss {
     DropsRefused = 17,
     /// The same of which no path could be read.
     DropsUnreadable = 18,
+    /// Later fragments whose first one was not seen, or is forgotten: counted for the pair that they
+    /// name, not for the flow.
+    FragmentsUnmatched = 19,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 19;
+pub const LOSSES: u32 = 20;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -130,6 +133,7 @@ impl Loss {
         (Self::ErrorsUnmatched, "icmp_errors_unmatched"),
         (Self::DropsRefused, "drops_refused"),
         (Self::DropsUnreadable, "drops_unreadable"),
+        (Self::FragmentsUnmatched, "fragments_unmatched"),
     ];
 }
 

@@ -133,7 +133,8 @@ pub enum Family {
 pub enum FlowKind {
     /// One flow with its ports, or a protocol without ports.
     Flow = 0,
-    /// Later fragments (RFC 791: offset above 0) between two addresses: they carry no ports.
+    /// Later fragments (RFC 791: offset above 0) between two addresses: they carry no ports, and have no
+    /// entry of their own.
     LaterFragments = 1,
     /// An ICMP error about the flow with these ends and ports: it has no entry of its own.
     IcmpError = 2,

@@ -16,6 +16,9 @@ pub struct Row(u32);
 pub const ROWS: u32 = PATHS as u32 * POINTS as u32 * 2;
 
 impl Row {
+    /// In no map: what counted elsewhere.
+    pub(crate) const NOWHERE: Self = Self(1 << 30);
+
     /// The row of a path number, a point and a direction. Numbers out of range count on path 1.
     #[inline(always)]
     #[must_use]

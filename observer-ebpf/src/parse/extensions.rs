@@ -54,6 +54,8 @@ pub(super) fn step_over(
         if next == FRAGMENT {
             let word = u16::from_be_bytes([header[2], header[3]]);
             packet.fragment = fragment(word >> 3, word & 1 != 0);
+            packet.identification =
+                u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         }
         next = header[0];
         // The mask changes nothing; the verifier sees no other bound.

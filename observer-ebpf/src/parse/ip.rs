@@ -97,7 +97,13 @@ fn ipv4<B: Bytes>(
     packet.key.protocol = header[9];
     packet.key.family = Family::V4 as u8;
     let fragmentation = u16::from_be_bytes([header[6], header[7]]);
+    if B::IS_WINDOW && fragmentation & 0x3fff != 0 {
+        return Err(Malformed::Ipv4TotalLength);
+    }
     packet.fragment = fragment(fragmentation & 0x1fff, fragmentation & 0x2000 != 0);
+    if !B::IS_WINDOW {
+        packet.identification = u32::from(u16::from_be_bytes([header[4], header[5]]));
+    }
     Ok(Network {
         source: Address::v4([header[12], header[13], header[14], header[15]]),
         destination: Address::v4([header[16], header[17], header[18], header[19]]),

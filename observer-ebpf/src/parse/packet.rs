@@ -32,6 +32,8 @@ pub struct Packet {
     pub direction: FlowDirection,
     /// Fragmentation of the innermost packet.
     pub fragment: Fragment,
+    /// Identification of the packet that was cut; meaningless of a whole one.
+    pub identification: u32,
     /// Whether there is a VXLAN packet around it.
     pub carriage: Carriage,
     /// What it is if its addresses are no pods': a packet that hides others.
@@ -64,6 +66,7 @@ impl Packet {
         key: FlowKey::EMPTY,
         direction: FlowDirection::LowToHigh,
         fragment: Fragment::None,
+        identification: 0,
         carriage: Carriage::Plain,
         opaque: Opaque::None,
         too_deep: false,

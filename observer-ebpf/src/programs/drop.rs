@@ -88,11 +88,11 @@ impl Drop {
             gso_size,
             mark: 0,
         };
+        self.parse(at, place, length)?;
         let room = DROP_ROOM.get_ptr_mut(0)?;
         // SAFETY: this CPU's value, which no other program uses, and this one never interrupts itself;
         // zeroes, as the map begins, are a valid value.
         let room = unsafe { &mut *room };
-        self.parse(at, place, length, room)?;
         room.key.ifindex = own;
         room.key.reason = self.reason;
         room.key.place = place as u8;
@@ -148,22 +148,43 @@ impl Drop {
         Device::read(read(route, at.dst_dev)?, at)
     }
 
+    /// Parses the dropped buffer into the room.
     #[inline(always)]
-    fn parse(&self, at: &Offsets, place: Place, length: u32, room: &mut DropRoom) -> Option<()> {
+    fn parse(&self, at: &Offsets, place: Place, length: u32) -> Option<()> {
         let data: u64 = read(self.skb, at.skb_data)?;
         let linear = length.wrapping_sub(read(self.skb, at.skb_data_len)?);
-        let head = Head::probe(data, &mut room.head, linear)?;
-        let packet = &mut room.packet;
         let parsed = match place {
             Place::BridgePort | Place::VethToNode | Place::VethToPod => {
-                parse_into(&head, Framing::Ethernet, Expand::No, length, packet)
+                dropped_frame(data, linear, length)
             }
             Place::IpForward | Place::Ip6Forward | Place::BridgeNetfilter | Place::Other => {
-                parse_into(&head, Framing::Ip, Expand::No, length, packet)
+                dropped_packet(data, linear, length)
             }
         };
-        parsed.ok()
+        (parsed != 0).then_some(())
     }
+}
+
+/// Parses a buffer that begins with Ethernet; 0 if it is no packet. Global to the verifier, which looks
+/// at the parser's many ways once and does not multiply them with the caller's.
+#[unsafe(no_mangle)]
+extern "C" fn dropped_frame(data: u64, linear: u32, length: u32) -> u32 {
+    u32::from(parsed(Framing::Ethernet, data, (linear, length)).is_some())
+}
+
+/// The same of a buffer that begins with IP.
+#[unsafe(no_mangle)]
+extern "C" fn dropped_packet(data: u64, linear: u32, length: u32) -> u32 {
+    u32::from(parsed(Framing::Ip, data, (linear, length)).is_some())
+}
+
+#[inline(always)]
+fn parsed(framing: Framing, data: u64, (linear, length): (u32, u32)) -> Option<()> {
+    let room = DROP_ROOM.get_ptr_mut(0)?;
+    // SAFETY: this CPU's value; the caller has it only when this has returned.
+    let room = unsafe { &mut *room };
+    let head = Head::probe(data, &mut room.head, linear)?;
+    parse_into(&head, framing, Expand::No, length, &mut room.packet).ok()
 }
 
 impl Device {

@@ -11,6 +11,7 @@ use observer_ebpf::abi::control::{BUDGETS, Budget, Control};
 use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter, Own, ROOM};
 use observer_ebpf::abi::drop::{DROPS as DROP_COUNT, DropKey, DropRecord, DropRules};
 use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::fragment::{FRAGMENTS as FRAGMENT_COUNT, FirstFragment, FragmentKey};
 use observer_ebpf::abi::key::{Address, FlowKey, NODES as NODE_COUNT, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point};
@@ -57,6 +58,11 @@ static RTT: Array<RttRow<Atomic32>, ROW_COUNT> = Array::new();
 /// Fragments per path, point and direction; 8,192 rows of 16 bytes: 131 KB.
 #[btf_map]
 static FRAGMENT_COUNTS: Array<FragmentRow<Atomic64>, ROW_COUNT> = Array::new();
+/// First fragments -> the ports of those behind them. LRU, 8,192 entries of 40 + 8 bytes: 0.8 MB; written
+/// at first fragments alone. What was pushed out counts on its pair, and in the ledger.
+#[btf_map]
+static FRAGMENTS: LruHashMap<FragmentKey, FirstFragment, { FRAGMENT_COUNT as usize }> =
+    LruHashMap::new();
 /// Outer flows; 4,096 entries of 40 + 48 bytes: 0.6 MB. Refuses when full; user space removes idle
 /// entries.
 #[btf_map]
@@ -71,7 +77,7 @@ static BUDGET_WORDS: Array<Atomic64, BUDGETS> = Array::new();
 #[btf_map]
 static EVENTS: RingBuf<(), 262_144> = RingBuf::new();
 /// The loss ledger and room that the stack lacks, in one value so that a packet finds both by one
-/// look-up; one entry of 1.4 KB for each CPU, sized by the agent as `TRAFFIC`. In a map the verifier
+/// look-up; one entry of 1.5 KB for each CPU, sized by the agent as `TRAFFIC`. In a map the verifier
 /// also forgets what was stored, so that the parser's many paths meet in one state.
 #[btf_map]
 static COUNTERS: Array<Own<Own64>, 1> = Array::new();
@@ -200,6 +206,19 @@ impl Tables for Kernel {
     #[inline(always)]
     fn fragments(&self, row: Row) -> Option<&FragmentRow<Atomic64>> {
         FRAGMENT_COUNTS.get(row.index())
+    }
+
+    #[inline(always)]
+    fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment> {
+        // SAFETY: see above; a value that another CPU replaces meanwhile is of the same packet or of no
+        // fragment's.
+        unsafe { FRAGMENTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn keep_first_fragment(&self, key: &FragmentKey, first: &FirstFragment) {
+        // Refused, its later fragments count as those without a first one.
+        let _refused = FRAGMENTS.insert(key, first, 0);
     }
 
     #[inline(always)]

@@ -12,7 +12,7 @@ use crate::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use crate::cell::Cell32;
 
 use super::scene::Scene;
-use super::{Inserted, Tables, budget, opaque, quote, refusal};
+use super::{Inserted, Tables, budget, fragment, opaque, quote, refusal};
 
 /// Finds or makes the entry of the packet's flow, else says on which row it counts.
 #[inline(always)]
@@ -31,49 +31,62 @@ pub(super) fn place<T: Tables>(
     if let Some(entry) = scene.tables.biflow(key) {
         return Ok(entry);
     }
-    // Nothing of another kind than a flow has an entry: to hot packets these ways cost nothing.
-    if key.kind == FlowKind::IcmpError as u8 {
-        return Err(Row::at(quote::row(&scene, site)));
-    }
     match create(&scene, site, mark) {
         CREATED => scene.tables.biflow(key).ok_or(on(PATH_REFUSED)),
-        reserved => Err(on(reserved)),
+        row => Err(Row::at(row)),
     }
 }
 
 /// Answer of [`create`]: look again.
-const CREATED: u16 = u16::MAX;
+const CREATED: u32 = u32::MAX;
+
+/// Makes an entry, or answers with the index of the row of a packet that gets none. Nothing of another
+/// kind than a flow has an entry: all that is rare is behind this one call.
+#[inline(never)]
+fn create<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u32 {
+    let packet = scene.packet;
+    if packet.key.kind == FlowKind::IcmpError as u8 {
+        return quote::row(scene, site);
+    }
+    if packet.key.kind == FlowKind::LaterFragments as u8 {
+        return fragment::row(scene, site, mark);
+    }
+    match insert(scene, site, mark) {
+        Ok(()) => CREATED,
+        Err(path) => Row::new(path, site.point, packet.direction).index(),
+    }
+}
 
 /// Makes an entry, or names the reserved path of a flow that gets none.
-#[inline(never)]
-fn create<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u16 {
+#[inline(always)]
+fn insert<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> Result<(), u16> {
     let (tables, key) = (scene.tables, &scene.packet.key);
     if opaque::is_nodes_own(scene, site, mark) {
-        return PATH_HOST;
+        return Err(PATH_HOST);
     }
     let low = tables.is_networked(&key.low);
     let high = tables.is_networked(&key.high);
     if !low && !high && site.point.carries_host_traffic() {
-        return PATH_HOST;
+        return Err(PATH_HOST);
     }
     if low != high && site.point.is_underlay() {
-        return PATH_EXTERNAL;
+        return Err(PATH_EXTERNAL);
     }
     if !budget::take(*scene, Budget::Inserts) {
         tables.count(Loss::InsertBudget.into(), 1);
         refusal::flow(scene, site, Loss::InsertBudget);
-        return PATH_REFUSED;
+        return Err(PATH_REFUSED);
     }
     match tables.insert_biflow(key) {
-        Inserted::Present => CREATED,
+        Inserted::Present => Ok(()),
         Inserted::Refused => {
             tables.count(Loss::InsertRefused.into(), 1);
             refusal::flow(scene, site, Loss::InsertRefused);
-            PATH_REFUSED
+            Err(PATH_REFUSED)
         }
         Inserted::New => {
             tables.count(Loss::Inserted.into(), 1);
-            CREATED
+            Ok(())
         }
     }
 }

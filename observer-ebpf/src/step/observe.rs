@@ -10,7 +10,8 @@ use crate::parse::{Fragment, Opaque, Packet};
 
 use super::scene::Scene;
 use super::{
-    Size, Tables, announce, entry, opaque, options, outer, size, timing, trajectory, tunnel,
+    Size, Tables, announce, entry, fragment, opaque, options, outer, size, timing, trajectory,
+    tunnel,
 };
 
 /// What the kernel says of a buffer beside its bytes.
@@ -135,6 +136,9 @@ fn add_fragments<T: Tables>(tables: &T, row: Row, packet: &Packet) {
     let inner = packet.fragment != Fragment::None;
     if !inner && !outer_first {
         return;
+    }
+    if packet.fragment == Fragment::First && row.path() != PATH_HOST {
+        fragment::remember(tables, packet);
     }
     if let Some(fragments) = tables.fragments(row) {
         if inner {

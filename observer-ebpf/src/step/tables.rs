@@ -4,6 +4,7 @@ use crate::abi::biflow::Biflow;
 use crate::abi::control::{Budget, Control};
 use crate::abi::counter::Counter;
 use crate::abi::event::Event;
+use crate::abi::fragment::{FirstFragment, FragmentKey};
 use crate::abi::key::{Address, FlowKey, PairKey};
 use crate::abi::outer::{OuterFlow, OuterKey};
 use crate::abi::point::Hook;
@@ -53,6 +54,10 @@ pub trait Tables {
     fn rtt(&self, row: Row) -> Option<&RttRow<Self::W32>>;
     /// The fragment counts of a row.
     fn fragments(&self, row: Row) -> Option<&FragmentRow<Self::W64>>;
+    /// What the first fragment of a packet said.
+    fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment>;
+    /// Keeps what a first fragment says, in the place of the oldest one if need be.
+    fn keep_first_fragment(&self, key: &FragmentKey, first: &FirstFragment);
     /// The entry of an outer flow.
     fn outer_flow(&self, key: &OuterKey) -> Option<&OuterFlow<Self::W64>>;
     /// Makes an outer flow that was first seen at `now`.

@@ -7,6 +7,7 @@ use observer_ebpf::abi::biflow::{Assignment, Biflow};
 use observer_ebpf::abi::control::{Budget, Control};
 use observer_ebpf::abi::counter::Counter;
 use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::fragment::{FirstFragment, FragmentKey};
 use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlow, OuterKey};
 use observer_ebpf::abi::point::Hook;
@@ -68,6 +69,14 @@ impl Tables for HostObserver {
     fn fragments(&self, row: Row) -> Option<&FragmentRow<Cell<u64>>> {
         self.fragments
             .get_or_make(row.index() as usize, FragmentRow::default)
+    }
+
+    fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment> {
+        self.first_fragments.get(key)
+    }
+
+    fn keep_first_fragment(&self, key: &FragmentKey, first: &FirstFragment) {
+        self.first_fragments.put(*key, *first);
     }
 
     fn outer_flow(&self, key: &OuterKey) -> Option<&OuterFlow<Cell<u64>>> {

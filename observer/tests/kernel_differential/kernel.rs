@@ -18,6 +18,7 @@ use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
 use observer_ebpf::abi::counter::{COUNTERS, Own};
 use observer_ebpf::abi::event::Event;
+use observer_ebpf::abi::fragment::{FirstFragment, FragmentKey};
 use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
@@ -91,6 +92,7 @@ impl Kernel {
             "RTT",
             "FRAGMENT_COUNTS",
             "OUTER_FLOWS",
+            "FRAGMENTS",
             "RELAYS",
             "BUDGET_WORDS",
             "COUNTERS",
@@ -120,6 +122,8 @@ impl Kernel {
         self.map::<FlowKey, BiflowRecord>("BIFLOWS")
             .clear_hash(ENTRIES);
         self.map::<OuterKey, OuterFlowRecord>("OUTER_FLOWS")
+            .clear_hash(ENTRIES);
+        self.map::<FragmentKey, FirstFragment>("FRAGMENTS")
             .clear_hash(ENTRIES);
         for cpu in 0..self.cpus {
             self.map::<u32, TrafficRecord>("TRAFFIC")
@@ -247,6 +251,12 @@ impl Kernel {
             .read(ROWS as usize)
         {
             state.add_fragments(read(&key), &read::<FragmentRow<u64>>(&value));
+        }
+        for (key, value) in self
+            .map::<FragmentKey, FirstFragment>("FRAGMENTS")
+            .read(ENTRIES)
+        {
+            state.add_first_fragment(&read(&key), read(&value));
         }
         while let Some(record) = self.ring.next() {
             state.add_event(&read::<Event>(&record));

@@ -4,6 +4,8 @@
 mod budgets;
 #[path = "sequences/errors.rs"]
 mod errors;
+#[path = "sequences/fragments.rs"]
+mod fragments;
 #[path = "sequences/merged.rs"]
 mod merged;
 #[path = "sequences/options.rs"]

@@ -8,6 +8,7 @@ use observer::host::HostObserver;
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::event::{Event, EventKind};
+use observer_ebpf::abi::fragment::{FirstFragment, FragmentKey};
 use observer_ebpf::abi::key::FlowKey;
 use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::Hook;
@@ -28,6 +29,8 @@ pub(crate) struct State {
     pub(crate) samples: BTreeMap<u32, u32>,
     /// By row: inner, first outer.
     pub(crate) fragments: BTreeMap<u32, [u64; 2]>,
+    /// What first fragments said, by what they said it of.
+    pub(crate) firsts: BTreeMap<Vec<u8>, Vec<u8>>,
     /// By hook: WireGuard bytes predicted for what crosses the tunnel.
     pub(crate) tunnel: [u64; 2],
     pub(crate) events: Vec<Event>,
@@ -144,6 +147,11 @@ impl State {
         }
     }
 
+    pub(crate) fn add_first_fragment(&mut self, key: &FragmentKey, first: FirstFragment) {
+        let (key, first) = (key.as_bytes().to_vec(), first.as_bytes().to_vec());
+        self.firsts.insert(key, first);
+    }
+
     pub(crate) fn add_event(&mut self, event: &Event) {
         assert_ne!(event.time, Monotonic(0), "an event knows its time");
         let rtt = Ticks(u32::from(event.rtt.0 != 0));
@@ -174,6 +182,9 @@ impl State {
             .for_each(|(row, histogram)| state.add_rtt(row, &histogram));
         host.fragments()
             .for_each(|(row, fragments)| state.add_fragments(row, &fragments));
+        host.first_fragments()
+            .iter()
+            .for_each(|(key, first)| state.add_first_fragment(key, *first));
         state.tunnel = Hook::ALL.map(|hook| host.tunnel(hook));
         host.take_events()
             .iter()
@@ -231,6 +242,12 @@ impl State {
             &kernel.fragments,
             &host.fragments,
             kernel.fragments == host.fragments,
+        );
+        part(
+            "first fragments",
+            &kernel.firsts,
+            &host.firsts,
+            kernel.firsts == host.firsts,
         );
         part(
             "tunnel",
