@@ -77,8 +77,8 @@ impl Drop {
             return Some(());
         };
         let length: u32 = read(self.skb, at.skb_len)?;
-        let shared = read::<u64>(self.skb, at.skb_head)?
-            .wrapping_add(u64::from(read::<u32>(self.skb, at.skb_end)?));
+        let start: u64 = read(self.skb, at.skb_head)?;
+        let shared = start.wrapping_add(u64::from(read::<u32>(self.skb, at.skb_end)?));
         let gso_size = u32::from(read::<u16>(shared, at.gso_size)?);
         if !narrow.refuses(place, length, gso_size) {
             return Some(());
@@ -92,7 +92,7 @@ impl Drop {
         // SAFETY: this CPU's value, which no other program uses, and this one never interrupts itself;
         // zeroes, as the map begins, are a valid value.
         let room = unsafe { &mut *room };
-        self.parse(at, place, length, room)?;
+        self.parse(at, start, length, room)?;
         room.key.ifindex = own;
         room.key.reason = self.reason;
         room.key.place = place as u8;
@@ -111,9 +111,10 @@ impl Drop {
             if from.netns != rules.netns {
                 return Some(None);
             }
-            let narrow = match self.place {
-                Place::IpForward | Place::Ip6Forward | Place::Other => self.leaves_by(from, at)?,
-                _ => from,
+            let narrow = if self.place.is_silent() {
+                from
+            } else {
+                self.leaves_by(from, at)?
             };
             return Some(Some((narrow.ifindex, narrow.narrow, self.place)));
         }
@@ -148,21 +149,19 @@ impl Drop {
         Device::read(read(route, at.dst_dev)?, at)
     }
 
+    /// Parses the buffer, whose memory starts at `start`, from its IP header on.
     #[inline(always)]
-    fn parse(&self, at: &Offsets, place: Place, length: u32, room: &mut DropRoom) -> Option<()> {
-        let data: u64 = read(self.skb, at.skb_data)?;
+    fn parse(&self, at: &Offsets, start: u64, length: u32, room: &mut DropRoom) -> Option<()> {
+        let network = start.wrapping_add(u64::from(read::<u16>(self.skb, at.skb_network)?));
+        // Nothing where a place looks at the packet alone, else a link header.
+        let before = network.wrapping_sub(read(self.skb, at.skb_data)?);
+        let before = u32::try_from(before)
+            .ok()
+            .filter(|&before| before < length)?;
         let linear = length.wrapping_sub(read(self.skb, at.skb_data_len)?);
-        let head = Head::probe(data, &mut room.head, linear)?;
-        let packet = &mut room.packet;
-        let parsed = match place {
-            Place::BridgePort | Place::VethToNode | Place::VethToPod => {
-                parse_into(&head, Framing::Ethernet, Expand::No, length, packet)
-            }
-            Place::IpForward | Place::Ip6Forward | Place::BridgeNetfilter | Place::Other => {
-                parse_into(&head, Framing::Ip, Expand::No, length, packet)
-            }
-        };
-        parsed.ok()
+        let head = Head::probe(network, &mut room.head, linear.wrapping_sub(before))?;
+        let length = length.wrapping_sub(before);
+        parse_into(&head, Framing::Ip, Expand::No, length, &mut room.packet).ok()
     }
 }
 
