@@ -89,12 +89,14 @@ fn control_and_events_have_their_layout() {
         echo_rate: 54, ports_attached: 55, relays: 56, paths_full: 60,
     });
     layout!(Own<u64>, 1536, { counters: 0, tunnel: 336, packet: 352, head: 512 });
-    layout!(DropRules, 336, { stretches: 0, too_big: 256, unspecified: 260, netns: 264, offsets: 268 });
+    layout!(DropRules, 344, {
+        stretches: 0, too_big: 256, unspecified: 260, netns: 264, offsets: 268, reserved: 340,
+    });
     layout!(Stretch, 16, { start: 0, length: 8, place: 12 });
-    layout!(Offsets, 68, {
-        skb_len: 0, skb_data_len: 4, skb_data: 8, skb_head: 12, skb_end: 16, skb_dev: 20, skb_dst: 24,
-        gso_size: 28, dst_dev: 32, dev_ifindex: 36, dev_mtu: 40, dev_header: 44, dev_net: 48,
-        dev_ops: 52, dev_private: 56, ops_kind: 60, net_inode: 64,
+    layout!(Offsets, 72, {
+        skb_len: 0, skb_data_len: 4, skb_data: 8, skb_head: 12, skb_network: 16, skb_end: 20,
+        skb_dev: 24, skb_dst: 28, gso_size: 32, dst_dev: 36, dev_ifindex: 40, dev_mtu: 44,
+        dev_header: 48, dev_net: 52, dev_ops: 56, dev_private: 60, ops_kind: 64, net_inode: 68,
     });
     layout!(Event, 80, {
         time: 0, key: 8, answer: 48, probe: 52, ack: 56, sequence: 60, rtt: 64, length: 68,

@@ -108,9 +108,11 @@ pub struct DropRules {
     pub netns: u32,
     /// Where the fields are.
     pub offsets: Offsets,
+    /// Zero.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<DropRules>() == STRETCHES * 16 + 80);
+const _: () = assert!(size_of::<DropRules>() == STRETCHES * 16 + 88);
 
 /// Offsets of fields in the kernel's structures, bytes.
 #[derive(
@@ -126,6 +128,8 @@ pub struct Offsets {
     pub skb_data: u32,
     /// `sk_buff.head`, pointer.
     pub skb_head: u32,
+    /// `sk_buff.network_header`, u16: offset of the IP header from the head.
+    pub skb_network: u32,
     /// `sk_buff.end`, u32: offset of `skb_shared_info` from the head.
     pub skb_end: u32,
     /// `sk_buff.dev`, pointer.

@@ -77,8 +77,8 @@ impl Drop {
             return Some(());
         };
         let length: u32 = read(self.skb, at.skb_len)?;
-        let shared = read::<u64>(self.skb, at.skb_head)?
-            .wrapping_add(u64::from(read::<u32>(self.skb, at.skb_end)?));
+        let start: u64 = read(self.skb, at.skb_head)?;
+        let shared = start.wrapping_add(u64::from(read::<u32>(self.skb, at.skb_end)?));
         let gso_size = u32::from(read::<u16>(shared, at.gso_size)?);
         if !narrow.refuses(place, length, gso_size) {
             return Some(());
@@ -88,7 +88,7 @@ impl Drop {
             gso_size,
             mark: 0,
         };
-        self.parse(at, place, length)?;
+        self.parse(at, start, length)?;
         let room = DROP_ROOM.get_ptr_mut(0)?;
         // SAFETY: this CPU's value, which no other program uses, and this one never interrupts itself;
         // zeroes, as the map begins, are a valid value.
@@ -111,9 +111,10 @@ impl Drop {
             if from.netns != rules.netns {
                 return Some(None);
             }
-            let narrow = match self.place {
-                Place::IpForward | Place::Ip6Forward | Place::Other => self.leaves_by(from, at)?,
-                _ => from,
+            let narrow = if self.place.is_silent() {
+                from
+            } else {
+                self.leaves_by(from, at)?
             };
             return Some(Some((narrow.ifindex, narrow.narrow, self.place)));
         }
@@ -148,43 +149,35 @@ impl Drop {
         Device::read(read(route, at.dst_dev)?, at)
     }
 
-    /// Parses the dropped buffer into the room.
+    /// Parses the buffer, whose memory starts at `start`, into the room, from its IP header on.
     #[inline(always)]
-    fn parse(&self, at: &Offsets, place: Place, length: u32) -> Option<()> {
-        let data: u64 = read(self.skb, at.skb_data)?;
+    fn parse(&self, at: &Offsets, start: u64, length: u32) -> Option<()> {
+        let network = start.wrapping_add(u64::from(read::<u16>(self.skb, at.skb_network)?));
+        // Nothing where a place looks at the packet alone, else a link header.
+        let before = network.wrapping_sub(read(self.skb, at.skb_data)?);
+        let before = u32::try_from(before)
+            .ok()
+            .filter(|&before| before < length)?;
         let linear = length.wrapping_sub(read(self.skb, at.skb_data_len)?);
-        let parsed = match place {
-            Place::BridgePort | Place::VethToNode | Place::VethToPod => {
-                dropped_frame(data, linear, length)
-            }
-            Place::IpForward | Place::Ip6Forward | Place::BridgeNetfilter | Place::Other => {
-                dropped_packet(data, linear, length)
-            }
-        };
-        (parsed != 0).then_some(())
+        let (linear, length) = (linear.wrapping_sub(before), length.wrapping_sub(before));
+        (dropped_packet(network, linear, length) != 0).then_some(())
     }
 }
 
-/// Parses a buffer that begins with Ethernet; 0 if it is no packet. Global to the verifier, which looks
+/// Parses what begins with IP at an address; 0 if it is no packet. Global to the verifier, which looks
 /// at the parser's many ways once and does not multiply them with the caller's.
 #[unsafe(no_mangle)]
-extern "C" fn dropped_frame(data: u64, linear: u32, length: u32) -> u32 {
-    u32::from(parsed(Framing::Ethernet, data, (linear, length)).is_some())
-}
-
-/// The same of a buffer that begins with IP.
-#[unsafe(no_mangle)]
-extern "C" fn dropped_packet(data: u64, linear: u32, length: u32) -> u32 {
-    u32::from(parsed(Framing::Ip, data, (linear, length)).is_some())
+extern "C" fn dropped_packet(network: u64, linear: u32, length: u32) -> u32 {
+    u32::from(parsed(network, (linear, length)).is_some())
 }
 
 #[inline(always)]
-fn parsed(framing: Framing, data: u64, (linear, length): (u32, u32)) -> Option<()> {
+fn parsed(network: u64, (linear, length): (u32, u32)) -> Option<()> {
     let room = DROP_ROOM.get_ptr_mut(0)?;
     // SAFETY: this CPU's value; the caller has it only when this has returned.
     let room = unsafe { &mut *room };
-    let head = Head::probe(data, &mut room.head, linear)?;
-    parse_into(&head, framing, Expand::No, length, &mut room.packet).ok()
+    let head = Head::probe(network, &mut room.head, linear)?;
+    parse_into(&head, Framing::Ip, Expand::No, length, &mut room.packet).ok()
 }
 
 impl Device {

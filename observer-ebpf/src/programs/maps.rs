@@ -91,7 +91,7 @@ static ARRIVALS: Array<Atomic64, { SLOTS as usize }> = Array::new();
 /// What user space says; one entry of 64 bytes, mapped by the agent.
 #[btf_map]
 static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
-/// What of the packets that the kernel drops is taken. One entry of 336 bytes, written by user space.
+/// What of the packets that the kernel drops is taken. One entry of 344 bytes, written by user space.
 #[btf_map]
 pub(crate) static DROP_RULES: Array<DropRules, 1> = Array::new();
 /// Packets dropped for their size, by place, reason, device, path and direction. 1,024 entries of 12 + 24

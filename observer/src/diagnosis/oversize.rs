@@ -92,9 +92,10 @@ pub fn oversize_blackhole(facts: &OversizeFacts<'_>) -> Option<Finding> {
         .devices
         .iter()
         .map(|((place, device), (mtu, addresses))| {
-            let what = match place {
-                Place::VethToPod => format!("the pod's end of {device}"),
-                _ => device.clone(),
+            let what = if *place == Place::VethToPod {
+                format!("the pod's end of {device}")
+            } else {
+                device.clone()
             };
             let pods: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             (format!("{what} has MTU {mtu}"), pods.join(", "))
@@ -209,10 +210,12 @@ impl Lost {
         let (mtu, pods) = held.or_default();
         *mtu = dropped.mtu;
         let [source, destination] = ends;
-        pods.extend(match dropped.place {
-            Place::VethToNode => source,
-            _ => destination,
-        });
+        let behind = if dropped.place == Place::VethToNode {
+            source
+        } else {
+            destination
+        };
+        pods.extend(behind);
     }
 
     fn reasons(&self) -> String {

@@ -107,6 +107,7 @@ impl DropWatch {
             unspecified: number(UNSPECIFIED)?,
             netns: namespace()?,
             offsets: offsets(&btf)?,
+            reserved: 0,
         };
         object.drop_rules.put(&0, &rules)?;
         Ok(Self {
@@ -175,6 +176,7 @@ fn offsets(btf: &Btf) -> Result<Offsets, BtfError> {
         skb_data_len: btf.offset("sk_buff.data_len", 4)?,
         skb_data: btf.offset("sk_buff.data", POINTER)?,
         skb_head: btf.offset("sk_buff.head", POINTER)?,
+        skb_network: btf.offset("sk_buff.network_header", 2)?,
         skb_end: btf.offset("sk_buff.end", 4)?,
         skb_dev: btf.offset("sk_buff.dev", POINTER)?,
         skb_dst: btf.offset("sk_buff._skb_refdst", POINTER)?,
