@@ -123,7 +123,8 @@ impl<'a> Head<'a> {
         };
         (failed == 0).then_some(Self {
             bytes: scratch,
-            length,
+            // As in `copy`.
+            length: any(length as u64) as usize,
         })
     }
 }
