@@ -14,6 +14,8 @@ mod events;
 mod object;
 mod symbols;
 mod table;
+mod table;
+mod verifier;
 mod xdp;
 
 pub use attach::{AttachError, Attachment, Way};

@@ -99,7 +99,7 @@ async fn drops_for_size_are_counted_at_their_places() {
         ((place, reason.to_owned(), device.to_owned()), packets)
     });
     assert_eq!(found, BTreeMap::from(expected));
-    println!("drops: {found:?}");
+    println!("netpath-fact: dropped for their size = {found:?}");
     let mut announced = 0;
     object.events.drain(100, |event| {
         assert_eq!(EventKind::from_number(event.kind), Some(EventKind::Dropped));

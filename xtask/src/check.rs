@@ -1,14 +1,25 @@
-//! Everything that is checked without running the product: formatting, lints, licences and the
-//! rules of the house. It changes no file.
+//! Everything that is checked without running the product: formatting, lints, licences, the rules of the
+//! house, and what the kernel programs cost the verifier. It changes no file but the budget, when asked to.
 
 mod licences;
 pub mod tidy;
 
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
+use crate::budget::{self, BudgetError, Verdict};
 use crate::cli::exit::Exit;
 use crate::command::{self, CommandError};
 use crate::report;
+
+/// Options of `cargo xtask check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Measure the kernel programs here and on Debian's kernels under qemu, and write their budget anew
+    #[arg(long)]
+    pub accept_budget: bool,
+}
 
 /// Why a check is not green.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +35,9 @@ pub enum CheckError {
         /// What is wrong with it.
         cause: String,
     },
+    /// The kernel programs could not be measured.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// Rules are broken; one line each.
     #[error("{} finding(s):\n  {}", .0.len(), .0.join("\n  "))]
     Findings(Vec<String>),
@@ -51,7 +65,7 @@ pub struct Checked {
 const MANIFESTS: [&str; 2] = ["Cargo.toml", crate::fuzz::MANIFEST];
 
 /// All checks, quick ones first.
-pub const CHECKS: [Check; 4] = [
+pub const CHECKS: [Check; 5] = [
     Check {
         name: "formatting",
         body: formatting,
@@ -67,6 +81,10 @@ pub const CHECKS: [Check; 4] = [
     Check {
         name: "clippy",
         body: clippy,
+    },
+    Check {
+        name: "budget",
+        body: budget,
     },
 ];
 
@@ -90,7 +108,17 @@ impl Check {
 
 /// Runs all checks and prints how they went; one that is not green does not stop the next.
 #[must_use]
-pub fn run() -> Exit {
+pub fn run(options: &CheckArgs) -> Exit {
+    if options.accept_budget {
+        let accepted = budget::accept().map_err(CheckError::from).and_then(judge);
+        return match accepted {
+            Ok(()) => Exit::Done,
+            Err(error) => {
+                report::error(format_args!("accept the budget: {error}"));
+                Exit::Failed
+            }
+        };
+    }
     let checked = CHECKS.map(Check::run);
     for check in &checked {
         let word = if check.green { "green" } else { "not green" };
@@ -105,6 +133,20 @@ pub fn run() -> Exit {
     } else {
         Exit::Failed
     }
+}
+
+fn budget() -> Result<(), CheckError> {
+    judge(budget::check()?)
+}
+
+fn judge(verdict: Verdict) -> Result<(), CheckError> {
+    for unchecked in &verdict.unchecked {
+        report::progress(format_args!("budget: not checked: {unchecked}"));
+    }
+    if verdict.findings.is_empty() {
+        return Ok(());
+    }
+    Err(CheckError::Findings(verdict.findings))
 }
 
 fn formatting() -> Result<(), CheckError> {

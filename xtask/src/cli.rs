@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::bench::BenchArgs;
+use crate::check::CheckArgs;
 use crate::fuzz::FuzzArgs;
+use crate::kernels::GuestArgs;
 use crate::report;
 use crate::run::RunArgs;
 use crate::test::TestArgs;
@@ -40,15 +42,15 @@ pub enum Verb {
     Lab(LabArgs),
     /// Measure the cost per packet and per connection
     Bench(BenchArgs),
-    /// Formatting, lints, licences and the rules of the house
-    Check,
+    /// Formatting, lints, licences, the rules of the house and the kernel programs' budget
+    Check(CheckArgs),
     /// Look for inputs that break what reads packets, captures, settings and the kernel's answers
     Fuzz(FuzzArgs),
     /// Build the container image
     Image,
     /// Be the first process of a guest with another kernel
     #[command(hide = true)]
-    Guest,
+    Guest(GuestArgs),
     /// Serve one WireGuard device of the lab
     #[command(hide = true)]
     Wireguard(ServeArgs),

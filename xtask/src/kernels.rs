@@ -8,7 +8,9 @@ pub(crate) mod boot;
 mod error;
 pub(crate) mod guest;
 mod initramfs;
+mod modules;
 mod package;
 
 pub use error::KernelsError;
+pub use guest::GuestArgs;
 pub(crate) use package::{Kernel, SERIES};

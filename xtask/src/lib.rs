@@ -1,6 +1,7 @@
 //! The chores of the repository as a library, so that tests can use the lab.
 
 pub mod bench;
+mod budget;
 mod bundles;
 pub mod check;
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod setup;
 pub mod sink;
 pub mod skip;
 pub mod small;
+mod suites;
 pub mod test;
 #[path = "../../observer/build/toolchain.rs"]
 pub mod toolchain;

@@ -31,6 +31,8 @@ mod dual_stack;
 mod endings;
 #[path = "observe/first_spans.rs"]
 mod first_spans;
+#[path = "observe/flow.rs"]
+mod flow;
 #[path = "observe/fragments.rs"]
 mod fragments;
 #[path = "observe/kernel.rs"]

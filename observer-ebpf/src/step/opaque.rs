@@ -128,12 +128,15 @@ fn add<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32, size: &Size) {
 #[inline(never)]
 fn is_relays<T: Tables>(scene: &Scene<'_, T>, hook: Hook) -> bool {
     let packet = scene.packet;
-    let (source, destination) = packet.key.ends(packet.direction);
-    let far = match hook {
-        Hook::Ingress => source,
-        Hook::Egress => destination,
-    };
-    let key = RelayKey::new(far, far_port(packet, hook));
+    // By reference: a copy of each end would be on the stack of the deepest chain of calls.
+    let far =
+        match (hook, packet.direction) {
+            (Hook::Ingress, FlowDirection::LowToHigh)
+            | (Hook::Egress, FlowDirection::HighToLow) => &packet.key.low,
+            (Hook::Ingress, FlowDirection::HighToLow)
+            | (Hook::Egress, FlowDirection::LowToHigh) => &packet.key.high,
+        };
+    let key = RelayKey::new(*far, far_port(packet, hook));
     scene.tables.is_relay(&key)
 }
 

@@ -233,7 +233,7 @@ fn attach(object: &mut Object) -> Result<RawTracePointLink, DropsError> {
 
 impl Object {
     /// The program of the tracepoint, loaded if it was not.
-    pub fn drops_program(&mut self) -> Result<&mut RawTracePoint, LoadError> {
+    fn drops_program(&mut self) -> Result<&mut RawTracePoint, LoadError> {
         let program = self.raw_tracepoint(PROGRAM)?;
         if program.fd().is_err() {
             program.load().map_err(|source| LoadError::Program {

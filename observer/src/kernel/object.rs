@@ -119,7 +119,7 @@ impl From<EbpfError> for LoadError {
 /// The loaded object with its maps by their kernel names.
 #[derive(Debug)]
 pub struct Object {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     /// Inner flows.
     pub biflows: Table<FlowKey, BiflowRecord>,
     /// Networks of pods and services.

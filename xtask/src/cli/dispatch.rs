@@ -26,9 +26,9 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             }
             Ok(test::run(options)?)
         }
-        Verb::Check => {
+        Verb::Check(options) => {
             setup::ensure()?;
-            Ok(check::run())
+            Ok(check::run(options))
         }
         Verb::Lab(options) => {
             if !matches!(options.verb, LabVerb::List | LabVerb::Build(_)) {
@@ -47,7 +47,7 @@ pub(super) fn dispatch(verb: &Verb, arguments: &[String]) -> Result<Exit, Failur
             Ok(fuzz::run(options)?)
         }
         Verb::Image => Err(not_yet("image", "part 6, deployment")),
-        Verb::Guest => Ok(guest::run()),
+        Verb::Guest(options) => Ok(guest::run(options)),
         Verb::Wireguard(options) => Ok(wireguard::serve(&options.config).map(|()| Exit::Done)?),
         Verb::Relay(options) => Ok(relay::serve(&options.config).map(|()| Exit::Done)?),
         Verb::TcpDelay(options) => Ok(tcp_delay::serve(&options.config).map(|()| Exit::Done)?),

@@ -1,30 +1,59 @@
 //! An initramfs is a cpio archive of the "newc" format (kernel:
 //! `Documentation/driver-api/early-userspace/buffer-format.rst`). It only lays out bytes.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 /// Archive under construction.
 #[derive(Debug, Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
     entries: u32,
+    folders: BTreeSet<String>,
 }
 
 /// Kind and rights of an entry.
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
+const LINK: u32 = 0o120_777;
 
 impl Archive {
-    pub(super) fn folder(&mut self, path: &str) {
-        self.entry(path, FOLDER, &[]);
+    pub(super) fn folder(&mut self, path: &Path) {
+        self.with_parents(path);
     }
 
-    pub(super) fn file(&mut self, path: &str, bytes: &[u8]) {
-        self.entry(path, PROGRAM, bytes);
+    /// A file that may be run; folders above it come by themselves.
+    pub(super) fn file(&mut self, path: &Path, bytes: &[u8]) {
+        self.above(path);
+        self.entry(&inside(path), PROGRAM, bytes);
+    }
+
+    /// A symbolic link.
+    pub(super) fn link(&mut self, path: &Path, target: &str) {
+        self.above(path);
+        self.entry(&inside(path), LINK, target.as_bytes());
     }
 
     /// The whole archive.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes
+    }
+
+    fn above(&mut self, path: &Path) {
+        if let Some(folder) = path.parent() {
+            self.with_parents(folder);
+        }
+    }
+
+    fn with_parents(&mut self, folder: &Path) {
+        let name = inside(folder);
+        if name.is_empty() || self.folders.contains(&name) {
+            return;
+        }
+        self.above(folder);
+        self.entry(&name, FOLDER, &[]);
+        self.folders.insert(name);
     }
 
     fn entry(&mut self, path: &str, mode: u32, content: &[u8]) {
@@ -49,6 +78,11 @@ impl Archive {
     }
 }
 
+/// Path in the archive: without the first slash.
+fn inside(path: &Path) -> String {
+    path.to_string_lossy().trim_start_matches('/').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,8 +90,8 @@ mod tests {
     #[test]
     fn entries_stand_at_multiples_of_four_with_their_lengths() {
         let mut archive = Archive::default();
-        archive.folder("bin");
-        archive.file("bin/a", b"12345");
+        archive.folder(Path::new("bin"));
+        archive.file(Path::new("/bin/a"), b"12345");
         let bytes = archive.finish();
         let text = String::from_utf8(bytes).expect("text");
         assert_eq!(text.len() % 4, 0);
@@ -67,5 +101,21 @@ mod tests {
         assert_eq!(&second[54..62], "00000005");
         assert_eq!(&second[94..102], "00000006");
         assert!(second[110..].starts_with("bin/a\x0012345\x00\x00\x00070701"));
+    }
+
+    #[test]
+    fn folders_above_an_entry_come_before_it_and_once() {
+        let mut archive = Archive::default();
+        archive.link(Path::new("/a/b/c"), "/init");
+        archive.file(Path::new("/a/b/d"), b"");
+        let text = String::from_utf8(archive.finish()).expect("text");
+        let names: Vec<_> = text.split("070701").skip(1).collect();
+        let names = names
+            .iter()
+            .map(|entry| entry[104..].trim_end_matches('\0'));
+        let names: Vec<_> = names.map(|entry| entry.replace('\0', " ")).collect();
+        let joined = names.join("|");
+        assert!(joined.starts_with("a|a/b|a/b/c"), "{joined}");
+        assert!(joined.ends_with("/init|a/b/d|TRAILER!!!"), "{joined}");
     }
 }

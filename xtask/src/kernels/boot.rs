@@ -1,11 +1,10 @@
 //! Boots a kernel under qemu's software emulation and reads what the guest says on its console.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::{self, Command};
 use std::time::Duration;
 
-use super::guest::{END, MARK};
+use super::guest::{END, MARK, Task};
 pub(crate) use super::initramfs::Programs;
 use super::{Kernel, KernelsError, initramfs};
 use crate::command::{self, Event};
@@ -17,6 +16,9 @@ const LIMIT: Duration = Duration::from_mins(10);
 /// Memory in MiB: the archive twice, and the maps.
 const MEMORY: &str = "1536";
 
+/// What a test in a guest begins a line with that is to be shown: `netpath-fact: name = value`.
+const FACT: &str = "netpath-fact:";
+
 /// What a guest said.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -26,6 +28,8 @@ pub(crate) struct Said {
     pub(crate) passed: Vec<String>,
     /// Steps that did not, and how.
     pub(crate) failed: Vec<String>,
+    /// Facts that tests told, in their order.
+    pub(crate) facts: Vec<(String, String)>,
     /// It came to its end.
     pub(crate) is_whole: bool,
     /// Everything.
@@ -35,7 +39,12 @@ pub(crate) struct Said {
 impl Said {
     fn line(&mut self, line: &str) {
         self.lines.push(line.to_owned());
-        // The kernel's own messages may stand before it.
+        // The kernel's own messages, or a test's name, may stand before it.
+        if let Some((_, told)) = line.split_once(FACT)
+            && let Some((name, value)) = told.trim().split_once(" = ")
+        {
+            self.facts.push((name.to_owned(), value.to_owned()));
+        }
         let Some((_, said)) = line.split_once(MARK) else {
             return;
         };
@@ -48,8 +57,8 @@ impl Said {
     }
 }
 
-/// Boots `kernel` with `programs` and waits until the guest is off.
-pub(crate) fn boot(kernel: &Kernel, programs: &[(&str, PathBuf)]) -> Result<Said, KernelsError> {
+/// Boots `kernel` with `programs` for a task, and waits until the guest is off.
+pub(crate) fn boot(kernel: &Kernel, programs: &Programs, task: Task) -> Result<Said, KernelsError> {
     let room = std::env::temp_dir().join(format!("netpath-kernel-{}", process::id()));
     let made = fs::create_dir_all(&room);
     made.map_err(KernelsError::io(format!("make {}", room.display())))?;
@@ -62,9 +71,10 @@ pub(crate) fn boot(kernel: &Kernel, programs: &[(&str, PathBuf)]) -> Result<Said
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
         qemu.args(["-nic", "none", "-kernel"]).arg(kernel.image());
         qemu.arg("-initrd").arg(&file);
+        let options = "console=ttyS0 quiet panic=-1 rdinit=/init";
         qemu.args([
             "-append",
-            "console=ttyS0 quiet panic=-1 rdinit=/init -- guest",
+            &format!("{options} -- guest --task {}", task.name()),
         ]);
         follow(&mut qemu, &kernel.release)
     });
@@ -105,6 +115,7 @@ mod tests {
             "test every_fixture ... ok",
             "[ 1.0] netpath-guest: uname -r = 6.1.0",
             "netpath-guest: ip link = passed",
+            "test budget ... netpath-fact: programs loaded = 16 of 16",
             "netpath-guest: budget = exit status: 101",
         ] {
             said.line(line);
@@ -112,6 +123,8 @@ mod tests {
         assert_eq!(said.release.as_deref(), Some("6.1.0"));
         assert_eq!(said.passed, ["ip link"]);
         assert_eq!(said.failed, ["budget: exit status: 101"]);
+        let fact = ("programs loaded".to_owned(), "16 of 16".to_owned());
+        assert_eq!(said.facts, [fact]);
         assert!(!said.is_whole);
         said.line("netpath-guest: end");
         assert!(said.is_whole);

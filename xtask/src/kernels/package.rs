@@ -10,8 +10,8 @@ use super::KernelsError;
 use crate::command::{self, CommandError};
 use crate::{report, toolchain};
 
-/// The series that are booted: the last one without TCX, and one with it.
-pub(crate) const SERIES: [&str; 2] = ["6.1", "6.12"];
+/// The series that are booted, each with the way that the agent is to attach its programs there.
+pub(crate) const SERIES: [(&str, &str); 2] = [("6.1", "clsact"), ("6.12", "tcx")];
 /// The small flavour: it has all we need, and boots in seconds.
 const FLAVOUR: &str = "-cloud-amd64";
 const PREFIX: &str = "linux-image-";

@@ -10,10 +10,10 @@ use super::TestError;
 use super::libtest::Transcript;
 use super::score::{Emptiness, Ending, Score};
 use super::skips;
-use super::suites::{self, Suite};
 use crate::command::{self, Ended, Event};
 use crate::setup::progress::Progress;
 use crate::skip::SKIPS_VARIABLE;
+use crate::suites::{self, Suite};
 use crate::{report, workspace_root};
 
 /// A suite that takes longer hangs, and is ended.

@@ -1,6 +1,8 @@
 //! One agent process: started in a namespace, its lines read as they come, ended by a signal.
 
+use std::env;
 use std::io::{BufRead, BufReader, Read};
+use std::net::IpAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,8 @@ use super::program::observer;
 pub(crate) const INTERVAL: Duration = Duration::from_millis(500);
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Names another patience with agents, in seconds, for machines that are slow by nature.
+const PATIENCE_VARIABLE: &str = "NETPATH_PATIENCE";
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -112,7 +116,7 @@ impl Agent {
 
     /// Waits for a sweep for which `is_it` holds.
     pub(crate) fn await_sweep(&self, what: &str, mut is_it: impl FnMut(&Sweep) -> bool) -> Sweep {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let mut looked_at = 0;
         loop {
             let new: Vec<Sweep> = self.printed().sweeps[looked_at..].to_vec();
@@ -129,6 +133,18 @@ impl Agent {
             );
             thread::sleep(POLL);
         }
+    }
+
+    /// Waits for the line of a pair, and sends one packet more at every sweep without it: a pair has a
+    /// line once a packet has passed after the pair got its name.
+    pub(crate) fn await_path(&self, [from, to]: [IpAddr; 2], send: impl Fn()) {
+        self.await_sweep("the pair", |sweep| {
+            let is_named = sweep.path(from, to).is_some();
+            if !is_named {
+                send();
+            }
+            is_named
+        });
     }
 
     /// Waits for a sweep that began after this call.
@@ -174,7 +190,7 @@ impl Agent {
 
     /// Waits until it has ended.
     pub(crate) fn await_end(mut self) -> Ended {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while self.is_alive() {
             assert!(Instant::now() < deadline, "{} does not end", self.node);
             thread::sleep(POLL);
@@ -228,6 +244,15 @@ impl Drop for Agent {
             eprintln!("end the agent of {}: {cause}", self.node);
         }
     }
+}
+
+/// How long an agent may take to say or do something.
+fn patience() -> Duration {
+    let Ok(text) = env::var(PATIENCE_VARIABLE) else {
+        return PATIENCE;
+    };
+    let seconds = text.parse().expect("a number of seconds");
+    Duration::from_secs(seconds)
 }
 
 fn read_lines(from: impl Read, into: &Mutex<Printed>) {

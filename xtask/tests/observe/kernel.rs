@@ -32,9 +32,7 @@ impl Holdings {
             links: BTreeSet::new(),
             maps: BTreeSet::new(),
         };
-        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("a living process") {
-            // A descriptor may be closed by now.
-            let text = fs::read_to_string(entry.expect("entry").path()).unwrap_or_default();
+        for text in descriptors(pid) {
             for line in text.lines() {
                 let mut words = line.split_whitespace();
                 let (name, value) = (words.next(), words.next());
@@ -51,6 +49,12 @@ impl Holdings {
         found
     }
 
+    /// Whether a process holds links of TCX.
+    pub(crate) fn has_tcx_links(pid: u32) -> bool {
+        let is_it = |line: &str| line.strip_prefix("link_type:").map(str::trim) == Some("tcx");
+        descriptors(pid).any(|text| text.lines().any(is_it))
+    }
+
     /// Those of them that the kernel still has.
     pub(crate) fn left(&self) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let programs = loaded_programs().filter_map(|found| found.ok()?.id().into());
@@ -59,6 +63,12 @@ impl Holdings {
             (programs.collect(), links.collect());
         (&self.programs & &programs, &self.links & &links)
     }
+}
+
+/// What the kernel says of each of a process's descriptors; nothing of one that is closed by now.
+fn descriptors(pid: u32) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("a living process");
+    entries.map(|entry| fs::read_to_string(entry.expect("entry").path()).unwrap_or_default())
 }
 
 /// Programs at the ingress and the egress of a device.

@@ -203,11 +203,19 @@ impl Sweep {
 
     /// Packets of the lines without addresses that bear this class.
     pub(crate) fn collected(&self, class: &str) -> u64 {
-        let lines = self
-            .paths
-            .iter()
-            .filter(|path| path.source.address.is_none() && path.class.as_deref() == Some(class));
-        lines.map(|path| path.packets).sum()
+        self.without_addresses(class).map(|path| path.packets).sum()
+    }
+
+    /// The lines of packets whose pair had no name yet.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &PathLine> {
+        self.without_addresses("unknown")
+    }
+
+    fn without_addresses<'a>(&'a self, class: &'a str) -> impl Iterator<Item = &'a PathLine> {
+        let is_it = move |path: &&PathLine| {
+            path.source.address.is_none() && path.class.as_deref() == Some(class)
+        };
+        self.paths.iter().filter(is_it)
     }
 }
 
@@ -234,6 +242,11 @@ impl WireLine {
 }
 
 impl PathLine {
+    /// Packets that a point counted.
+    pub(crate) fn at(&self, point: &str) -> u64 {
+        self.points.get(point).map_or(0, |counted| counted.packets)
+    }
+
     /// Round trips at a point, if it timed any.
     pub(crate) fn rtt(&self, point: &str) -> Option<RoundTrip> {
         self.rtt_ms.get(point).copied().flatten()

@@ -9,7 +9,7 @@ const SERIAL_CRATES: [&str; 2] = ["observer", "xtask"];
 
 /// One test binary.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Suite {
+pub(crate) struct Suite {
     /// Its tests run one by one, after all suites that run in parallel.
     pub serial: bool,
     /// Crate, and target where it is not the crate's library.
@@ -41,7 +41,7 @@ struct Profile {
 }
 
 /// The suite that a line of `cargo test --no-run --message-format=json` announces, if it does.
-pub(super) fn announced(line: &str) -> Option<Suite> {
+pub(crate) fn announced(line: &str) -> Option<Suite> {
     let message: Message = serde_json::from_str(line).ok()?;
     let target = message.target?;
     if message.reason != "compiler-artifact" || !message.profile?.test {
@@ -66,6 +66,14 @@ pub(super) fn announced(line: &str) -> Option<Suite> {
     })
 }
 
+/// Name and path of the program, no test, that such a line announces, if it does.
+pub(crate) fn program(line: &str) -> Option<(String, PathBuf)> {
+    let message: Message = serde_json::from_str(line).ok()?;
+    let target = message.target?;
+    let is_program = target.kind.iter().any(|kind| kind == "bin") && !message.profile?.test;
+    is_program.then_some((target.name, message.executable?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +90,14 @@ mod tests {
         let pure = announced(&message("observer-ebpf", "test", true)).expect("a suite");
         assert!(!pure.serial);
         assert_eq!(pure.folder, PathBuf::from("/x/observer-ebpf"));
+    }
+
+    #[test]
+    fn programs_are_those_that_are_no_tests() {
+        let found = program(&message("xtask", "bin", false));
+        assert_eq!(found, Some(("t".to_owned(), PathBuf::from("/x/target/t"))));
+        assert_eq!(program(&message("xtask", "bin", true)), None);
+        assert_eq!(program(&message("xtask", "lib", false)), None);
     }
 
     #[test]
