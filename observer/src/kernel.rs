@@ -14,7 +14,6 @@ mod events;
 mod object;
 mod symbols;
 mod table;
-mod table;
 mod verifier;
 mod xdp;
 
