@@ -49,7 +49,14 @@ fn create<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u32 {
         return quote::row(scene, site);
     }
     if packet.key.kind == FlowKind::LaterFragments as u8 {
-        return fragment::row(scene, site, mark);
+        let row = fragment::row(scene, site, mark);
+        // Here, not there: the calls would take too much stack one within the other.
+        return if row == fragment::ITS_PAIRS {
+            let assigned = Assignment::from_word(known(scene, &packet.key));
+            Row::new(assigned.path, site.point, assigned.along(packet.direction)).index()
+        } else {
+            row
+        };
     }
     match insert(scene, site, mark) {
         Ok(()) => CREATED,

@@ -11,7 +11,7 @@ use crate::cell::Cell32;
 use crate::parse::Packet;
 
 use super::scene::Scene;
-use super::{Tables, entry, opaque, timing};
+use super::{Tables, opaque, timing};
 
 /// Keeps what a first fragment says of those behind it.
 #[inline(never)]
@@ -20,8 +20,11 @@ pub(super) fn remember<T: Tables>(tables: &T, packet: &Packet) {
     tables.keep_first_fragment(&key, &FirstFragment::of(&packet.key, packet.direction));
 }
 
-/// Index of the row of a later fragment: of its flow's entry, else of what is known of its ends. One
-/// whose first fragment was not seen, or was long ago, is its pair's, and counted.
+/// Answer of [`row`]: the fragment is its pair's.
+pub(super) const ITS_PAIRS: u32 = u32::MAX;
+
+/// Index of the row of a later fragment: of its flow's entry, else its pair's. One whose first fragment
+/// was not seen, or was long ago, is its pair's too, and counted.
 #[inline(never)]
 pub(super) fn row<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u32 {
     let (tables, packet) = (scene.tables, scene.packet);
@@ -31,17 +34,15 @@ pub(super) fn row<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u32
     let key = FragmentKey::of(&packet.key, packet.direction, packet.identification);
     let Some(first) = tables.first_fragment(&key) else {
         tables.count(Loss::FragmentsUnmatched.into(), 1);
-        let assigned = Assignment::from_word(entry::known(scene, &packet.key));
-        return Row::new(assigned.path, site.point, assigned.along(packet.direction)).index();
+        return ITS_PAIRS;
     };
     let (flow, direction) = first.flow(&key);
-    let word = match tables.biflow(&flow) {
-        Some(entry) if timing::leaves_by_second_port(*scene, site, entry) => {
-            return Row::NOWHERE.index();
+    match tables.biflow(&flow) {
+        Some(entry) if timing::leaves_by_second_port(*scene, site, entry) => Row::NOWHERE.index(),
+        Some(entry) => {
+            let assigned = Assignment::from_word(entry.assignment.load());
+            Row::new(assigned.path, site.point, assigned.along(direction)).index()
         }
-        Some(entry) => entry.assignment.load(),
-        None => entry::known(scene, &flow),
-    };
-    let assigned = Assignment::from_word(word);
-    Row::new(assigned.path, site.point, assigned.along(direction)).index()
+        None => ITS_PAIRS,
+    }
 }
