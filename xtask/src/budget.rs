@@ -115,7 +115,7 @@ fn measurer() -> Result<PathBuf, BudgetError> {
     report::command(&cargo);
     cargo.arg("--message-format=json-render-diagnostics");
     let said = command::capture(&mut cargo)?;
-    let built = said.lines().filter_map(suites::announced).next();
+    let built = said.lines().find_map(suites::announced);
     let built = built.map(|suite| suite.executable);
     built.ok_or_else(|| BudgetError::Measure {
         release: "this machine".to_owned(),

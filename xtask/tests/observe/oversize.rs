@@ -106,7 +106,7 @@ fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
     stand.assert_drops(&expected);
     thread::sleep(GIVEN_UP);
     let spans = stand.end(&expected);
-    let is_lost = |span: &&Span| span.attributes.get("netpath.outcome").is_some();
+    let is_lost = |span: &&Span| span.attributes.contains_key("netpath.outcome");
     let lost = spans.iter().filter(is_lost).count();
     assert_eq!(lost, 1, "the last echo request is followed to its end");
 }
