@@ -11,8 +11,8 @@ pub(super) const ACCEPT: &str = "cargo xtask check --accept-budget";
 const TOLERANCE: u32 = 2;
 /// What no program may cost, whatever is accepted: half of the room that the oldest kernel leaves.
 const INSTRUCTIONS: u32 = 200_000;
-/// The aim is 384.
-const STACK: u32 = 448;
+/// The same, bytes of stack: of the 512 that the kernel allows.
+const STACK: u32 = 384;
 
 /// What is above the budget, and what could not be looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
