@@ -33,14 +33,22 @@ pub enum NotOurs {
     EtherType = 0,
     /// A tunnel device's packet whose version nibble is neither 4 nor 6.
     Version = 1,
+    /// Neighbour discovery (RFC 4861): what ARP is to IPv4.
+    NeighbourDiscovery = 2,
+    /// Who listens to which group on a link (RFC 2710, RFC 3810).
+    MulticastListener = 3,
 }
 
 impl NotOurs {
     /// Number of reasons.
-    pub const COUNT: u32 = 2;
+    pub const COUNT: u32 = 4;
     /// All reasons in order, with the names the ledger shows.
-    pub const ALL: [(Self, &'static str); Self::COUNT as usize] =
-        [(Self::EtherType, "ether_type"), (Self::Version, "version")];
+    pub const ALL: [(Self, &'static str); Self::COUNT as usize] = [
+        (Self::EtherType, "ether_type"),
+        (Self::Version, "version"),
+        (Self::NeighbourDiscovery, "neighbour_discovery"),
+        (Self::MulticastListener, "multicast_listener"),
+    ];
 }
 
 /// Why a frame is malformed. Part of the ABI: the number is a counter's offset.

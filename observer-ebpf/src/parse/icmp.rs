@@ -1,11 +1,12 @@
 //! ICMP (RFC 792) and its IPv6 twin (RFC 4443): echoes, and errors with the packet that they quote.
-//! A tunnel in a quote is not opened: the error is about the outer packet.
+//! A tunnel in a quote is not opened: the error is about the outer packet. What keeps an IPv6 link going
+//! and no router forwards is refused, as ARP is.
 
 use crate::abi::key::{Address, Endpoint, Family, FlowKind};
 
 use super::ip::{Network, addresses, forget, fragment, word};
 use super::transport::{ICMP, ICMPV6, TCP, UDP, without_client};
-use super::{Bytes, Fragment, Malformed, Packet, TimingKind};
+use super::{Bytes, Fragment, Malformed, NotOurs, Packet, Rejected, TimingKind};
 
 /// An ICMP error. Its packet's key is that of the flow that it is about, of
 /// [`FlowKind::IcmpError`]; its packet's direction in that flow is towards the quoted packet's sender.
@@ -87,11 +88,11 @@ pub(super) fn message<B: Bytes>(
     bytes: &B,
     network: &Network,
     packet: &mut Packet,
-) -> Result<(), Malformed> {
+) -> Result<(), Rejected> {
     let offset = network.transport;
     let header = bytes.at::<HEADER>(offset).ok_or(Malformed::IcmpShort)?;
     if offset + HEADER > network.end {
-        return Err(Malformed::IcmpShort);
+        return Err(Malformed::IcmpShort.into());
     }
     packet.payload_offset = word(offset + HEADER);
     network.set_ends(packet, 0, 0);
@@ -100,8 +101,10 @@ pub(super) fn message<B: Bytes>(
         (ICMP, 0) | (ICMPV6, 129) => TimingKind::EchoReply,
         // Nothing about an error is usual.
         (ICMP, 3..=5 | 11 | 12) | (ICMPV6, 1..=4) if B::IS_WINDOW => {
-            return Err(Malformed::IcmpShort);
+            return Err(Malformed::IcmpShort.into());
         }
+        (ICMPV6, 133..=137) => return Err(Rejected::NotOurs(NotOurs::NeighbourDiscovery)),
+        (ICMPV6, 130..=132 | 143) => return Err(Rejected::NotOurs(NotOurs::MulticastListener)),
         _ => {
             error(header, network, packet);
             return Ok(());

@@ -2,7 +2,7 @@
 
 use super::ip::{Network, word};
 use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, signature};
-use super::{Bytes, Fragment, Malformed, Opaque, Packet, icmp, tcp};
+use super::{Bytes, Fragment, Malformed, Opaque, Packet, Rejected, icmp, tcp};
 
 pub(super) const ICMP: u8 = 1;
 pub(super) const TCP: u8 = 6;
@@ -44,7 +44,7 @@ pub(super) fn transport(
     network: &Network,
     packet: &mut Packet,
     on_port: OnVxlanPort,
-) -> Result<Load, Malformed> {
+) -> Result<Load, Rejected> {
     packet.payload_offset = word(network.transport);
     if packet.fragment == Fragment::Later {
         network.set_ends(packet, 0, 0);
@@ -56,9 +56,9 @@ pub(super) fn transport(
     match packet.key.protocol {
         TCP => {
             packet.opaque = Opaque::Tcp;
-            return tcp::segment(bytes, network, packet).map(Load::Segment);
+            return Ok(Load::Segment(tcp::segment(bytes, network, packet)?));
         }
-        UDP => return udp(bytes, network, packet, on_port),
+        UDP => return Ok(udp(bytes, network, packet, on_port)?),
         ICMP | ICMPV6 => icmp::message(bytes, network, packet)?,
         _ => network.set_ends(packet, 0, 0),
     }

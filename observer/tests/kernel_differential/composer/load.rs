@@ -70,10 +70,15 @@ impl Composer {
         }];
         let kind = self.pick(&[8, 0, 128, 129, 13]);
         let (identifier, sequence) = (self.word() & 3, self.word() & 7);
-        let mut message = if self.below(2) == 0 {
-            layers::echo(kind, identifier, sequence, &self.bytes(64))
-        } else {
-            self.error(icmp, &mut headers)
+        let mut message = match self.below(8) {
+            // The link's own: no packet, unless another protocol has the same number.
+            0 => {
+                self.is_true &= icmp == ICMP;
+                let kind = self.pick(&[130, 131, 132, 133, 134, 135, 136, 137, 143]);
+                layers::echo(kind, 0, 0, &self.bytes(64))
+            }
+            1..4 => layers::echo(kind, identifier, sequence, &self.bytes(64)),
+            _ => self.error(icmp, &mut headers),
         };
         if self.lies(10) {
             let length = self.below(8);
