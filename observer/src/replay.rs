@@ -10,11 +10,13 @@ mod place;
 mod roads;
 mod underlays;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
+use crate::export::Ledger;
 use crate::export::json::{JsonError, document};
-use crate::record::{Bundle, BundleError};
+use crate::path::PathReport;
+use crate::record::{Bundle, BundleError, Place};
 
 /// Bundles cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -30,14 +32,21 @@ pub enum ReplayError {
     Json(#[from] JsonError),
 }
 
-/// Replays one bundle per node into one JSON document.
-pub fn replay(folders: &[PathBuf]) -> Result<String, ReplayError> {
+/// Replays one bundle per node, each a folder or an archive of one, into one JSON document.
+pub fn replay(bundles: &[PathBuf]) -> Result<String, ReplayError> {
     let mut seen = join::Joined::default();
-    for folder in folders {
-        let bundle = Bundle::open(folder)?;
-        let (paths, ledger) = node::observe(&bundle)?;
+    for bundle in bundles {
+        let place = Place::open(bundle)?;
+        let (paths, ledger) = observe(place.folder()).map_err(|error| match error {
+            ReplayError::Bundle(error) => place.name(error).into(),
+            other @ (ReplayError::Config(_) | ReplayError::Json(_)) => other,
+        })?;
         seen.add(paths, ledger);
     }
     let (paths, ledger) = seen.finish();
     Ok(document(&paths, &ledger)?)
+}
+
+fn observe(folder: &Path) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
+    node::observe(&Bundle::open(folder)?)
 }

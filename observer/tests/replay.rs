@@ -1,6 +1,8 @@
 //! Node bundles made of hand-written frames, replayed: classes, stacks, counts and round trips of
 //! two nodes; and what is refused, with file and byte.
 
+#[path = "replay/archives.rs"]
+mod archives;
 #[path = "replay/bundle.rs"]
 mod bundle;
 #[path = "replay/frames.rs"]
