@@ -16,6 +16,7 @@ mod merge;
 mod packets;
 mod place;
 mod routes;
+mod tailscale;
 
 pub use bundle::{Bundle, Lost};
 pub use error::{BundleError, Cause};
@@ -24,3 +25,4 @@ pub use merge::{Frame, Merge};
 pub use packets::PacketFile;
 pub use place::Place;
 pub use routes::{Routes, THROW};
+pub use tailscale::Tailscale;

@@ -7,6 +7,7 @@ mod join;
 mod learn;
 mod node;
 mod place;
+mod regions;
 mod roads;
 mod underlays;
 

@@ -7,6 +7,8 @@ mod archives;
 mod bundle;
 #[path = "replay/frames.rs"]
 mod frames;
+#[path = "replay/relayed.rs"]
+mod relayed;
 
 use bundle::{Folder, Link, RAW, cooked};
 use frames::{Road, talk};

@@ -50,6 +50,7 @@ fn join(mut report: PathReport, other: &PathReport) -> PathReport {
     };
     name(&mut report.source.node, &other.source.node);
     name(&mut report.destination.node, &other.destination.node);
+    name(&mut report.derp_region, &other.derp_region);
     let room = |report: &PathReport| report.mtu.as_ref().map_or(u32::MAX, |(room, _)| *room);
     if room(other) < room(&report) {
         report.mtu.clone_from(&other.mtu);

@@ -1,8 +1,8 @@
 //! One node's frames, twice: first to learn who talks, so that every pair counts from its first
 //! packet on, then to count, sweep by sweep of the capture's own time.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashSet};
+use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::control::Control;
 use observer_ebpf::abi::key::Address;
@@ -13,6 +13,7 @@ use observer_ebpf::units::Monotonic;
 use super::ReplayError;
 use super::learn::{Learner, Learnt};
 use super::place::{Places, Unplaced};
+use super::regions::region;
 use super::roads;
 use super::underlays::underlays;
 use crate::config::{Config, Network, Overrides};
@@ -124,7 +125,10 @@ impl Node<'_> {
                 end = now.saturating_add(interval);
             }
         })?;
-        let reports = sweeps.sweep(self, &mut host, paths);
+        let mut reports = sweeps.sweep(self, &mut host, paths);
+        for report in &mut reports {
+            report.derp_region = region(report, &sweeps.relay, &self.bundle.tailscale);
+        }
         let mut ledger = sweeps.snapshot.ledger;
         let lost = &self.bundle.lost;
         for (name, count) in [
@@ -211,6 +215,9 @@ impl Node<'_> {
         let nodes = node_addresses(&self.devices, main, is_pods);
         host.nodes = nodes.into_iter().map(Address::from).collect();
         host.jiffy_nanos = JIFFY;
+        let relays = self.bundle.tailscale.relays.keys();
+        host.relays = relays.map(|&relay| key(relay)).collect();
+        host.control.relays = count(&host.relays);
         host
     }
 }
@@ -243,12 +250,11 @@ impl Sweeps {
         self.relay
             .advance(&snapshot.legs, |path| paths.pair(path).is_some());
         for relay in self.relay.awaited().into_iter().take(RELAYS as usize) {
-            let key = RelayKey::new(relay.ip().into(), relay.port());
-            if host.relays.len() < RELAYS as usize {
-                host.relays.insert(key);
+            if host.relays.len() < RELAYS as usize + node.bundle.tailscale.relays.len() {
+                host.relays.insert(key(relay));
             }
         }
-        host.control.relays = u32::try_from(host.relays.len()).unwrap_or(u32::MAX);
+        host.control.relays = count(&host.relays);
         let rules = &node.config.underlay;
         let routes = &node.bundle.routes;
         let known = (node.devices.as_slice(), routes);
@@ -271,6 +277,14 @@ impl Sweeps {
         };
         assemble(snapshot, paths, &mut context)
     }
+}
+
+fn key(relay: SocketAddr) -> RelayKey {
+    RelayKey::new(relay.ip().into(), relay.port())
+}
+
+fn count(relays: &HashSet<RelayKey>) -> u32 {
+    u32::try_from(relays.len()).unwrap_or(u32::MAX)
 }
 
 /// Nanoseconds between two sweeps of a capture that spans so many: more than usual where the times in a
