@@ -7,6 +7,8 @@ mod archives;
 mod bundle;
 #[path = "replay/frames.rs"]
 mod frames;
+#[path = "replay/million.rs"]
+mod million;
 #[path = "replay/relayed.rs"]
 mod relayed;
 
