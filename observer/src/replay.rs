@@ -3,6 +3,7 @@
 //!
 //! Never: a device, a socket or a clock of this machine; a decision of its own about a path.
 
+mod exemplars;
 mod join;
 mod learn;
 mod node;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::config::ConfigError;
 use crate::export::Ledger;
 use crate::export::json::{JsonError, document};
+use crate::export::span::Span;
 use crate::path::PathReport;
 use crate::record::{Bundle, BundleError, Place};
 
@@ -35,19 +37,30 @@ pub enum ReplayError {
 
 /// Replays one bundle per node, each a folder or an archive of one, into one JSON document.
 pub fn replay(bundles: &[PathBuf]) -> Result<String, ReplayError> {
-    let mut seen = join::Joined::default();
+    let mut joined = join::Joined::default();
     for bundle in bundles {
         let place = Place::open(bundle)?;
-        let (paths, ledger) = observe(place.folder()).map_err(|error| match error {
+        let seen = observe(place.folder()).map_err(|error| match error {
             ReplayError::Bundle(error) => place.name(error).into(),
             other @ (ReplayError::Config(_) | ReplayError::Json(_)) => other,
         })?;
-        seen.add(paths, ledger);
+        joined.add(seen);
     }
-    let (paths, ledger) = seen.finish();
-    Ok(document(&paths, &ledger)?)
+    let Told {
+        paths,
+        spans,
+        ledger,
+    } = joined.finish();
+    Ok(document(&paths, &spans, &ledger)?)
 }
 
-fn observe(folder: &Path) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
+/// What one node says, or all of them.
+struct Told {
+    paths: Vec<PathReport>,
+    spans: Vec<Span>,
+    ledger: Ledger,
+}
+
+fn observe(folder: &Path) -> Result<Told, ReplayError> {
     node::observe(&Bundle::open(folder)?)
 }

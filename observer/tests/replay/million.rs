@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::bundle::{Folder, Link};
 
 const FRAMES: u32 = 1_000_000;
-/// Bars: seconds of one processor, and KiB.
-const SECONDS: f64 = 10.0;
+/// Bars: seconds of one processor, twice as many in a build that is not optimised, and KiB.
+const SECONDS: f64 = if cfg!(debug_assertions) { 20.0 } else { 10.0 };
 const PEAK: i64 = 200 << 10;
 /// Captured of each frame, bytes.
 const SNAP: usize = 128;
@@ -139,7 +139,7 @@ fn micros(seconds: i64, micros: i64) -> u64 {
 
 /// What else the machine does only adds to it: the least of some replays counts.
 #[test]
-fn a_million_packets_take_less_than_ten_seconds_and_200_mib() {
+fn a_million_packets_take_no_more_than_the_bars() {
     let folder = capture();
     let mut least = f64::INFINITY;
     for _ in 0..TRIES {
