@@ -100,7 +100,7 @@ struct RecordArgs {
 
 #[derive(Debug, Args)]
 struct ReplayArgs {
-    /// Folders, one per node: bundle.json, ip-link.json, ip-address.json and packets/.
+    /// Folders or their .tar.gz, one per node: bundle.json, ip-link.json, ip-address.json and packets/.
     #[arg(value_name = "BUNDLE", required = true)]
     bundles: Vec<PathBuf>,
     /// How the document is printed.

@@ -15,7 +15,7 @@ pub mod table;
 
 mod attribute;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod subject;
 mod wire;
 

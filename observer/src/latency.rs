@@ -9,6 +9,7 @@ mod records;
 mod round_trip;
 
 pub use identity::Identity;
+pub(crate) use join::identity;
 pub use join::{Joiner, JoinerCounts};
 pub use lost::{Half, Lost, Silence, Unanswered};
 pub use pace::{BUDGET, Pace, lost_records};

@@ -3,18 +3,23 @@
 //!
 //! Never: a device, a socket or a clock of this machine; a decision of its own about a path.
 
+mod exemplars;
 mod join;
 mod learn;
 mod node;
 mod place;
+mod regions;
 mod roads;
 mod underlays;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
+use crate::export::Ledger;
 use crate::export::json::{JsonError, document};
-use crate::record::{Bundle, BundleError};
+use crate::export::span::Span;
+use crate::path::PathReport;
+use crate::record::{Bundle, BundleError, Place};
 
 /// Bundles cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -30,14 +35,32 @@ pub enum ReplayError {
     Json(#[from] JsonError),
 }
 
-/// Replays one bundle per node into one JSON document.
-pub fn replay(folders: &[PathBuf]) -> Result<String, ReplayError> {
-    let mut seen = join::Joined::default();
-    for folder in folders {
-        let bundle = Bundle::open(folder)?;
-        let (paths, ledger) = node::observe(&bundle)?;
-        seen.add(paths, ledger);
+/// Replays one bundle per node, each a folder or an archive of one, into one JSON document.
+pub fn replay(bundles: &[PathBuf]) -> Result<String, ReplayError> {
+    let mut joined = join::Joined::default();
+    for bundle in bundles {
+        let place = Place::open(bundle)?;
+        let seen = observe(place.folder()).map_err(|error| match error {
+            ReplayError::Bundle(error) => place.name(error).into(),
+            other @ (ReplayError::Config(_) | ReplayError::Json(_)) => other,
+        })?;
+        joined.add(seen);
     }
-    let (paths, ledger) = seen.finish();
-    Ok(document(&paths, &ledger)?)
+    let Told {
+        paths,
+        spans,
+        ledger,
+    } = joined.finish();
+    Ok(document(&paths, &spans, &ledger)?)
+}
+
+/// What one node says, or all of them.
+struct Told {
+    paths: Vec<PathReport>,
+    spans: Vec<Span>,
+    ledger: Ledger,
+}
+
+fn observe(folder: &Path) -> Result<Told, ReplayError> {
+    node::observe(&Bundle::open(folder)?)
 }

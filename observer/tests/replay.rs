@@ -1,10 +1,16 @@
 //! Node bundles made of hand-written frames, replayed: classes, stacks, counts and round trips of
 //! two nodes; and what is refused, with file and byte.
 
+#[path = "replay/archives.rs"]
+mod archives;
 #[path = "replay/bundle.rs"]
 mod bundle;
 #[path = "replay/frames.rs"]
 mod frames;
+#[path = "replay/million.rs"]
+mod million;
+#[path = "replay/relayed.rs"]
+mod relayed;
 
 use bundle::{Folder, Link, RAW, cooked};
 use frames::{Road, talk};
@@ -57,6 +63,42 @@ fn two_nodes_on_a_lan_say_one_path_each_way_with_its_round_trips() {
     assert_eq!(found["findings"], Value::Null);
     assert_eq!(found["ledger"]["frames"], 120);
     assert_eq!(found["ledger"]["not_replayed"]["no_point"], 0);
+}
+
+#[test]
+fn spans_of_two_nodes_are_the_two_sides_of_the_same_traces() {
+    let (one, two) = talk(Road::Lan);
+    let found = document(&[&one, &two]);
+    let spans = found["spans"].as_array().expect("spans");
+    let roots = |kind: &str| -> Vec<&Value> {
+        let roots = spans.iter().filter(|span| span["kind"] == kind);
+        roots.collect()
+    };
+    let (asked, answered) = (roots("client"), roots("server"));
+    assert_eq!((asked.len(), answered.len()), (8, 8));
+    for answer in answered {
+        let is_its = |root: &&&Value| root["trace_id"] == answer["trace_id"];
+        let root = asked.iter().find(is_its).expect("the other side");
+        assert_eq!(answer["parent_span_id"], root["span_id"]);
+        let ends = [
+            (*root, "netpath.source.node"),
+            (answer, "netpath.destination.node"),
+        ];
+        let [from, to] = ends.map(|(span, name)| span["attributes"][name].as_str());
+        assert!(
+            from.is_some() && to.is_some() && from != to,
+            "{root} {answer}"
+        );
+        let time = |span: &Value, name: &str| -> u64 {
+            let text = span[name].as_str().expect("a time");
+            text.parse().expect("nanoseconds")
+        };
+        let [start, end] = ["start_time_unix_nano", "end_time_unix_nano"];
+        let first = 1_700_000_000_000_000_000..1_700_000_001_000_000_000;
+        assert!(first.contains(&time(root, start)), "{root}");
+        assert!(time(root, start) < time(answer, start), "{root} {answer}");
+        assert!(time(answer, end) < time(root, end), "{root} {answer}");
+    }
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! lines on standard output, spans and metrics to the exporter.
 
 use std::io::{IsTerminal, stdout};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +14,12 @@ use crate::config::{Config, Otlp};
 use crate::diagnosis::Finding;
 use crate::export::metrics::Accumulator;
 use crate::export::otlp::{Drops, Exporter, Handle, Limits, NodeNames, Settings};
-use crate::export::span::{ClockOffset, Context, OtherEnd, Span, lost_spans, spans};
+use crate::export::span::{ClockOffset, Context, Span, lost_spans, other_end, path_of, spans};
 use crate::export::table::{Earlier, Table, render, wire_lines};
 use crate::export::{Ledger, finding_about, json};
 use crate::kernel::{monotonic_nanos, wall_nanos};
 use crate::latency::{Lost, RoundTrip};
-use crate::path::{Class, Devices, PathReport, WireReport};
-use observer_ebpf::abi::PATH_EXTERNAL;
+use crate::path::{Devices, PathReport, WireReport};
 
 /// How reports are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -279,34 +277,9 @@ impl Output {
     }
 }
 
-/// The report of the path from the data's source to its destination; for a flow that leaves the cluster
-/// that of all such flows.
-fn path_of<'a>(paths: &'a [PathReport], trip: &RoundTrip) -> Option<&'a PathReport> {
-    let is = |end: Option<IpAddr>, address| end == Some(address);
-    paths.iter().find(|path| {
-        if path.superseded {
-            return false;
-        }
-        if trip.path == PATH_EXTERNAL {
-            return path.class == Some(Class::External) && path.destination.address.is_none();
-        }
-        is(path.source.address, trip.source.0) && is(path.destination.address, trip.destination.0)
-    })
-}
-
 /// Whether the report of its path says all that it will say of the way.
 fn is_told(paths: &[PathReport], trip: &RoundTrip) -> bool {
     path_of(paths, trip).is_some_and(PathReport::is_settled)
-}
-
-/// Whose agent may report the far end: whether there is one, this agent does not know.
-fn other_end(trip: &RoundTrip, path: Option<&PathReport>) -> OtherEnd {
-    let is_here = |path: &PathReport| path.source.node.is_some() && path.destination.node.is_some();
-    if trip.path == PATH_EXTERNAL || path.is_some_and(is_here) {
-        OtherEnd::Nobody
-    } else {
-        OtherEnd::OtherNode
-    }
 }
 
 /// What the agent itself saw and lost, in two lines at most.

@@ -192,6 +192,7 @@ pub(super) mod fixture {
             encapsulation: Encapsulation(vec![Layer::WireGuard, Layer::Vxlan]),
             underlay: None,
             relay: RelayMode::Unknown,
+            derp_region: None,
             packets: 12,
             bytes: 1200,
             fragments: crate::path::Fragments::default(),

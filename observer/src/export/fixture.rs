@@ -14,7 +14,7 @@ use crate::path::{
 use crate::path::{Device, Devices};
 
 /// n1's pod to n2's pod by VXLAN on the LAN.
-pub(super) fn report() -> PathReport {
+pub(crate) fn report() -> PathReport {
     let end = |node: &str, address: [u8; 4], pod: Option<&str>| End {
         node: Some(node.to_owned()),
         address: Some(address.into()),
@@ -38,6 +38,7 @@ pub(super) fn report() -> PathReport {
         encapsulation: Encapsulation(vec![Layer::Vxlan]),
         underlay: Some(UnderlayKind::Lan),
         relay: RelayMode::None,
+        derp_region: None,
         packets: 120,
         bytes: 96_000,
         fragments: Fragments {

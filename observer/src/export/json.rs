@@ -57,19 +57,26 @@ pub fn ledger_line(ledger: &Ledger) -> Result<String, JsonError> {
     })
 }
 
-/// The whole of a replay as one document. Findings are null: nothing looks for them in a replay.
-pub fn document(paths: &[PathReport], ledger: &Ledger) -> Result<String, JsonError> {
+/// The whole of a replay as one document. Findings are null: nothing looks for them in a replay;
+/// spans are of a few round trips.
+pub fn document(
+    paths: &[PathReport],
+    spans: &[Span],
+    ledger: &Ledger,
+) -> Result<String, JsonError> {
     #[derive(Serialize)]
     struct Document<'a> {
         version: u32,
         paths: Vec<path::Line<'a>>,
         findings: Option<()>,
+        spans: Vec<span::Line<'a>>,
         ledger: BTreeMap<&'a str, Entry<'a>>,
     }
     line(&Document {
         version: 1,
         paths: paths.iter().map(path::Line::of).collect(),
         findings: None,
+        spans: spans.iter().map(span::Line::of).collect(),
         ledger: entries(ledger),
     })
 }

@@ -16,11 +16,13 @@ use crate::diagnosis::Finding;
 use crate::path::Devices;
 use crate::path::PathReport;
 
+mod about;
 mod attributes;
 mod identifier;
 mod lost;
 mod tree;
 
+pub use about::{other_end, path_of};
 pub use lost::lost_spans;
 pub use tree::spans;
 

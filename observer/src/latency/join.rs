@@ -124,7 +124,7 @@ impl Joiner {
     }
 }
 
-fn identity(event: &Event) -> Option<Identity> {
+pub(crate) fn identity(event: &Event) -> Option<Identity> {
     Point::from_index(event.point)?;
     Hook::from_index(event.hook)?;
     FlowDirection::from_index(event.direction)?;

@@ -91,6 +91,8 @@ pub struct PathReport {
     pub underlay: Option<UnderlayKind>,
     /// How Tailscale carries it.
     pub relay: RelayMode,
+    /// Region of the relay that carries it, where known.
+    pub derp_region: Option<String>,
     /// Packets at the pod point of this node, else at the first point seen.
     pub packets: u64,
     /// L3 bytes there.

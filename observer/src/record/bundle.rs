@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::Cause;
-use super::{BundleError, Link, PacketFile, Routes, document, links, packets, routes};
+use super::{
+    BundleError, Link, PacketFile, Routes, Tailscale, document, links, packets, routes, tailscale,
+};
 use crate::config::{Network, Networks};
 
 const ABOUT: &str = "bundle.json";
@@ -24,6 +26,8 @@ pub struct Bundle {
     pub links: Vec<Link>,
     /// Its policy rules and routes, as far as they are there.
     pub routes: Routes,
+    /// What its tailscaled said, as far as that is there.
+    pub tailscale: Tailscale,
     /// Its captures.
     pub packets: Vec<PacketFile>,
     /// Frames that its recorder knows to be missing in them, by reason.
@@ -79,6 +83,7 @@ impl Bundle {
             cluster_cidr: about.cluster_cidr.0,
             routes: routes::read(folder, &links)?,
             links,
+            tailscale: tailscale::read(folder)?,
             packets: packets::list(&folder.join("packets"))?,
             lost: about.recorded.lost,
         })

@@ -56,7 +56,7 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Cause> {
 }
 
 /// An error may quote what stands in the document: nothing that a terminal obeys is left in it.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

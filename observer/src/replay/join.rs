@@ -1,10 +1,12 @@
-//! What several nodes say of one path as one report: the node of the source counts, the others tell
+//! What several nodes say of one path as one report, and of one round trip as one trace: the node of the source counts, the others tell
 //! which node they are. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Told;
 use crate::export::Ledger;
+use crate::export::span::Span;
 use crate::path::PathReport;
 
 /// Source, destination, class; of collected traffic the class alone.
@@ -14,12 +16,14 @@ type Identity = (Option<IpAddr>, Option<IpAddr>, Option<&'static str>);
 #[derive(Default)]
 pub(super) struct Joined {
     paths: BTreeMap<Identity, PathReport>,
+    spans: Vec<Span>,
     ledger: Ledger,
 }
 
 impl Joined {
-    pub(super) fn add(&mut self, paths: Vec<PathReport>, ledger: Ledger) {
-        for report in paths {
+    pub(super) fn add(&mut self, told: Told) {
+        self.spans.extend(told.spans);
+        for report in told.paths {
             let ends = (report.source.address, report.destination.address);
             let identity = (ends.0, ends.1, report.class_name());
             let joined = match self.paths.remove(&identity) {
@@ -30,14 +34,21 @@ impl Joined {
             };
             self.paths.insert(identity, joined);
         }
-        for (name, count) in ledger {
+        for (name, count) in told.ledger {
             *self.ledger.entry(name).or_default() += count;
         }
     }
 
-    /// Reports in order of source, destination and class, and the sums of the ledgers.
-    pub(super) fn finish(self) -> (Vec<PathReport>, Ledger) {
-        (self.paths.into_values().collect(), self.ledger)
+    /// Reports in order of source, destination and class; spans by trace, that of the data's sender
+    /// first; and the sums of the ledgers.
+    pub(super) fn finish(mut self) -> Told {
+        self.spans
+            .sort_by_key(|span| (span.trace_id, span.parent.is_some(), span.start));
+        Told {
+            paths: self.paths.into_values().collect(),
+            spans: self.spans,
+            ledger: self.ledger,
+        }
     }
 }
 
@@ -50,6 +61,7 @@ fn join(mut report: PathReport, other: &PathReport) -> PathReport {
     };
     name(&mut report.source.node, &other.source.node);
     name(&mut report.destination.node, &other.destination.node);
+    name(&mut report.derp_region, &other.derp_region);
     let room = |report: &PathReport| report.mtu.as_ref().map_or(u32::MAX, |(room, _)| *room);
     if room(other) < room(&report) {
         report.mtu.clone_from(&other.mtu);

@@ -1,8 +1,8 @@
 //! One node's frames, twice: first to learn who talks, so that every pair counts from its first
 //! packet on, then to count, sweep by sweep of the capture's own time.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashSet};
+use std::net::{IpAddr, SocketAddr};
 
 use observer_ebpf::abi::control::Control;
 use observer_ebpf::abi::key::Address;
@@ -10,13 +10,15 @@ use observer_ebpf::abi::point::Point;
 use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::units::Monotonic;
 
-use super::ReplayError;
+use super::exemplars::Exemplars;
 use super::learn::{Learner, Learnt};
 use super::place::{Places, Unplaced};
+use super::regions::region;
 use super::roads;
 use super::underlays::underlays;
+use super::{ReplayError, Told};
 use crate::config::{Config, Network, Overrides};
-use crate::export::Ledger;
+use crate::export::span::{self, ClockOffset};
 use crate::host::{HostObserver, Seen, Sizes};
 use crate::interfaces::{Device as Interface, Roles, WantedUnderlays, assign};
 use crate::path::{Device, Devices, PathReport, PathTable, RelayModes};
@@ -43,8 +45,8 @@ const INTERVAL: u64 = 500_000_000;
 /// Time of the first frame since boot, nanoseconds.
 const START: u64 = 1_000_000_000;
 
-/// Reports and ledger of one node.
-pub(super) fn observe(bundle: &Bundle) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
+/// Reports, spans and ledger of one node.
+pub(super) fn observe(bundle: &Bundle) -> Result<Told, ReplayError> {
     let config = Config::read(
         None,
         Overrides {
@@ -85,12 +87,14 @@ struct Node<'a> {
     has_ports: bool,
 }
 
-/// Frames that the step was not shown, and the time of the last one that it was.
+/// Frames that the step was not shown; of those that it was, the time of the last one, and of the first
+/// by the wall clock, nanoseconds.
 #[derive(Default)]
 struct Passed {
     no_point: u64,
     no_direction: u64,
     end: u64,
+    first: u64,
 }
 
 impl Node<'_> {
@@ -104,27 +108,26 @@ impl Node<'_> {
         Ok((learner.finish(), passed.end))
     }
 
-    fn count(
-        &self,
-        learnt: &Learnt,
-        interval: u64,
-    ) -> Result<(Vec<PathReport>, Ledger), ReplayError> {
+    fn count(&self, learnt: &Learnt, interval: u64) -> Result<Told, ReplayError> {
         let mut host = self.host();
         let paths = &learnt.paths;
         let mut sweeps = Sweeps {
             known: learnt.tell(&mut host),
             ..Sweeps::default()
         };
+        let mut exemplars = Exemplars::default();
         let mut end = START.saturating_add(interval);
         let passed = self.each(&mut host, |host, now| {
-            // Round trips are in the rows already; who talks was learnt before.
-            drop(host.take_events());
+            exemplars.take(host.take_events(), now);
             if now >= end {
                 sweeps.sweep(self, host, paths);
                 end = now.saturating_add(interval);
             }
         })?;
-        let reports = sweeps.sweep(self, &mut host, paths);
+        let mut reports = sweeps.sweep(self, &mut host, paths);
+        for report in &mut reports {
+            report.derp_region = region(report, &sweeps.relay, &self.bundle.tailscale);
+        }
         let mut ledger = sweeps.snapshot.ledger;
         let lost = &self.bundle.lost;
         for (name, count) in [
@@ -141,7 +144,24 @@ impl Node<'_> {
         ] {
             ledger.insert(name.to_owned(), count);
         }
-        Ok((reports, ledger))
+        let clock = ClockOffset::new(passed.first, START);
+        let spans = exemplars.finish().flat_map(|trip| {
+            let path = span::path_of(&reports, &trip);
+            let context = span::Context {
+                node: &self.bundle.node,
+                path,
+                finding: None,
+                interfaces: &self.points,
+                other_end: span::other_end(&trip, path),
+                clock,
+            };
+            span::spans(&trip, &context)
+        });
+        Ok(Told {
+            spans: spans.collect(),
+            paths: reports,
+            ledger,
+        })
     }
 
     /// Shows every frame to the step, and calls `then` behind each with its time.
@@ -191,6 +211,7 @@ impl Node<'_> {
             then(host, now);
         }
         passed.end = now;
+        passed.first = first.unwrap_or(0);
         Ok(passed)
     }
 
@@ -211,6 +232,9 @@ impl Node<'_> {
         let nodes = node_addresses(&self.devices, main, is_pods);
         host.nodes = nodes.into_iter().map(Address::from).collect();
         host.jiffy_nanos = JIFFY;
+        let relays = self.bundle.tailscale.relays.keys();
+        host.relays = relays.map(|&relay| key(relay)).collect();
+        host.control.relays = count(&host.relays);
         host
     }
 }
@@ -243,12 +267,11 @@ impl Sweeps {
         self.relay
             .advance(&snapshot.legs, |path| paths.pair(path).is_some());
         for relay in self.relay.awaited().into_iter().take(RELAYS as usize) {
-            let key = RelayKey::new(relay.ip().into(), relay.port());
-            if host.relays.len() < RELAYS as usize {
-                host.relays.insert(key);
+            if host.relays.len() < RELAYS as usize + node.bundle.tailscale.relays.len() {
+                host.relays.insert(key(relay));
             }
         }
-        host.control.relays = u32::try_from(host.relays.len()).unwrap_or(u32::MAX);
+        host.control.relays = count(&host.relays);
         let rules = &node.config.underlay;
         let routes = &node.bundle.routes;
         let known = (node.devices.as_slice(), routes);
@@ -271,6 +294,14 @@ impl Sweeps {
         };
         assemble(snapshot, paths, &mut context)
     }
+}
+
+fn key(relay: SocketAddr) -> RelayKey {
+    RelayKey::new(relay.ip().into(), relay.port())
+}
+
+fn count(relays: &HashSet<RelayKey>) -> u32 {
+    u32::try_from(relays.len()).unwrap_or(u32::MAX)
 }
 
 /// Nanoseconds between two sweeps of a capture that spans so many: more than usual where the times in a

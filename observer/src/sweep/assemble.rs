@@ -260,6 +260,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         encapsulation: evidence.encapsulation,
         underlay: evidence.underlay,
         relay: evidence.relay,
+        derp_region: None,
         packets,
         bytes,
         fragments: fragments(values),

@@ -43,6 +43,7 @@ fn report() -> PathReport {
         encapsulation: Encapsulation(vec![Layer::Vxlan]),
         underlay: Some(UnderlayKind::Lan),
         relay: RelayMode::None,
+        derp_region: None,
         packets: 120,
         bytes: 96_000,
         tcp: TcpReport::default(),

@@ -19,7 +19,7 @@ pub(crate) enum Road {
 }
 
 /// Times of the frames by file.
-type Files = BTreeMap<String, Vec<(u32, Vec<u8>)>>;
+pub(crate) type Files = BTreeMap<String, Vec<(u32, Vec<u8>)>>;
 
 /// Ten questions of 100 bytes, one every 100 ms, each answered after 20 ms. A device is passed each ms.
 pub(crate) fn talk(road: Road) -> (Folder, Folder) {
@@ -36,7 +36,7 @@ pub(crate) fn talk(road: Road) -> (Folder, Folder) {
 }
 
 /// An IP packet from the first pod to the second, or back.
-fn segment(is_forth: bool, (value, echo): (u32, u32), payload: &[u8]) -> Vec<u8> {
+pub(crate) fn segment(is_forth: bool, (value, echo): (u32, u32), payload: &[u8]) -> Vec<u8> {
     let options = layers::stamped(value, echo);
     let (source, destination) = if is_forth {
         (POD_A, POD_B)
@@ -104,7 +104,7 @@ fn travel(
     }
 }
 
-fn folder(node: u8, files: &Files) -> Folder {
+pub(crate) fn folder(node: u8, files: &Files) -> Folder {
     let folder = Folder::new(&format!("n{node}"), &Link::of_a_node(node));
     for (name, frames) in files {
         let link = if name.starts_with("tailscale") {

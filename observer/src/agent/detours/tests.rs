@@ -91,6 +91,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         encapsulation: crate::path::Encapsulation::default(),
         underlay: None,
         relay,
+        derp_region: None,
         packets: 0,
         bytes: 0,
         fragments: crate::path::Fragments::default(),

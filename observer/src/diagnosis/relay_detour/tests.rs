@@ -29,6 +29,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         encapsulation: Encapsulation(vec![Layer::WireGuard, Layer::Vxlan]),
         underlay: None,
         relay,
+        derp_region: None,
         packets,
         bytes: packets * 100,
         fragments: crate::path::Fragments::default(),

@@ -75,7 +75,7 @@ const TABLE: &[Field] = &[
     row(
         "derp_region",
         "string",
-        "Region of the relay; null: not looked at",
+        "Region of the relay that carries it; null: none, or not known",
     ),
     row(
         "intended",

@@ -67,6 +67,7 @@ fn report(class: Class, packets: u64) -> PathReport {
         encapsulation: Encapsulation::default(),
         underlay: None,
         relay: RelayMode::None,
+        derp_region: None,
         packets,
         bytes: 0,
         fragments: Fragments::default(),
