@@ -7,17 +7,21 @@ mod bundle;
 mod capture_seeds;
 mod captures;
 mod case;
+mod compares;
 #[path = "../../tests/kernel_differential/composer.rs"]
 #[expect(dead_code, reason = "what the differential test alone asks of a frame")]
 mod composer;
 mod corpus;
+mod dice;
 mod dispatch;
 mod frame;
 mod frame_seeds;
+mod hooks;
 mod kinds;
 mod mutate;
 mod netlink;
 mod netlink_seeds;
+mod options;
 mod outcomes;
 mod readers;
 mod records;
@@ -30,6 +34,7 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
+use mutate::Means;
 use target::Target;
 
 static TARGET: OnceLock<Target> = OnceLock::new();
@@ -42,7 +47,7 @@ fuzz_target!(
     },
     |input: &[u8]| {
         if let Some(target) = TARGET.get() {
-            dispatch::run(*target, input, &mut |_, _| {});
+            hooks::listen(|| dispatch::run(*target, input, &mut |_, _| {}));
         }
     }
 );
@@ -52,8 +57,14 @@ fuzz_mutator!(|input: &mut [u8], size: usize, most: usize, seed: u32| {
         let most = bytes.len();
         fuzzer_mutate(bytes, size, most)
     };
+    let pairs = hooks::latest();
+    let means = Means {
+        seed,
+        pairs: &pairs,
+        change: &mut change,
+    };
     match (TARGET.get(), input.get_mut(..most)) {
-        (Some(Target::Frame), Some(input)) => mutate::mutate(input, size, seed, &mut change),
-        _ => fuzzer_mutate(input, size, most),
+        (Some(target), Some(input)) => mutate::mutate(*target, input, size, means),
+        _ => size,
     }
 });

@@ -3,28 +3,55 @@
 //! libFuzzer's, which knows what the target compares its bytes with.
 
 use crate::case::{self, Setting, Shown};
+use crate::compares::{Pair, answer};
+use crate::dice::Dice;
+use crate::options;
+use crate::target::Target;
 
 /// Changes `bytes[..size]` in place, to at most `bytes.len()` bytes; the new size.
 pub(crate) type Change<'a> = &'a mut dyn FnMut(&mut [u8], usize) -> usize;
+
+/// What changes are made with.
+pub(crate) struct Means<'a> {
+    /// Of all that is left to chance.
+    pub(crate) seed: u32,
+    /// What the latest inputs were compared with.
+    pub(crate) pairs: &'a [Pair],
+    /// libFuzzer's own change.
+    pub(crate) change: Change<'a>,
+}
 
 /// The longest stretch of a frame that is changed at once: two headers.
 const STRETCH: usize = 40;
 /// Room for a stretch to grow.
 const GROWTH: usize = 8;
 
-/// Changes a sequence in `input[..size]`; its new size.
-pub(crate) fn mutate(input: &mut [u8], size: usize, seed: u32, change: Change<'_>) -> usize {
-    let Some((setting, frames)) = input.get(..size).map(case::read) else {
+/// Changes an input of a target, in `input[..size]`; its new size.
+pub(crate) fn mutate(target: Target, input: &mut [u8], size: usize, means: Means<'_>) -> usize {
+    let mut dice = Dice(means.seed);
+    let held = input.get_mut(..size).unwrap_or_default();
+    if dice.below(4) == 0 && answer(held, means.pairs, &mut dice) {
         return size;
-    };
+    }
+    if target == Target::Frame {
+        sequence(input, size, &mut dice, means.change)
+    } else {
+        (means.change)(input, size)
+    }
+}
+
+/// Changes a sequence of frames.
+fn sequence(input: &mut [u8], size: usize, dice: &mut Dice, change: Change<'_>) -> usize {
+    let held = input.get(..size).unwrap_or_default();
+    let (setting, frames) = case::read(held);
     let frames: Vec<_> = frames.collect();
-    let mut dice = Dice(seed);
-    let made = match (frames.is_empty(), dice.below(12)) {
+    let made = match (frames.is_empty(), dice.below(13)) {
         (true, _) | (_, 0) => None,
-        (_, 1) => Some(rearranged(setting, frames, &mut dice)),
+        (_, 1) => Some(rearranged(setting, frames, dice)),
         (_, 2) => Some(set_otherwise(setting, &frames, change)),
-        (_, 3) => Some(seen_otherwise(setting, frames, &mut dice)),
-        (_, 4..) => Some(rewritten(setting, &frames, &mut dice, change)),
+        (_, 3) => Some(seen_otherwise(setting, frames, dice)),
+        (_, 4) => with_options(setting, &frames, dice),
+        (_, 5..) => Some(rewritten(setting, &frames, dice, change)),
     };
     match made.filter(|made| made.len() <= input.len()) {
         Some(made) => {
@@ -32,20 +59,6 @@ pub(crate) fn mutate(input: &mut [u8], size: usize, seed: u32, change: Change<'_
             made.len()
         }
         None => change(input, size),
-    }
-}
-
-/// Numbers out of a seed (Numerical Recipes' generator), the upper bits of which are used.
-struct Dice(u32);
-
-impl Dice {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.0 >> 8
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.next() as usize % bound.max(1)
     }
 }
 
@@ -85,7 +98,16 @@ fn seen_otherwise(setting: Setting, mut frames: Vec<Shown<'_>>, dice: &mut Dice)
     case::write(setting, &frames)
 }
 
-/// A length or a port at the begin: libFuzzer does not learn from comparisons of 16 bits.
+/// One segment with other options; none if the frame that is drawn has none.
+fn with_options(setting: Setting, frames: &[Shown<'_>], dice: &mut Dice) -> Option<Vec<u8>> {
+    let place = dice.below(frames.len());
+    let changed = options::rewritten(&frames[place], dice)?;
+    let mut frames = frames.to_vec();
+    frames[place].bytes = &changed;
+    Some(case::write(setting, &frames))
+}
+
+/// A length or a port at the begin: any number, often a small one.
 fn number(room: &mut [u8], dice: &mut Dice) -> usize {
     let [low, high, ..] = dice.next().to_le_bytes();
     let high = if dice.below(2) == 0 { high } else { high & 7 };

@@ -8,9 +8,8 @@ static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 /// The folder, among the system's temporary ones.
 pub(crate) fn folder() -> &'static Path {
-    FOLDER.get_or_init(|| {
-        let folder = env::temp_dir().join(format!("netpath-fuzz-{}", process::id()));
-        fs::create_dir_all(&folder).expect("a folder for temporary files");
-        folder
-    })
+    let name = || env::temp_dir().join(format!("netpath-fuzz-{}", process::id()));
+    let folder = FOLDER.get_or_init(name);
+    fs::create_dir_all(folder).expect("a folder for temporary files");
+    folder
 }

@@ -15,13 +15,21 @@ use crate::setup::progress::Progress;
 const LIMIT: Duration = Duration::from_mins(45);
 
 /// Coverage of edges in counters that libFuzzer reads, with the operands of comparisons for it to
-/// learn from; and the name by which crates know a fuzzer's build.
-const INSTRUMENTATION: [&str; 7] = [
+/// learn from, by way of the fuzzer (`observer/fuzz/src/compares.rs`); and the name by which crates
+/// know a fuzzer's build.
+const INSTRUMENTATION: [&str; 8] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    concat!(
+        "-Clink-arg=-Wl,",
+        "--wrap=__sanitizer_cov_trace_cmp2,--wrap=__sanitizer_cov_trace_const_cmp2,",
+        "--wrap=__sanitizer_cov_trace_cmp4,--wrap=__sanitizer_cov_trace_const_cmp4,",
+        "--wrap=__sanitizer_cov_trace_cmp8,--wrap=__sanitizer_cov_trace_const_cmp8,",
+        "--wrap=__sanitizer_cov_trace_switch",
+    ),
     "--cfg",
     "fuzzing",
 ];

@@ -14,6 +14,9 @@ use crate::{report, toolchain, workspace_root};
 /// Writing or measuring the first inputs takes seconds.
 const LIMIT: Duration = Duration::from_mins(5);
 
+/// Linux' folder of files in memory.
+const MEMORY: &str = "/dev/shm";
+
 /// Folders of inputs. The first inputs and the targets' own files are removed at the end.
 pub(super) struct Corpus {
     /// The target.
@@ -89,9 +92,15 @@ fn folder(target: Target) -> PathBuf {
     toolchain::cache_dir().join("fuzz").join(target.name())
 }
 
-/// Where targets put what has to be a file.
+/// Where targets put what has to be a file, which is most of what such an input takes: in memory if
+/// the system has such a folder.
 fn scratch(target: Target) -> PathBuf {
-    folder(target).join(format!("scratch-{}", std::process::id()))
+    let (memory, process) = (Path::new(MEMORY), std::process::id());
+    if memory.is_dir() {
+        memory.join(format!("netpath-fuzz-{}-{process}", target.name()))
+    } else {
+        folder(target).join(format!("scratch-{process}"))
+    }
 }
 
 /// The fuzzer, told its target.
