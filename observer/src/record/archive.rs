@@ -86,7 +86,10 @@ fn take<R: Read>(unpacked: Limited<R>, folder: &Path, limits: Limits) -> Result<
         }
         let shown = names.take(&entry.path_bytes());
         write(&mut entry, &shown, folder, limits).map_err(|wrong| match wrong {
-            Wrong::Entry(why) => Wrong::Entry(format!("entry {:?}: {why}", name::path(&shown))),
+            Wrong::Entry(why) => {
+                let name = String::from_utf8_lossy(&shown);
+                Wrong::Entry(format!("entry {name:?}: {why}"))
+            }
             stream @ Wrong::Stream(_) => stream,
         })?;
     }
