@@ -9,8 +9,10 @@ use observer_ebpf::abi::point::FlowDirection;
 
 use crate::path::Dropped;
 
-/// Sweeps without a drop after which an entry is forgotten: five minutes at the default interval.
+/// Sweeps without a drop after which an entry may go: five minutes at the default interval.
 const QUIET: u16 = 60;
+/// Entries from which on the quiet ones go, which ends their sums: three quarters of the kernel's room.
+const CROWDED: usize = 768;
 
 /// What sweeps saw of one entry.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +49,11 @@ impl DropStore {
     /// Takes an entry of the sweep.
     pub fn add(&mut self, key: DropKey, value: DropRecord) {
         let before = self.before.get(&key).copied().unwrap_or_default();
-        let recent = value.packets.saturating_sub(before.value.packets);
+        // An entry that is smaller than before is another one: the former was removed.
+        let recent = value
+            .packets
+            .checked_sub(before.value.packets)
+            .unwrap_or(value.packets);
         let quiet = if recent > 0 {
             0
         } else {
@@ -93,18 +99,15 @@ impl DropStore {
         dropped
     }
 
-    /// Entries to remove: of paths for which `is_gone` holds, and those without a drop for long.
-    pub fn retire(&self, is_gone: impl Fn(u16) -> bool) -> impl Iterator<Item = DropKey> {
-        let is_over = move |(key, seen): &(&DropKey, &Seen)| {
-            seen.quiet >= QUIET || key.path >= FIRST_PATH && is_gone(key.path)
+    /// Forgets the entries of paths for which `is_gone` holds and, where there is little room left, those
+    /// without a drop for long; they are to be removed.
+    pub fn retire(&mut self, is_gone: impl Fn(u16) -> bool) -> Vec<DropKey> {
+        let is_crowded = self.now.len() >= CROWDED;
+        let is_over = |key: &DropKey, seen: &mut Seen| {
+            is_crowded && seen.quiet >= QUIET || key.path >= FIRST_PATH && is_gone(key.path)
         };
-        let over: Vec<_> = self
-            .now
-            .iter()
-            .filter(is_over)
-            .map(|(&key, _)| key)
-            .collect();
-        over.into_iter()
+        let over = self.now.extract_if(.., is_over);
+        over.map(|(key, _)| key).collect()
     }
 }
 
@@ -191,21 +194,32 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_paths_that_are_gone_and_quiet_ones_are_removed() {
+    fn entries_of_paths_that_are_gone_are_removed_and_a_new_one_counts_whole() {
         let mut store = DropStore::default();
-        let (gone, quiet, host) = (
-            key(5, Place::IpForward),
-            key(6, Place::IpForward),
-            key(0, Place::IpForward),
-        );
-        sweep(&mut store, &[(gone, 1), (quiet, 1), (host, 1)]);
-        let retired = |store: &DropStore| store.retire(|path| path == 5 || path == 0).collect();
-        let found: Vec<_> = retired(&store);
+        let [gone, host] = [5, 0].map(|path| key(path, Place::IpForward));
+        sweep(&mut store, &[(gone, 4), (host, 1)]);
+        let found = store.retire(|path| path == 5 || path == 0);
         assert_eq!(found, [gone]);
-        for more in 1..=u64::from(QUIET) {
-            sweep(&mut store, &[(quiet, 1), (host, 1 + more)]);
+        sweep(&mut store, &[(gone, 4), (host, 1)]);
+        assert_eq!(of(&store, 5)[0].recent, 4);
+        // Removed and made again between two sweeps.
+        sweep(&mut store, &[(gone, 3), (host, 1)]);
+        assert_eq!((of(&store, 5)[0].recent, store.has_grown(5)), (3, true));
+    }
+
+    #[test]
+    fn quiet_entries_keep_their_sums_while_there_is_room() {
+        let crowd = u16::try_from(CROWDED).expect("few");
+        for (entries, wanted) in [(crowd - 1, 0), (crowd, usize::from(crowd) - 1)] {
+            let mut store = DropStore::default();
+            for count in 0..=u64::from(QUIET) {
+                let busy = (key(0, Place::IpForward), 1 + count);
+                let quiet = (1..entries).map(|path| (key(path, Place::IpForward), 1));
+                let all: Vec<_> = quiet.chain([busy]).collect();
+                sweep(&mut store, &all);
+            }
+            assert_eq!(store.retire(|_| false).len(), wanted);
+            assert_eq!(of(&store, 0).len(), 1);
         }
-        let found: Vec<_> = retired(&store);
-        assert_eq!(found, [quiet]);
     }
 }
