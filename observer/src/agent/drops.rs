@@ -2,6 +2,7 @@
 //! blind spot; the agent lives without.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ use crate::sweep::DropNames;
 
 /// Time between two looks for functions that come with a module, such as those of bridges.
 const AGAIN: Duration = Duration::from_mins(1);
+/// The modules that are loaded. Reading all symbols takes some 50 ms: only when these have changed.
+const MODULES: &str = "/proc/modules";
 
 /// Runs the rules over the paths whose packets this node drops.
 pub(super) fn findings(node: &str, paths: &[PathReport], points: &Devices) -> Vec<Finding> {
@@ -37,6 +40,7 @@ pub(super) struct Drops {
     watch: Option<DropWatch>,
     blind: BTreeMap<&'static str, String>,
     looked: Option<Instant>,
+    modules: Option<String>,
     devices: BTreeMap<u32, String>,
 }
 
@@ -82,9 +86,17 @@ impl Drops {
     fn find_places(&mut self, object: &mut Object) {
         let Some(watch) = &mut self.watch else { return };
         self.looked = Some(Instant::now());
+        let modules = loaded();
+        if modules.is_some() && modules == self.modules {
+            return;
+        }
+        self.modules = modules;
         match watch.find_places(object) {
             Ok(()) => self.blind.clear(),
-            Err(error) => self.name_blind_spot(&error),
+            Err(error) => {
+                self.blind.clear();
+                self.name_blind_spot(&error);
+            }
         }
     }
 
@@ -96,4 +108,11 @@ impl Drops {
         }
         self.blind.insert(reason, why);
     }
+}
+
+/// The names of all loaded modules; `None` where the kernel has none or does not tell.
+fn loaded() -> Option<String> {
+    let listed = fs::read_to_string(MODULES).ok()?;
+    let names = listed.lines().filter_map(|line| line.split(' ').next());
+    Some(names.collect::<Vec<_>>().join(" "))
 }
