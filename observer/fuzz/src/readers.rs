@@ -2,7 +2,7 @@
 //! readers. A reader may see less, then it says nothing; it never says something else.
 
 use observer_ebpf::parse::{
-    Captured, Expand, Framing, Packet, Rejected, Window, parse, parse_into,
+    Captured, Expand, Fragment, Framing, Packet, Rejected, Window, parse, parse_into,
 };
 
 use crate::case::Shown;
@@ -13,18 +13,14 @@ const COPIED: usize = 240;
 /// Checks all ways to read a frame against the parse of all that was captured.
 pub(crate) fn agree(frame: &Shown<'_>, expand: Expand) {
     let (bytes, framing, length) = (frame.bytes, frame.framing(), frame.length());
-    let whole = parse(&Captured(bytes), framing, expand, length);
+    let whole = read(bytes, framing, expand, length);
     if let Ok(packet) = &whole {
         is_sound(packet, length);
     }
     let linear = &bytes[..bytes.len().min(frame.linear.into())];
     let copied = &bytes[..bytes.len().min(COPIED)];
     for part in [linear, copied] {
-        says_no_more(
-            &parse(&Captured(part), framing, expand, length),
-            &whole,
-            part,
-        );
+        says_no_more(&read(part, framing, expand, length), &whole, part);
         if bytes.len() as u64 == u64::from(length) {
             is_a_shorter_packet(part, framing, expand, &whole);
         }
@@ -56,12 +52,12 @@ fn as_kernel(frame: &Shown<'_>, expand: Expand) -> Result<Packet, Rejected> {
     if let Some(packet) = usual {
         return Ok(packet);
     }
-    let direct = parse(&Captured(linear), framing, expand, length);
+    let direct = read(linear, framing, expand, length);
     if direct.is_ok() || linear.len() as u64 >= u64::from(length) {
         return direct;
     }
     let copied = &bytes[..bytes.len().min(COPIED)];
-    parse(&Captured(copied), framing, expand, length)
+    read(copied, framing, expand, length)
 }
 
 /// What a window of `N` bytes makes of a frame; none if it is not usual.
@@ -74,7 +70,20 @@ fn through_window<const N: usize>(
     let mut packet = Packet::EMPTY;
     let window = Window(bytes.first_chunk::<N>()?);
     parse_into(&window, framing, expand, length, &mut packet).ok()?;
-    Some(packet)
+    Some(meant(packet))
+}
+
+/// What all of some bytes says.
+fn read(bytes: &[u8], framing: Framing, expand: Expand, length: u32) -> Result<Packet, Rejected> {
+    parse(&Captured(bytes), framing, expand, length).map(meant)
+}
+
+/// A packet without what is meaningless: a window leaves it out.
+fn meant(mut packet: Packet) -> Packet {
+    if packet.fragment == Fragment::None {
+        packet.identification = 0;
+    }
+    packet
 }
 
 /// Of a frame that is cut, the same is said, or that it cannot be read.
@@ -95,7 +104,7 @@ fn is_a_shorter_packet(
     whole: &Result<Packet, Rejected>,
 ) {
     let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-    match (parse(&Captured(part), framing, expand, length), whole) {
+    match (read(part, framing, expand, length), whole) {
         (Err(Rejected::Malformed(_)), _) => {}
         (Ok(short), Ok(whole)) => {
             let ends = |packet: &Packet| {
@@ -136,7 +145,7 @@ fn is_sound(packet: &Packet, length: u32) {
     );
     let is_cut = packet
         .around()
-        .is_some_and(|outer| outer.fragment != observer_ebpf::parse::Fragment::None);
+        .is_some_and(|outer| outer.fragment != Fragment::None);
     assert!(
         is_cut || end <= u64::from(length),
         "a packet ends in its frame: {packet:?} of {length}"
