@@ -28,15 +28,20 @@ const GROWTH: usize = 8;
 
 /// Changes an input of a target, in `input[..size]`; its new size.
 pub(crate) fn mutate(target: Target, input: &mut [u8], size: usize, means: Means<'_>) -> usize {
-    let mut dice = Dice(means.seed);
+    let Means {
+        seed,
+        pairs,
+        change,
+    } = means;
+    let mut dice = Dice(seed);
     let held = input.get_mut(..size).unwrap_or_default();
-    if dice.below(4) == 0 && answer(held, means.pairs, &mut dice) {
+    if dice.below(4) == 0 && answer(held, pairs, &mut dice) {
         return size;
     }
     if target == Target::Frame {
-        sequence(input, size, &mut dice, means.change)
+        sequence(input, size, &mut dice, change)
     } else {
-        (means.change)(input, size)
+        change(input, size)
     }
 }
 

@@ -70,16 +70,16 @@ fn through_window<const N: usize>(
     let mut packet = Packet::EMPTY;
     let window = Window(bytes.first_chunk::<N>()?);
     parse_into(&window, framing, expand, length, &mut packet).ok()?;
-    Some(without_meaningless(packet))
+    Some(meant(packet))
 }
 
-/// What is made of the captured bytes of a frame.
+/// What all of some bytes says.
 fn read(bytes: &[u8], framing: Framing, expand: Expand, length: u32) -> Result<Packet, Rejected> {
-    parse(&Captured(bytes), framing, expand, length).map(without_meaningless)
+    parse(&Captured(bytes), framing, expand, length).map(meant)
 }
 
-/// The identification of a whole packet means nothing.
-fn without_meaningless(mut packet: Packet) -> Packet {
+/// A packet without what is meaningless: a window leaves it out.
+fn meant(mut packet: Packet) -> Packet {
     if packet.fragment == Fragment::None {
         packet.identification = 0;
     }
@@ -145,7 +145,7 @@ fn is_sound(packet: &Packet, length: u32) {
     );
     let is_cut = packet
         .around()
-        .is_some_and(|outer| outer.fragment != observer_ebpf::parse::Fragment::None);
+        .is_some_and(|outer| outer.fragment != Fragment::None);
     assert!(
         is_cut || end <= u64::from(length),
         "a packet ends in its frame: {packet:?} of {length}"
