@@ -93,7 +93,7 @@ impl FirstFragment {
     /// The flow that all fragments belong to.
     #[inline(always)]
     #[must_use]
-    pub(crate) fn flow(self, fragment: &FragmentKey) -> (FlowKey, FlowDirection) {
+    pub fn flow(self, fragment: &FragmentKey) -> (FlowKey, FlowDirection) {
         let end = |address, port| Endpoint { address, port };
         let mut key = FlowKey {
             protocol: self.protocol.to_le_bytes()[0],

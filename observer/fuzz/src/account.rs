@@ -4,7 +4,9 @@
 use observer::host::HostObserver;
 use observer_ebpf::abi::biflow::{Assignment, announced_bit};
 use observer_ebpf::abi::counter::{COUNTERS, Counter, LOSSES, Loss};
-use observer_ebpf::abi::point::{Hook, POINTS, Point, Site};
+use observer_ebpf::abi::fragment::FragmentKey;
+use observer_ebpf::abi::key::FlowKey;
+use observer_ebpf::abi::point::{FlowDirection, Hook, POINTS, Point, Site};
 use observer_ebpf::parse::{Fragment, Packet, Rejected};
 use observer_ebpf::step::{Frame, size};
 
@@ -166,11 +168,26 @@ fn counted_where_it_entered(host: &HostObserver, site: Site, packet: &Packet) ->
         hook: Hook::Ingress,
         ..site
     };
+    let (key, direction) = match packet.fragment {
+        Fragment::None | Fragment::First => (packet.key, packet.direction),
+        Fragment::Later => match first_fragment(host, packet) {
+            Some(flow) => flow,
+            None => return false,
+        },
+    };
     let mut entries = host.biflows();
-    let entry = entries.find(|(key, _)| *key == packet.key);
+    let entry = entries.find(|(of, _)| *of == key);
     entry.is_some_and(|(_, entry)| {
         let flags = Assignment::from_word(entry.assignment).flags;
-        entry.announced & 1 << announced_bit(entrance, packet.direction) != 0
+        entry.announced & 1 << announced_bit(entrance, direction) != 0
             || flags & Assignment::ENTERS_ELSEWHERE != 0
     })
+}
+
+/// The flow of a later fragment, as its first one said.
+fn first_fragment(host: &HostObserver, packet: &Packet) -> Option<(FlowKey, FlowDirection)> {
+    let key = FragmentKey::of(&packet.key, packet.direction, packet.identification);
+    let kept = host.first_fragments();
+    let (_, first) = kept.iter().find(|(of, _)| *of == key)?;
+    Some(first.flow(&key))
 }
