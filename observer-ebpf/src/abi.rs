@@ -3,6 +3,7 @@
 //!
 //! Never: implicit padding, a `bool`, a pointer, an enum with data, a host-sized integer.
 
+pub mod announced;
 pub mod biflow;
 pub mod control;
 pub mod counter;

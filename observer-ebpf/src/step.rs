@@ -4,6 +4,7 @@
 //! Never: a packet read (the parser did it), a decision about the packet's fate.
 
 mod announce;
+mod announced;
 mod arrival;
 mod budget;
 mod dropped;

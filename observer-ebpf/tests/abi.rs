@@ -2,6 +2,7 @@
 
 use core::mem::{align_of, offset_of, size_of};
 
+use observer_ebpf::abi::announced::AnnouncedKey;
 use observer_ebpf::abi::biflow::{
     Assignment, BiflowRecord, Carriage, PointState, Tcp, TcpOptions, Trajectory, announced_bit,
     trajectory_bit,
@@ -79,6 +80,7 @@ fn values_have_their_layout() {
         source_port: 0, destination_port: 2, protocol: 4,
     });
     layout!(RttRow<u32>, 584, { buckets: 0 });
+    layout!(AnnouncedKey, 24, { sender: 0, mtu: 16, path: 20, direction: 22, reserved: 23 });
     layout!(DropRecord, 24, { packets: 0, bytes: 8, largest: 16, mtu: 20 });
 }
 

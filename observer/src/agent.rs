@@ -253,6 +253,7 @@ impl Agent {
             seen,
             outer,
             drops,
+            announced,
             deleted,
             ..
         } = &mut self.snapshot;
@@ -263,6 +264,9 @@ impl Agent {
         let paths = self.intake.paths();
         for key in drops.retire(|path| paths.pair(path).is_none()) {
             self.object.drops.remove(&key)?;
+        }
+        for key in announced.retire(|path| paths.pair(path).is_none()) {
+            self.object.announced.remove(&key)?;
         }
         for key in outer.retire(|point, hash| seen.holds(point, hash)) {
             self.object.outer_flows.remove(&key)?;

@@ -13,6 +13,7 @@ mod tables;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
+use observer_ebpf::abi::announced::{ANNOUNCED, AnnouncedKey};
 use observer_ebpf::abi::biflow::{Assignment, Biflow, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
 use observer_ebpf::abi::counter::{COUNTERS, Counter};
@@ -94,6 +95,7 @@ pub struct HostObserver {
     pub jiffy_nanos: u64,
     biflows: Arena<FlowKey, Biflow<Cell<u32>, Cell<u64>>>,
     outer_flows: Arena<OuterKey, OuterFlow<Cell<u64>>>,
+    announced: Arena<AnnouncedKey, Cell<u64>>,
     traffic: Chunks<TrafficRow<Cell<u64>>>,
     rtt: Chunks<RttRow<Cell<u32>>>,
     fragments: Chunks<FragmentRow<Cell<u64>>>,
@@ -122,6 +124,7 @@ impl HostObserver {
             jiffy_nanos: 4_000_000,
             biflows: Arena::new(sizes.biflows),
             outer_flows: Arena::new(sizes.outer_flows),
+            announced: Arena::new(ANNOUNCED as usize),
             traffic: Chunks::new(rows),
             rtt: Chunks::new(rows),
             fragments: Chunks::new(rows),
@@ -181,6 +184,13 @@ impl HostObserver {
         self.outer_flows
             .iter()
             .map(|(key, flow)| (key, record::outer_flow(flow)))
+    }
+
+    /// Announced MTUs and the packets that announced them, in the order of the first ones.
+    pub fn announced(&self) -> impl Iterator<Item = (AnnouncedKey, u64)> {
+        self.announced
+            .iter()
+            .map(|(key, packets)| (key, packets.get()))
     }
 
     /// The traffic rows that were touched, by [`observer_ebpf::abi::row::Row::index`].

@@ -17,7 +17,7 @@ pub use class::{Class, Encapsulation, Layer, RelayMode, UnderlayKind};
 pub use classify::{Evidence, Observation, classify};
 pub use devices::{Device, Devices};
 pub use leg::{Crossed, Leg};
-pub use oversize::{Dropped, Oversize};
+pub use oversize::{Announced, Dropped, Oversize};
 pub use relay::{Moved, RelayModes};
 pub use report::{End, Fragments, PathReport, PointReport, Quantiles, TcpReport};
 pub use table::PathTable;

@@ -2,6 +2,7 @@
 //!
 //! Never: an export, a route look-up, a write to a map.
 
+mod announced;
 mod assemble;
 mod captured;
 mod classes;
@@ -18,6 +19,7 @@ mod rows;
 mod seen;
 mod wires;
 
+pub use announced::AnnouncedStore;
 pub use assemble::{Context, Memory, Remembered, assemble};
 pub use captured::read_captured;
 pub use crossed::crossed;

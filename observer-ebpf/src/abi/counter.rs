@@ -45,7 +45,8 @@ pub enum Loss {
     /// ICMP errors about a flow without an entry, or without a readable quote: counted for the pair
     /// that they name.
     ErrorsUnmatched = 16,
-    /// Packets dropped for their size that `drops` had no entry for: it was full.
+    /// Packets dropped for their size, and ICMP errors that tell a pod so, that `drops` or `announced` had
+    /// no entry for: it was full.
     DropsRefused = 17,
     /// The same of which no path could be read.
     DropsUnreadable = 18,

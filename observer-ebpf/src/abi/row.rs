@@ -53,6 +53,17 @@ impl Row {
         (self.0 >> 4) as u16
     }
 
+    /// The direction that it belongs to.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn direction(self) -> FlowDirection {
+        if self.0 & 1 == FlowDirection::LowToHigh as u32 {
+            FlowDirection::LowToHigh
+        } else {
+            FlowDirection::HighToLow
+        }
+    }
+
     /// Its index in the row maps.
     #[inline(always)]
     #[must_use]

@@ -6,6 +6,7 @@ use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingB
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
 
+use observer_ebpf::abi::announced::{ANNOUNCED as ANNOUNCED_COUNT, AnnouncedKey};
 use observer_ebpf::abi::biflow::Biflow;
 use observer_ebpf::abi::control::{BUDGETS, Budget, Control};
 use observer_ebpf::abi::counter::{COUNTERS as CELLS, Counter, Own, ROOM};
@@ -91,6 +92,10 @@ static ARRIVALS: Array<Atomic64, { SLOTS as usize }> = Array::new();
 /// What user space says; one entry of 64 bytes, mapped by the agent.
 #[btf_map]
 static CONTROL: Array<Control, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+/// MTUs that ICMP errors announced to pods, by sender, path and direction -> packets. 1,024 entries of
+/// 24 + 8 bytes: 0.1 MB. Refuses when full, counted; user space removes those of paths that are gone.
+#[btf_map]
+static ANNOUNCED: HashMap<AnnouncedKey, u64, { ANNOUNCED_COUNT as usize }> = HashMap::new();
 /// What of the packets that the kernel drops is taken. One entry of 344 bytes, written by user space.
 #[btf_map]
 pub(crate) static DROP_RULES: Array<DropRules, 1> = Array::new();
@@ -236,6 +241,19 @@ impl Tables for Kernel {
             ..OuterFlow::default()
         };
         inserted(OUTER_FLOWS.insert(key, &flow, u64::from(BPF_NOEXIST)))
+    }
+
+    #[inline(always)]
+    fn announced(&self, key: &AnnouncedKey) -> Option<&Atomic64> {
+        // SAFETY: see above; `Atomic64` is a transparent cell over the `u64` of the declaration.
+        ANNOUNCED
+            .get_ptr(key)
+            .map(|packets| unsafe { &*packets.cast() })
+    }
+
+    #[inline(always)]
+    fn insert_announced(&self, key: &AnnouncedKey) -> Inserted {
+        inserted(ANNOUNCED.insert(key, &0, u64::from(BPF_NOEXIST)))
     }
 
     #[inline(always)]

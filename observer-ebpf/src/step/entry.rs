@@ -12,7 +12,7 @@ use crate::abi::{PATH_EXTERNAL, PATH_HOST, PATH_REFUSED, PATH_UNKNOWN};
 use crate::cell::Cell32;
 
 use super::scene::Scene;
-use super::{Inserted, Tables, budget, fragment, opaque, quote, refusal};
+use super::{Inserted, Tables, announced, budget, fragment, opaque, quote, refusal};
 
 /// Finds or makes the entry of the packet's flow, else says on which row it counts.
 #[inline(always)]
@@ -46,7 +46,9 @@ const CREATED: u32 = u32::MAX;
 fn create<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u32 {
     let packet = scene.packet;
     if packet.key.kind == FlowKind::IcmpError as u8 {
-        return quote::row(scene, site);
+        let row = quote::row(scene, site);
+        announced::count(scene, site, row);
+        return row;
     }
     if packet.key.kind == FlowKind::LaterFragments as u8 {
         let row = fragment::row(scene, site, mark);

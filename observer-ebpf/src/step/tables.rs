@@ -1,5 +1,6 @@
 //! What the step needs from its surroundings: the maps, the clock, the ring.
 
+use crate::abi::announced::AnnouncedKey;
 use crate::abi::biflow::Biflow;
 use crate::abi::control::{Budget, Control};
 use crate::abi::counter::Counter;
@@ -62,6 +63,10 @@ pub trait Tables {
     fn outer_flow(&self, key: &OuterKey) -> Option<&OuterFlow<Self::W64>>;
     /// Makes an outer flow that was first seen at `now`.
     fn insert_outer_flow(&self, key: &OuterKey, now: Monotonic) -> Inserted;
+    /// Packets that announced this MTU.
+    fn announced(&self, key: &AnnouncedKey) -> Option<&Self::W64>;
+    /// Makes an announced MTU's count if there is none.
+    fn insert_announced(&self, key: &AnnouncedKey) -> Inserted;
     /// True if a relay listens there.
     fn is_relay(&self, key: &RelayKey) -> bool;
     /// This CPU's sum of WireGuard bytes for one hook of the tunnel.

@@ -263,7 +263,11 @@ impl Intake {
                 self.tell(object, &pair, path)?;
             }
         }
-        let is_carried = |path| snapshot.seen.carries(path) || snapshot.drops.has_grown(path);
+        let is_carried = |path| {
+            snapshot.seen.carries(path)
+                || snapshot.drops.has_grown(path)
+                || snapshot.announced.has_grown(path)
+        };
         for (path, pair) in self.paths.retire(is_carried) {
             object.pairs.remove(&pair)?;
             self.translations.retire(object, path)?;

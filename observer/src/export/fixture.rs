@@ -8,8 +8,8 @@ use observer_ebpf::abi::point::{Hook, Point};
 use crate::diagnosis::{Cause, Evidence, Finding, Fix, Subject};
 use crate::latency::{Identity, RoundTrip, Side, Sighting};
 use crate::path::{
-    Class, Dropped, Encapsulation, End, Fragments, Layer, Oversize, PathReport, PointReport,
-    Quantiles, RelayMode, TcpReport, UnderlayKind,
+    Announced, Class, Dropped, Encapsulation, End, Fragments, Layer, Oversize, PathReport,
+    PointReport, Quantiles, RelayMode, TcpReport, UnderlayKind,
 };
 use crate::path::{Device, Devices};
 
@@ -62,6 +62,7 @@ pub(crate) fn report() -> PathReport {
         superseded: false,
         oversize: Some(Oversize {
             dropped: vec![dropped()],
+            announced: vec![announced()],
         }),
         confirmed: true,
         earlier: 1,
@@ -80,6 +81,17 @@ pub(super) fn dropped() -> Dropped {
         recent: 1,
         bytes: 4_200,
         largest: 1_450,
+        quiet: 0,
+    }
+}
+
+/// Two errors that name no MTU that could be one, one of them of late.
+pub(super) fn announced() -> Announced {
+    Announced {
+        from: [10, 42, 2, 1].into(),
+        number: 0,
+        packets: 2,
+        recent: 1,
         quiet: 0,
     }
 }

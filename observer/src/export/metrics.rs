@@ -59,6 +59,7 @@ pub struct Accumulator {
     paths: BTreeMap<Labels, Counts>,
     rtt: BTreeMap<(Labels, &'static str), Histogram>,
     oversize: BTreeMap<(Labels, Proof), u64>,
+    announced: BTreeMap<Labels, u64>,
     mtu: BTreeMap<Labels, u32>,
     wires: Vec<WireReport>,
     findings: BTreeMap<FindingLabels, u64>,
@@ -75,6 +76,7 @@ impl Accumulator {
             paths: BTreeMap::new(),
             rtt: BTreeMap::new(),
             oversize: BTreeMap::new(),
+            announced: BTreeMap::new(),
             mtu: BTreeMap::new(),
             wires: Vec::new(),
             findings: BTreeMap::new(),
@@ -102,6 +104,9 @@ impl Accumulator {
             for dropped in report.oversize.iter().flat_map(|found| &found.dropped) {
                 let proof = [DROPPED, place_name(dropped.place)];
                 *self.oversize.entry((labels.clone(), proof)).or_default() += dropped.recent;
+            }
+            for told in report.oversize.iter().flat_map(|found| &found.announced) {
+                *self.announced.entry(labels.clone()).or_default() += told.recent;
             }
             self.paths.entry(labels).or_default().add(&counts);
         }

@@ -9,7 +9,7 @@ mod point;
 
 pub use attribute::attribute_table;
 pub use metric::metric_table;
-pub(super) use place::{DROPPED, place_name};
+pub(super) use place::{ANNOUNCED, DROPPED, place_name};
 pub(super) use point::{point_name, point_role};
 
 /// Kind of a metric.

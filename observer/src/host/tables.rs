@@ -3,6 +3,7 @@
 use std::array;
 use std::cell::Cell;
 
+use observer_ebpf::abi::announced::AnnouncedKey;
 use observer_ebpf::abi::biflow::{Assignment, Biflow};
 use observer_ebpf::abi::control::{Budget, Control};
 use observer_ebpf::abi::counter::Counter;
@@ -88,6 +89,14 @@ impl Tables for HostObserver {
             first_seen: Cell::new(now.0),
             ..OuterFlow::default()
         })
+    }
+
+    fn announced(&self, key: &AnnouncedKey) -> Option<&Cell<u64>> {
+        self.announced.get(key)
+    }
+
+    fn insert_announced(&self, key: &AnnouncedKey) -> Inserted {
+        self.announced.insert(key, Cell::default)
     }
 
     fn is_relay(&self, key: &RelayKey) -> bool {

@@ -7,6 +7,7 @@ use std::{fs, io, thread};
 use aya::maps::{Map, MapData, MapError};
 use aya::programs::{Program, ProgramError, RawTracePoint, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader};
+use observer_ebpf::abi::announced::AnnouncedKey;
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::{CounterRecord, Own};
 use observer_ebpf::abi::drop::{DropKey, DropRecord, DropRules};
@@ -140,6 +141,8 @@ pub struct Object {
     pub outer_flows: Table<OuterKey, OuterFlowRecord>,
     /// Where DERP relays listen.
     pub relays: Table<RelayKey, u32>,
+    /// MTUs that ICMP errors announced to pods: packets.
+    pub announced: Table<AnnouncedKey, u64>,
     /// Packets dropped for their size.
     pub drops: Table<DropKey, DropRecord>,
     /// Which dropped packets those are.
@@ -201,6 +204,7 @@ impl Object {
                 size_of::<WireRecord>(),
             ),
             relays: Table::new(take("RELAYS")?, "RELAYS"),
+            announced: Table::new(take("ANNOUNCED")?, "ANNOUNCED"),
             drops: Table::new(take("DROPS")?, "DROPS"),
             drop_rules: Table::new(take("DROP_RULES")?, "DROP_RULES"),
             events: Events::new(take("EVENTS")?)?,

@@ -100,10 +100,11 @@ fn pair_report(
     let total = totals(&snapshot.rows, number, direction);
     let dropped = |names| Oversize {
         dropped: snapshot.drops.of(number, direction, names),
+        announced: snapshot.announced.of(number, direction),
     };
     let oversize = context.drops.map(dropped);
-    let is_dropped = oversize.as_ref().is_some_and(|found| found.drops() > 0);
-    if total.is_empty() && !is_dropped {
+    let is_too_long = |found: &Oversize| found.drops() > 0 || !found.announced.is_empty();
+    if total.is_empty() && !oversize.as_ref().is_some_and(is_too_long) {
         return None;
     }
     let mut memory = context
@@ -231,6 +232,7 @@ fn collected(snapshot: &Snapshot, number: u16, context: &mut Context<'_>) -> Opt
     sum.fragments.vxlan += other.fragments.vxlan;
     if let (Some(sum), Some(other)) = (&mut sum.oversize, other.oversize) {
         sum.dropped.extend(other.dropped);
+        sum.announced.extend(other.announced);
     }
     Some(without_ends(sum))
 }

@@ -13,7 +13,7 @@ use crate::latency::{Silence, Unanswered};
 use crate::path::Leg;
 
 use super::legs::legs;
-use super::{DropStore, OuterFlows, RowStore, RowValue, Seen, Standing};
+use super::{AnnouncedStore, DropStore, OuterFlows, RowStore, RowValue, Seen, Standing};
 
 /// What the kernel knew at one moment.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Snapshot {
     /// What crossed the tunnel since the last sweep and what carried it, by [`Hook`].
     pub legs: [Leg; 2],
     tunnel: [u64; 2],
+    /// MTUs announced to pods of this node.
+    pub announced: AnnouncedStore,
     /// Packets dropped for their size.
     pub drops: DropStore,
     /// Packets that nobody answered.
@@ -63,6 +65,10 @@ pub fn read(
     object
         .outer_flows
         .for_each(|key, flow| snapshot.outer.add(key, &flow))?;
+    snapshot.announced.begin();
+    object
+        .announced
+        .for_each(|key, packets| snapshot.announced.add(key, packets))?;
     snapshot.drops.begin();
     object
         .drops

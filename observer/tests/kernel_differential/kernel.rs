@@ -14,6 +14,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use aya::{Ebpf, EbpfLoader};
 use observer::kernel::program_name;
+use observer_ebpf::abi::announced::AnnouncedKey;
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord};
 use observer_ebpf::abi::control::{BUDGETS, Control};
 use observer_ebpf::abi::counter::{COUNTERS, Own};
@@ -93,6 +94,7 @@ impl Kernel {
             "FRAGMENT_COUNTS",
             "OUTER_FLOWS",
             "FRAGMENTS",
+            "ANNOUNCED",
             "RELAYS",
             "BUDGET_WORDS",
             "COUNTERS",
@@ -122,6 +124,8 @@ impl Kernel {
         self.map::<FlowKey, BiflowRecord>("BIFLOWS")
             .clear_hash(ENTRIES);
         self.map::<OuterKey, OuterFlowRecord>("OUTER_FLOWS")
+            .clear_hash(ENTRIES);
+        self.map::<AnnouncedKey, u64>("ANNOUNCED")
             .clear_hash(ENTRIES);
         self.map::<FragmentKey, FirstFragment>("FRAGMENTS")
             .clear_hash(ENTRIES);
@@ -235,6 +239,9 @@ impl Kernel {
             .read(ENTRIES)
         {
             state.add_outer_flow(&read::<OuterKey>(&key), &read::<OuterFlowRecord>(&value));
+        }
+        for (key, packets) in self.map::<AnnouncedKey, u64>("ANNOUNCED").read(ENTRIES) {
+            state.add_announced(&read::<AnnouncedKey>(&key), read::<u64>(&packets));
         }
         for cpu in 0..self.cpus {
             let first = cpu * ROW_COUNT;

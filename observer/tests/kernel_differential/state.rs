@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use observer::host::HostObserver;
+use observer_ebpf::abi::announced::AnnouncedKey;
 use observer_ebpf::abi::biflow::BiflowRecord;
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::event::{Event, EventKind};
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) counters: BTreeMap<&'static str, u64>,
     pub(crate) biflows: BTreeMap<Vec<u8>, Flow>,
     pub(crate) outer_flows: BTreeMap<Vec<u8>, OuterSums>,
+    /// By sender, announced MTU, path and direction: packets.
+    pub(crate) announced: BTreeMap<Vec<u8>, u64>,
     /// By row: buffers, bytes, segments, predicted bytes.
     pub(crate) traffic: BTreeMap<u32, [u64; 4]>,
     /// By row: samples.
@@ -118,6 +121,10 @@ impl State {
         self.outer_flows.insert(key.as_bytes().to_vec(), sums);
     }
 
+    pub(crate) fn add_announced(&mut self, key: &AnnouncedKey, packets: u64) {
+        self.announced.insert(key.as_bytes().to_vec(), packets);
+    }
+
     pub(crate) fn add_traffic(&mut self, row: u32, traffic: &TrafficRecord) {
         if traffic.segments != 0 {
             let counted = [
@@ -176,6 +183,8 @@ impl State {
             .for_each(|(key, entry)| state.add_biflow(&key, &entry));
         host.outer_flows()
             .for_each(|(key, flow)| state.add_outer_flow(&key, &flow));
+        host.announced()
+            .for_each(|(key, packets)| state.add_announced(&key, packets));
         host.traffic()
             .for_each(|(row, traffic)| state.add_traffic(row, &traffic));
         host.rtt()
@@ -224,6 +233,12 @@ impl State {
             &kernel.outer_flows,
             &host.outer_flows,
             kernel.outer_flows == host.outer_flows,
+        );
+        part(
+            "announced",
+            &kernel.announced,
+            &host.announced,
+            kernel.announced == host.announced,
         );
         part(
             "traffic",

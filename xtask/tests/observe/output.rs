@@ -65,7 +65,45 @@ pub(crate) struct Fragments {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Oversize {
     pub(crate) drops: u64,
-    pub(crate) proofs: Vec<Proof>,
+    proofs: Vec<AnyProof>,
+}
+
+impl Oversize {
+    /// Drops that were seen.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = &Proof> {
+        self.proofs.iter().filter_map(|proof| match proof {
+            AnyProof::Dropped(proof) => Some(proof),
+            AnyProof::Announced(_) => None,
+        })
+    }
+
+    /// Errors that senders were told.
+    pub(crate) fn announced(&self) -> impl Iterator<Item = &Announced> {
+        self.proofs.iter().filter_map(|proof| match proof {
+            AnyProof::Dropped(_) => None,
+            AnyProof::Announced(proof) => Some(proof),
+        })
+    }
+}
+
+/// A proof of either kind.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum AnyProof {
+    Dropped(Proof),
+    Announced(Announced),
+}
+
+/// ICMP errors on their way to a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Announced {
+    #[serde(rename = "proof")]
+    pub(crate) kind: String,
+    pub(crate) mtu: Option<u32>,
+    #[serde(rename = "announced")]
+    pub(crate) number: u32,
+    pub(crate) packets: u64,
+    pub(crate) from: IpAddr,
 }
 
 /// One proof.

@@ -12,7 +12,7 @@ use xtask::traffic::{Datagrams, Fragmenting, Ping, Place, Stop};
 
 use super::agent::{Agent, INTERVAL};
 use super::bench::{agents_on, lab, options, silence, turn};
-use super::output::{PathLine, Proof, Span, Sweep};
+use super::output::{Announced, Oversize, PathLine, Proof, Span, Sweep};
 
 /// MTU of pods on the tunnel, and of all else.
 const FORMER: u32 = 1_230;
@@ -109,6 +109,64 @@ fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
     let is_lost = |span: &&Span| span.attributes.contains_key("netpath.outcome");
     let lost = spans.iter().filter(is_lost).count();
     assert_eq!(lost, 1, "the last echo request is followed to its end");
+}
+
+#[test]
+fn what_a_router_announces_to_a_pod_counts_as_the_pods_port_does() {
+    let test = "oversize::what_a_router_announces_to_a_pod_counts_as_the_pods_port_does";
+    let Some(_turn) = turn(test) else { return };
+    let stand = Stand::up("told", BridgeNetfilter::Off);
+    let [near, stale] = &stand.pods;
+    let namespace = &stand.lab.nodes()[0].netns;
+    let too_big = "icmp type destination-unreachable icmp code frag-needed";
+    let told = Counter::install(namespace, &near.host_veth, Hook::Egress, too_big.to_owned());
+    let told = told.expect("counter");
+    assert_eq!(send([near, stale], 7), (7, 7));
+    let quiet = stand.agents[0].next_sweep();
+    assert!(announced(&quiet).is_empty(), "healthy: {quiet:#?}");
+
+    stand.mtu(BRIDGE, FORMER);
+    let (sent, received) = send([near, stale], 11);
+    assert!(sent > 1 && received == 0);
+    stand.mtu(BRIDGE, WHOLE);
+    let counted = told.read().expect("count").packets;
+    assert_eq!(counted, u64::from(sent));
+    let sweep = stand.agents[0].await_sweep("the errors", |sweep| {
+        let packets = announced(sweep).into_iter().map(|(_, told)| told.packets);
+        packets.sum::<u64>() >= counted
+    });
+    let ends = [near, stale].map(|pod| pod.address.to_string());
+    let found = announced(&sweep);
+    let [(path, told)] = found.as_slice() else {
+        panic!("one path, one router, one MTU: {found:#?}");
+    };
+    assert_eq!(path, &ends);
+    assert_eq!(told.kind, "icmp_too_big");
+    assert_eq!((told.mtu, told.number), (Some(FORMER), FORMER));
+    assert_eq!(told.packets, counted);
+    assert!(announced(&stand.agents[1].next_sweep()).is_empty());
+    assert_eq!(drops(&stand.agents[0].next_sweep()), 0, "no second drop");
+
+    trace([near, stale]);
+    let Stand { lab, agents, .. } = stand;
+    let spans = agents.into_iter().next().expect("an agent").end().spans;
+    let says = |span: &&Span| {
+        let of = |name: &str| span.attributes.get(name);
+        of("netpath.oversize.proof").is_some_and(|proof| proof == "icmp_too_big")
+            && of("netpath.oversize.mtu").is_some_and(|mtu| *mtu == FORMER)
+    };
+    assert!(spans.iter().any(|span| says(&span)), "{spans:#?}");
+    drop(lab);
+}
+
+/// Addresses of a path and what its sender was told.
+fn announced(sweep: &Sweep) -> Vec<([String; 2], Announced)> {
+    let present = sweep.paths.iter().filter(|path| path.present);
+    let told = present.flat_map(|path| {
+        let told = path.oversize.iter().flat_map(Oversize::announced);
+        told.map(move |told| (ends(path), told.clone()))
+    });
+    told.collect()
 }
 
 #[test]
@@ -332,12 +390,11 @@ fn shown(sweep: &Sweep) -> BTreeSet<Shown> {
     let present = sweep.paths.iter().filter(|path| path.present);
     let proofs = present.flat_map(|path| {
         let oversize = path.oversize.as_ref().expect("drops are watched");
-        let sum: u64 = oversize.proofs.iter().map(|proof| proof.packets).sum();
+        let sum: u64 = oversize.dropped().map(|proof| proof.packets).sum();
         assert_eq!(oversize.drops, sum);
         let ends = ends(path);
         oversize
-            .proofs
-            .iter()
+            .dropped()
             .map(move |proof| (ends.clone(), proof.clone()))
     });
     proofs.collect()

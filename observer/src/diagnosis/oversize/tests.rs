@@ -30,7 +30,10 @@ fn path(dropped: Vec<Dropped>) -> PathReport {
     let mut path = fixture::path(Class::Vxlan(UnderlayKind::Lan), 12);
     path.source.address = Some(FAR.into());
     path.destination.address = Some(POD.into());
-    path.oversize = Some(Oversize { dropped });
+    path.oversize = Some(Oversize {
+        dropped,
+        announced: Vec::new(),
+    });
     path
 }
 

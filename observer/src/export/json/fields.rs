@@ -144,7 +144,9 @@ const TABLE: &[Field] = &[
         "oversize.proofs",
         "list",
         "By place and device: `proof` (`kfree_skb`), `place`, the kernel's `reason`, `device`, its `mtu`, `packets`, \
-         `bytes`, `largest` packet",
+         `bytes`, `largest` packet. By sender and number: `proof` (`icmp_too_big`, an error on its way to a pod \
+         of this node; no further drop), `announced` as it stood there, `mtu` (null if that can be none), \
+         `packets`, `from`",
     ),
     row(
         "rtt_ms.<point>.count",

@@ -6,7 +6,7 @@ use observer_ebpf::abi::point::Point;
 use serde::Serialize;
 
 use super::millis;
-use crate::export::names::{DROPPED, place_name, point_role};
+use crate::export::names::{ANNOUNCED, DROPPED, place_name, point_role};
 use crate::path::{self, Class, Dropped, End, PathReport, Quantiles};
 
 #[derive(Serialize)]
@@ -75,16 +75,27 @@ struct Oversize<'a> {
 }
 
 #[derive(Serialize)]
-struct Proof<'a> {
-    #[serde(rename = "proof")]
-    kind: &'static str,
-    place: &'static str,
-    reason: &'a str,
-    device: Option<&'a str>,
-    mtu: u32,
-    packets: u64,
-    bytes: u64,
-    largest: u32,
+#[serde(untagged)]
+enum Proof<'a> {
+    Dropped {
+        #[serde(rename = "proof")]
+        kind: &'static str,
+        place: &'static str,
+        reason: &'a str,
+        device: Option<&'a str>,
+        mtu: u32,
+        packets: u64,
+        bytes: u64,
+        largest: u32,
+    },
+    Announced {
+        #[serde(rename = "proof")]
+        kind: &'static str,
+        mtu: Option<u32>,
+        announced: u32,
+        packets: u64,
+        from: String,
+    },
 }
 
 #[derive(Serialize)]
@@ -161,7 +172,7 @@ fn oversize(found: &path::Oversize) -> Oversize<'_> {
             recent: _,
             quiet: _,
         }: &Dropped = dropped;
-        Proof {
+        Proof::Dropped {
             kind: DROPPED,
             place: place_name(*place),
             reason,
@@ -172,9 +183,16 @@ fn oversize(found: &path::Oversize) -> Oversize<'_> {
             largest: *largest,
         }
     };
+    let announced = found.announced.iter().map(|told| Proof::Announced {
+        kind: ANNOUNCED,
+        mtu: told.mtu(),
+        announced: told.number,
+        packets: told.packets,
+        from: told.from.to_string(),
+    });
     Oversize {
         drops: found.drops(),
-        proofs: found.dropped.iter().map(proof).collect(),
+        proofs: found.dropped.iter().map(proof).chain(announced).collect(),
     }
 }
 

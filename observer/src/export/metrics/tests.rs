@@ -169,6 +169,22 @@ fn drops_add_what_is_new_whatever_class_they_are_shown_with() {
 }
 
 #[test]
+fn errors_add_what_is_new_and_are_no_drops() {
+    let mut report = fixture::report();
+    if let Some(oversize) = &mut report.oversize {
+        oversize.dropped.clear();
+    }
+    let mut sums = Accumulator::new(START);
+    sums.update(std::slice::from_ref(&report));
+    sums.update(&[report]);
+    let snapshot = collect(&mut sums);
+    let told = format!("{PATH} netpath.oversize.proof=icmp_too_big");
+    let found = numbers(&snapshot, "netpath.oversize.announced");
+    assert_eq!(found, [(told, 2)]);
+    assert_eq!(numbers(&snapshot, "netpath.oversize.drops"), []);
+}
+
+#[test]
 fn paths_that_share_labels_are_one_series() {
     let mut second = fixture::report();
     second.source.address = Some([10, 42, 1, 6].into());

@@ -11,7 +11,7 @@ use super::histogram::{BOUNDS, Histogram, seconds};
 use super::labels::Labels;
 use super::{Accumulator, Counts, arrivals, group};
 use crate::export::names::attribute as name;
-use crate::export::names::{self, Kind, metric, point_role};
+use crate::export::names::{self, ANNOUNCED, Kind, metric, point_role};
 use crate::export::{Attribute, wire};
 use crate::path::Devices;
 
@@ -39,6 +39,7 @@ pub(super) fn metrics(sums: &Accumulator, now: u64, interfaces: &Devices) -> Vec
         times.counter(&metric::IO, metric::IO.name, counter(|counts| counts.bytes)),
         times.counter(&metric::FRAGMENTS, metric::FRAGMENTS.name, fragments(sums)),
         times.counter(&metric::OVERSIZE, metric::OVERSIZE.name, oversize(sums)),
+        times.counter(&metric::ANNOUNCED, metric::ANNOUNCED.name, announced(sums)),
         times.gauge(&metric::FINDING_OPEN, findings(sums)),
         times.gauge(
             &metric::PATH_MTU,
@@ -141,6 +142,14 @@ fn oversize(sums: &Accumulator) -> impl Iterator<Item = Labelled> {
         let names = [name::OVERSIZE_PROOF, name::OVERSIZE_PLACE];
         let proof = names.into_iter().zip(*proof);
         labels.extend(proof.map(|(name, value)| Attribute::new(name, value)));
+        (labels, packets)
+    })
+}
+
+fn announced(sums: &Accumulator) -> impl Iterator<Item = Labelled> {
+    sums.announced.iter().map(|(labels, &packets)| {
+        let mut labels = labels.attributes();
+        labels.push(Attribute::new(name::OVERSIZE_PROOF, ANNOUNCED));
         (labels, packets)
     })
 }

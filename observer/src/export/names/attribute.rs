@@ -87,13 +87,13 @@ pub const CONFIDENCE: &str = "netpath.confidence";
 pub const FRAG_LAYER: &str = "netpath.frag.layer";
 /// Packets of the path that were dropped for their size, where there are any of late.
 pub const OVERSIZE_DROPS: &str = "netpath.oversize.drops";
-/// What shows it: `kfree_skb`.
+/// What shows it: `kfree_skb`, `icmp_too_big`.
 pub const OVERSIZE_PROOF: &str = "netpath.oversize.proof";
 /// Where the kernel drops them.
 pub const OVERSIZE_PLACE: &str = "netpath.oversize.place";
 /// The device that is too narrow, or this node's end of a veth whose other end is.
 pub const OVERSIZE_DEVICE: &str = "netpath.oversize.device";
-/// MTU of the device that is too narrow.
+/// MTU of the device that is too narrow, or the announced one.
 pub const OVERSIZE_MTU: &str = "netpath.oversize.mtu";
 /// Where an underlay's XDP program runs.
 pub const XDP_MODE: &str = "netpath.xdp.mode";
@@ -334,7 +334,8 @@ const TABLE: &[Attribute] = &[
         OVERSIZE_PROOF,
         "string",
         Place::SpanAndMetric,
-        "What shows that packets were too long: `kfree_skb`, the kernel was seen dropping them",
+        "What shows that packets were too long: `kfree_skb`, the kernel was seen dropping them; `icmp_too_big`, their \
+         sender was told",
     ),
     row(
         OVERSIZE_PLACE,
@@ -353,7 +354,7 @@ const TABLE: &[Attribute] = &[
         OVERSIZE_MTU,
         "By",
         Place::Span,
-        "MTU of the device that was too narrow",
+        "MTU of the device that was too narrow; of `icmp_too_big` the smallest that was announced in the last six reports",
     ),
     row(
         XDP_MODE,

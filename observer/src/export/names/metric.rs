@@ -59,6 +59,20 @@ pub const OVERSIZE: Metric = row(
         OVERSIZE_PLACE,
     ],
 );
+/// ICMP errors that tell a pod that its packets are too long.
+pub const ANNOUNCED: Metric = row(
+    "netpath.oversize.announced",
+    Kind::Counter,
+    "{packet}",
+    "ICMP errors on their way to a pod of this node that say that its packet was too long, by what shows it",
+    &[
+        SOURCE_NODE,
+        DESTINATION_NODE,
+        CLASS,
+        TAILSCALE_MODE,
+        OVERSIZE_PROOF,
+    ],
+);
 /// Open findings by cause and node pair; 0 once a finding is gone.
 pub const FINDING_OPEN: Metric = row(
     "netpath.finding",
@@ -175,6 +189,7 @@ const TABLE: &[Metric] = &[
     IO,
     FRAGMENTS,
     OVERSIZE,
+    ANNOUNCED,
     FINDING_OPEN,
     PATH_MTU,
     INTERFACE_MTU,

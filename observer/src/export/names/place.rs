@@ -5,6 +5,9 @@ use observer_ebpf::abi::drop::Place;
 /// The value of `netpath.oversize.proof` of packets that were seen being dropped.
 pub(in crate::export) const DROPPED: &str = "kfree_skb";
 
+/// The same of ICMP errors about their length.
+pub(in crate::export) const ANNOUNCED: &str = "icmp_too_big";
+
 /// The value of `netpath.oversize.place`.
 pub(in crate::export) const fn place_name(place: Place) -> &'static str {
     match place {

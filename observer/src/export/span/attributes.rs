@@ -8,7 +8,7 @@ use super::identifier::Part;
 use super::{Context, OtherEnd};
 use crate::export::Attribute;
 use crate::export::names::attribute as name;
-use crate::export::names::{DROPPED, place_name, point_name, point_role};
+use crate::export::names::{ANNOUNCED, DROPPED, place_name, point_name, point_role};
 use crate::latency::{Half, Lost, RoundTrip, Side, Sighting};
 use crate::path::{Class, End, PathReport};
 
@@ -170,10 +170,14 @@ fn road(list: &mut List, path: &PathReport) {
     }
 }
 
-/// The drops that go on, and where most of them are.
+/// The drops that go on, and where most of them are; without any the smallest MTU that is announced.
 fn oversize(list: &mut List, path: &PathReport) {
     let Some(found) = &path.oversize else { return };
     let Some(most) = found.live().next() else {
+        if let Some(mtu) = found.announced_mtu() {
+            list.add(name::OVERSIZE_PROOF, ANNOUNCED);
+            list.add(name::OVERSIZE_MTU, mtu);
+        }
         return;
     };
     let packets: u64 = found.live().map(|dropped| dropped.packets).sum();

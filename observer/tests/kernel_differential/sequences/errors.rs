@@ -1,5 +1,7 @@
 //! ICMP errors count on the path of the flow that they are about, and make nothing.
 
+use std::collections::BTreeMap;
+
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKey, FlowKind};
 use observer_ebpf::abi::point::{Hook, Point};
@@ -8,6 +10,7 @@ use observer_ebpf::fixtures::layers::{self, ICMP, IPV4, TCP, Tcp, UDP, ethernet,
 use observer_ebpf::fixtures::{NODE_A, NODE_B, POD_A, POD_B};
 
 use crate::pair::{Pair, with_pair};
+use crate::state::State;
 use crate::talk::{HIGH_TO_LOW, LOW_TO_HIGH, row, site};
 
 /// The first node's pod bridge, which sends the errors.
@@ -22,7 +25,17 @@ fn segment(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
 
 /// An error to the sender of a packet: it takes 1,230 bytes at most.
 fn too_big(packet: &[u8]) -> Vec<u8> {
-    let message = layers::echo(3, 0, 1_230, &packet[..28]);
+    announcing(1_230, packet)
+}
+
+fn announcing(mtu: u16, packet: &[u8]) -> Vec<u8> {
+    unreachable(4, mtu, packet)
+}
+
+/// An error to the sender of a packet, that it could not be delivered for the reason of this code.
+fn unreachable(code: u8, mtu: u16, packet: &[u8]) -> Vec<u8> {
+    let mut message = layers::echo(3, 0, mtu, &packet[..28]);
+    message[1] = code;
     let sender = packet[12..16].try_into().expect("an address");
     ethernet(
         IPV4,
@@ -143,4 +156,50 @@ fn an_error_about_an_outer_packet_is_the_hosts() {
             assert_eq!(state.counter("icmp_errors_unmatched"), 0);
         }
     });
+}
+
+/// (announced MTU, path, direction) and packets, in no order.
+fn announced(state: &State) -> BTreeMap<(u32, u16, u8), u64> {
+    let found = state.announced.iter().map(|(key, &packets)| {
+        assert_eq!(key[..16], Address::v4(BRIDGE).octets(), "the sender");
+        let mtu = u32::from_ne_bytes(key[16..20].try_into().expect("four bytes"));
+        let path = u16::from_ne_bytes(key[20..22].try_into().expect("two bytes"));
+        ((mtu, path, key[22]), packets)
+    });
+    found.collect()
+}
+
+#[test]
+fn what_is_announced_to_a_pod_counts_once_by_mtu_on_the_way_of_what_was_too_long() {
+    with_pair(
+        "what_is_announced_to_a_pod_counts_once_by_mtu_on_the_way_of_what_was_too_long",
+        |pair| {
+            pair.name_pair([POD_A, POD_B].map(Address::v4), 7);
+            pair.control(|control| control.ports_attached = 1);
+            out_of_pod(pair, &ethernet(IPV4, &segment(POD_A, POD_B)));
+            let state = pair.agree("a segment");
+            assert_eq!(announced(&state), BTreeMap::new());
+            let told = |mtu| announcing(mtu, &segment(POD_A, POD_B));
+            let bridge = site(Point::Bridge, Hook::Egress);
+            for mtu in [1_230, 1_230, 1_400, 0] {
+                assert!(pair.see(bridge, &told(mtu), 0, 0));
+                into_pod(pair, &told(mtu));
+            }
+            // From a pod, on the wire, of another kind: none is told to a pod that its packet is too long.
+            out_of_pod(pair, &told(1_230));
+            assert!(pair.see(site(Point::Underlay0, Hook::Egress), &told(1_230), 0, 0));
+            into_pod(pair, &unreachable(1, 1_230, &segment(POD_A, POD_B)));
+            let state = pair.agree("errors");
+            let along = LOW_TO_HIGH as u8;
+            let expected = [(1_230, 2), (1_400, 1), (0, 1)];
+            let expected = expected.map(|(mtu, packets)| ((mtu, 7, along), packets));
+            assert_eq!(announced(&state), BTreeMap::from(expected));
+
+            pair.control(|control| control.ports_attached = 0);
+            assert!(pair.see(bridge, &told(1_230), 0, 0));
+            into_pod(pair, &told(1_230));
+            let state = pair.agree("an error without ports");
+            assert_eq!(announced(&state)[&(1_230, 7, along)], 3);
+        },
+    );
 }
