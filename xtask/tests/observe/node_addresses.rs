@@ -57,6 +57,9 @@ fn discovery_from_a_node_that_joins_late_is_no_path_once_its_route_is_there() {
 fn ask(from: &Node, to: &Pod) {
     let mut message = [0x5a; 62];
     message[..6].copy_from_slice(&[0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac]);
+    // Who listens there sends no ICMP errors, which would be the node's own too.
+    let listener = netns::within(&to.netns, || UdpSocket::bind((to.address, PORT)));
+    let _listener = listener.expect("namespace").expect("socket");
     let sent = netns::within(&from.netns, || {
         let socket = UdpSocket::bind((from.pod_network, PORT))?;
         for _ in 0..MESSAGES {
