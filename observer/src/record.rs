@@ -24,5 +24,5 @@ pub use links::Link;
 pub use merge::{Frame, Merge};
 pub use packets::PacketFile;
 pub use place::Place;
-pub use routes::{Routes, THROW};
+pub use routes::{NotRead, Routes, THROW};
 pub use tailscale::Tailscale;

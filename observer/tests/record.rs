@@ -14,20 +14,22 @@ use std::io::Write;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use observer::record::capture::{Beside, Head, Heading, LinkType};
 use observer::record::live::{RecordError, Recorded, Recording, record};
 use observer::record::{Bundle, Lost, Merge};
 use observer_ebpf::fixtures::layers::{self, TCP, Tcp, UDP, udp};
 use observer_ebpf::fixtures::{POD_A, POD_B, TAIL_A, TAIL_B};
-use world::{in_new_namespace, ip};
+use world::{in_new_namespace, ip, run};
 
 /// How long a test records, and how often it sends meanwhile.
 const TIME: Duration = Duration::from_millis(1_500);
 const SENDINGS: u32 = 20;
+/// Longer than a disk of a test takes to be full.
+const LONG: Duration = Duration::from_secs(20);
 /// A device that gets frames with tags.
 const SWITCH: &str = "tap0";
 /// A device that gets aggregates, and is the tunnel of a replay.
@@ -205,6 +207,62 @@ fn full_size() {
     let document = replayed(&folder);
     let said = &document["ledger"]["not_captured"]["beyond_size"];
     assert_eq!(said.as_u64(), Some(lost));
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_with_its_file() {
+    let test = "a_full_disk_ends_the_recording_with_its_file";
+    in_new_namespace(test, full_disk);
+}
+
+fn full_disk() {
+    let folder = Folder::new("disk");
+    fs::create_dir(&folder.0).expect("a folder");
+    let disk = Disk::mount(&folder.0);
+    let mut device = tun::open(TUNNEL, libc::IFF_TUN).expect("a TUN device");
+    let recording = Recording {
+        folder: folder.0.join("n1"),
+        duration: Some(LONG),
+        ..folder.recording()
+    };
+    let recorder = thread::spawn(move || record(&recording));
+    let many = udp(51_000, 8_472, &vec![0x62; 40 * 1_252]);
+    let many = layers::Ipv4::new(TAIL_A, TAIL_B, UDP).around(&many);
+    let header = virtio::header(virtio::GSO_UDP, 1_252, 6);
+    let frame = [&header, many.as_slice()].concat();
+    let start = Instant::now();
+    while !recorder.is_finished() && start.elapsed() < LONG {
+        device.write_all(&frame).expect("written to the device");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(start.elapsed() < LONG, "the end of the time ended it");
+    let error = recorder.join().expect("a recorder").expect_err("no room");
+    let said = error.to_string();
+    assert_eq!(error.exit_code(), 1);
+    for part in ["n1/packets/all.pcapng", "No space left", "--size"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!folder.0.join("n1/bundle.json").exists(), "it is no bundle");
+    drop(disk);
+}
+
+/// A file system with room for 2 MiB, gone in the end.
+struct Disk(String);
+
+impl Disk {
+    fn mount(folder: &Path) -> Self {
+        let folder = folder.to_str().expect("a name").to_owned();
+        let mounted = run("mount", &format!("-t tmpfs -o size=2m tmpfs {folder}"));
+        assert!(mounted.status.success(), "{mounted:?}");
+        Self(folder)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let gone = run("umount", &self.0);
+        assert!(gone.status.success() || thread::panicking(), "{gone:?}");
+    }
 }
 
 /// A frame of a bundle.

@@ -118,6 +118,82 @@ fn vxlan_in_a_raw_capture_of_the_tunnel_is_double_encapsulation() {
 }
 
 #[test]
+fn heads_of_each_frame_say_what_whole_frames_say() {
+    for road in [Road::Lan, Road::Tailnet] {
+        let (one, two) = talk(road);
+        let whole = document(&[&one, &two]);
+        cut(&[&one, &two], 128);
+        let heads = document(&[&one, &two]);
+        assert_eq!(heads["paths"], whole["paths"]);
+        assert_eq!(heads["ledger"], whole["ledger"]);
+    }
+}
+
+#[test]
+fn a_head_cut_within_tcp_is_counted_and_its_pair_still_has_all_packets() {
+    let (one, two) = talk(Road::Lan);
+    let whole = document(&[&one, &two]);
+    // In VXLAN the TCP header begins at byte 84 and ends at 116.
+    cut(&[&one, &two], 96);
+    let heads = document(&[&one, &two]);
+    let rejected = &heads["ledger"]["parse_rejected"];
+    assert_eq!(rejected["tcp_short"], 40, "{rejected}");
+    assert_eq!(heads["ledger"]["frames"], whole["ledger"]["frames"]);
+    let [whole, heads] = [&whole, &heads].map(|found| path(found, "10.42.1.2", "10.42.2.3"));
+    for said in ["packets", "bytes"] {
+        assert_eq!(heads[said], whole[said], "{said}");
+    }
+    assert_eq!(heads["class"], "unknown");
+}
+
+/// Keeps so many bytes of each frame.
+fn cut(nodes: &[&Folder], most: usize) {
+    let mut is_cut = false;
+    for node in nodes {
+        for entry in std::fs::read_dir(node.path().join("packets")).expect("captures") {
+            let name = entry.expect("a capture").file_name();
+            let name = name.to_str().expect("a name");
+            let is_raw = name.starts_with("tailscale0");
+            let frames = node.frames(&format!("packets/{name}"));
+            is_cut |= frames.iter().any(|(_, frame)| frame.len() > most);
+            node.pcap_of(name, if is_raw { RAW } else { 1 }, &frames, most);
+        }
+    }
+    assert!(is_cut, "no frame is longer than {most} bytes");
+}
+
+#[test]
+fn rules_and_routes_that_are_not_read_are_counted() {
+    let (one, _) = talk(Road::Lan);
+    let not_read = || document(&[&one])["ledger"]["not_read"].clone();
+    assert_eq!(not_read(), serde_json::json!({"rules": 0, "routes": 0}));
+    let rules = serde_json::json!([
+        {"priority": 0, "src": "all", "table": "local"},
+        {"priority": 9, "src": "all", "action": "nop"},
+        {"priority": 10, "src": "all", "table": "vpn"},
+        {"priority": 11, "src": "all", "oif": "eth0", "table": "main"},
+    ]);
+    one.write("ip-rule.json", rules.to_string().as_bytes());
+    let mut routes = vec![
+        serde_json::json!({"dst": "default", "gateway": "192.168.7.1", "dev": "eth0"}),
+        serde_json::json!({"type": "broadcast", "dst": "192.168.7.255", "table": "local"}),
+        serde_json::json!({"dst": "10.9.0.0/16", "dev": "eth0", "table": "vpn"}),
+    ];
+    let of_ipv6 = [
+        serde_json::json!({"type": "multicast", "dst": "ff00::/8", "table": "local", "pref": "medium"}),
+        serde_json::json!({"dst": "default", "dev": "eth0", "table": "vpn", "pref": "medium"}),
+    ];
+    // Both families stand in the first document, and one of them again in the second.
+    routes.extend(of_ipv6.clone());
+    one.write("ip-route.json", Value::from(routes).to_string().as_bytes());
+    one.write(
+        "ip6-route.json",
+        Value::from(of_ipv6.to_vec()).to_string().as_bytes(),
+    );
+    assert_eq!(not_read(), serde_json::json!({"rules": 3, "routes": 2}));
+}
+
+#[test]
 fn the_devices_addresses_name_the_underlay() {
     for (road, class) in [
         (Road::Lan, "vxlan-lan"),

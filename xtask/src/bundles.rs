@@ -183,11 +183,16 @@ fn compare(live: &Reports, again: &Reports, name: impl Fn(&str) -> String) -> Ve
         let is_unknown = own.is_some_and(|own| own.class.as_deref() == Some(UNKNOWN));
         let is_same = match (own, others) {
             (Some(own), Some(others)) => {
+                let [cut, cut_again] = [own, others].map(|path| path.fragments.wireguard);
+                if cut != cut_again {
+                    live = format!("{live}, wireguard cut {cut:?}");
+                    again = format!("{again}, wireguard cut {cut_again:?}");
+                }
                 let [own, others] = [own.packets, others.packets];
-                let is_near = own.abs_diff(others) <= SLACK + own / 50 + unknown + not_real;
-                if !is_near {
+                let slack = SLACK + own / 50 + unknown + not_real;
+                if own.abs_diff(others) > slack {
                     live = format!("{live}, {own} packets");
-                    again = format!("{again}, {others} packets");
+                    again = format!("{again}, {others} packets, {slack} may differ");
                 }
                 live == again
             }
@@ -296,6 +301,32 @@ mod tests {
         for (packets, is_near) in [(1_000, true), (1_030, true), (970, true), (900, false)] {
             let rows = compare(&of(1_000), &of(packets), str::to_owned);
             assert_eq!(rows[1].is_same, is_near, "{packets}: {rows:?}");
+            assert_eq!(
+                rows[1].again.contains("30 may differ"),
+                !is_near,
+                "{rows:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn cut_packets_that_are_not_told_are_not_none() {
+        let of = |cut: Option<u64>| {
+            let document = serde_json::json!({"paths": [{
+                "source": {"address": "a"}, "destination": {"address": "b"},
+                "class": "vxlan-lan", "packets": 3,
+                "fragments": {"inner": 0, "vxlan": 0, "wireguard": cut},
+            }]});
+            Reports::of_document(document.to_string().as_bytes()).expect("a document")
+        };
+        for (live, again) in [
+            (None, Some(0)),
+            (Some(0), None),
+            (Some(1), Some(2)),
+            (None, None),
+        ] {
+            let rows = compare(&of(live), &of(again), str::to_owned);
+            assert_eq!(rows[1].is_same, live == again, "{rows:?}");
         }
     }
 

@@ -59,7 +59,9 @@ pub enum RecordError {
     #[error("write a bundle into {0:?}: something is in it; name a new folder")]
     NotEmpty(PathBuf),
     /// A file or folder cannot be written.
-    #[error("write {path:?}: {source}")]
+    #[error(
+        "write {path:?}: {source}; name a folder that can be written and has room, or less --size"
+    )]
     Write {
         /// Which one.
         path: PathBuf,
@@ -135,21 +137,20 @@ async fn follow(recording: &Recording) -> Result<Recorded, RecordError> {
     };
     tokio::pin!(over);
     let mut written = Ok(());
-    let mut add = |frame: &tap::Taken<'_>| {
-        if written.is_ok() {
-            written = packets.add(frame, calls::name);
-        }
-    };
-    loop {
+    while written.is_ok() {
+        let add = |frame: &tap::Taken<'_>| add(&mut packets, &mut written, frame);
         tokio::select! {
-            taken = tap.take(&mut add) => taken.map_err(RecordError::Take)?,
+            taken = tap.take(add) => taken.map_err(RecordError::Take)?,
             () = &mut over => break,
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }
     }
     let end = now();
-    tap.drain(end, &mut add).map_err(RecordError::Take)?;
+    if written.is_ok() {
+        let add = |frame: &tap::Taken<'_>| add(&mut packets, &mut written, frame);
+        tap.drain(end, add).map_err(RecordError::Take)?;
+    }
     written.map_err(failed)?;
     let counts = packets.finish().map_err(failed)?;
     let recorded = Recorded {
@@ -164,6 +165,17 @@ async fn follow(recording: &Recording) -> Result<Recorded, RecordError> {
     let about = recorded.about(recording, [start, end]);
     tables::write(folder, "bundle.json", about.to_string().as_bytes())?;
     Ok(recorded)
+}
+
+/// Writes a frame, unless one before could not be written.
+fn add<W: io::Write>(
+    packets: &mut Packets<W>,
+    written: &mut io::Result<()>,
+    frame: &tap::Taken<'_>,
+) {
+    if written.is_ok() {
+        *written = packets.add(frame, calls::name);
+    }
 }
 
 impl Recorded {

@@ -1,7 +1,7 @@
 //! Policy rules and routes of a bundle, out of `ip -j rule` and `ip -j route show table all`. Both may be
 //! missing: then nothing is known of the node's roads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -28,6 +28,17 @@ pub struct Routes {
     pub rules: [Option<Vec<PolicyRule>>; 2],
     /// Routes by table.
     pub tables: BTreeMap<u32, Vec<TableRoute>>,
+    /// What is in the bundle and not here.
+    pub not_read: NotRead,
+}
+
+/// Rules and routes that ask for what no look-up here has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotRead {
+    /// Rules: a socket's device, a table without number, an action that is no end.
+    pub rules: u64,
+    /// Routes: a table without number, another kind, a destination that is none.
+    pub routes: u64,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +59,7 @@ struct ShownRule {
     action: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct ShownRoute {
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -64,7 +75,7 @@ struct ShownRoute {
     nexthops: Vec<ShownHop>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct ShownHop {
     gateway: Option<IpAddr>,
     dev: Option<String>,
@@ -75,10 +86,12 @@ pub(super) fn read(folder: &Path, links: &[Link]) -> Result<Routes, BundleError>
     let named = |link: &Link| (link.device.name.clone(), link.device.ifindex);
     let numbers: HashMap<_, _> = links.iter().map(named).collect();
     let mut routes = Routes::default();
+    let mut not_read = BTreeSet::new();
     for (is_ipv6, (rules, shown)) in [false, true].into_iter().zip(FILES) {
         let shown_rules: Option<Vec<ShownRule>> = document::read_if_there(folder, rules)?;
         let read = shown_rules.map(|shown| {
             let mut rules: Vec<_> = shown.iter().filter_map(rule).collect();
+            routes.not_read.rules += shown.len().abs_diff(rules.len()) as u64;
             rules.sort_by_key(|rule| rule.priority);
             rules
         });
@@ -86,9 +99,10 @@ pub(super) fn read(folder: &Path, links: &[Link]) -> Result<Routes, BundleError>
             *place = read;
         }
         let shown: Option<Vec<ShownRoute>> = document::read_if_there(folder, shown)?;
-        for shown in shown.into_iter().flatten() {
+        for shown in shown.into_iter().flatten().filter(is_to_one) {
             // `ip -j route show table all` shows both families.
             let Some((number, one)) = route(&shown, is_ipv6, &numbers) else {
+                not_read.insert((is_ipv6 || shown.pref.is_some(), shown));
                 continue;
             };
             let table = routes.tables.entry(number).or_default();
@@ -99,6 +113,7 @@ pub(super) fn read(folder: &Path, links: &[Link]) -> Result<Routes, BundleError>
             }
         }
     }
+    routes.not_read.routes = not_read.len() as u64;
     Ok(routes)
 }
 
@@ -136,6 +151,12 @@ fn rule(shown: &ShownRule) -> Option<PolicyRule> {
         inverted: shown.not,
         action,
     })
+}
+
+/// Whether a packet of a path may take it.
+fn is_to_one(shown: &ShownRoute) -> bool {
+    let kind = shown.kind.as_deref();
+    !matches!(kind, Some("broadcast" | "multicast" | "anycast"))
 }
 
 fn route(

@@ -130,11 +130,14 @@ impl Node<'_> {
         }
         let mut ledger = sweeps.snapshot.ledger;
         let lost = &self.bundle.lost;
+        let not_read = &self.bundle.routes.not_read;
         for (name, count) in [
             ("not_captured.no_room", lost.no_room),
             ("not_captured.not_described", lost.not_described),
             ("not_captured.beyond_size", lost.beyond_size),
             ("not_captured.no_reader", lost.no_reader),
+            ("not_read.rules", not_read.rules),
+            ("not_read.routes", not_read.routes),
             ("not_replayed.no_point", passed.no_point),
             ("not_replayed.no_direction", passed.no_direction),
             ("outer_fragments.later", sweeps.snapshot.outer.fragments()),

@@ -51,15 +51,22 @@ impl Folder {
 
     /// A capture of frames with their times in microseconds.
     pub(crate) fn pcap(&self, name: &str, link: u32, frames: &[(u32, Vec<u8>)]) {
+        self.pcap_of(name, link, frames, usize::MAX);
+    }
+
+    /// The same with so many bytes of each frame at most.
+    pub(crate) fn pcap_of(&self, name: &str, link: u32, frames: &[(u32, Vec<u8>)], most: usize) {
         let mut file = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
         file.extend([2, 0, 4, 0]);
         file.extend([0, 0, 262_144, link].map(u32::to_le_bytes).concat());
         for (time, bytes) in frames {
             let length = u32::try_from(bytes.len()).expect("a frame's length");
             let seconds = 1_700_000_000 + time / 1_000_000;
-            let head = [seconds, time % 1_000_000, length, length];
+            let kept = &bytes[..most.min(bytes.len())];
+            let captured = u32::try_from(kept.len()).expect("a frame's length");
+            let head = [seconds, time % 1_000_000, captured, length];
             file.extend(head.map(u32::to_le_bytes).concat());
-            file.extend(bytes);
+            file.extend(kept);
         }
         self.write(&format!("packets/{name}"), &file);
     }

@@ -39,7 +39,10 @@ pub(super) fn judge(
     let mut judged = Vec::new();
     for bundle in bundles {
         let live = given.iter().find(|given| given.node == bundle.node);
-        let Some(live) = live else { continue };
+        let Some(live) = live else {
+            judged.push(without_report(&bundle.node));
+            continue;
+        };
         let rows = bundle.compare(observer, &live.reports, |address| name(lab, address))?;
         judged.extend(rows.into_iter().map(|row| Judged {
             by: bundle.node.clone(),
@@ -50,6 +53,17 @@ pub(super) fn judge(
         }));
     }
     Ok(judged)
+}
+
+/// A bundle that nothing stands beside is not right.
+fn without_report(node: &str) -> Judged {
+    Judged {
+        by: node.to_owned(),
+        about: "again".to_owned(),
+        expected: format!("a live report of {node}"),
+        given: "none".to_owned(),
+        verdict: Verdict::Wrong,
+    }
 }
 
 /// The pod of an address, else the address.

@@ -129,13 +129,13 @@ impl Batch {
         Ok(taken)
     }
 
-    /// The messages that the last call took.
-    pub(super) fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+    /// The messages that the last call took; `None` for one whose lengths or device cannot be.
+    pub(super) fn messages(&self) -> impl Iterator<Item = Option<Message<'_>>> {
         let controls: &[u8] = zerocopy::IntoBytes::as_bytes(self.controls.as_slice());
         let frames = self.frames.chunks_exact(self.room);
         let parts = frames.zip(controls.chunks_exact(CONTROL));
         let about = self.from.iter().zip(&self.lengths);
-        parts.zip(about).take(self.filled).filter_map(message)
+        parts.zip(about).take(self.filled).map(message)
     }
 }
 

@@ -22,6 +22,7 @@ const FLAGS: u16 = 2;
 const FRAME: usize = 12;
 /// Where a tag stands in a frame: behind both hardware addresses.
 const ADDRESSES: usize = 12;
+const TAG: u32 = 4;
 
 /// An open file.
 pub(super) struct Packets<W> {
@@ -101,7 +102,7 @@ impl<W: Write> Packets<W> {
             Some((link, name)) => {
                 self.block.extend(link.number().to_le_bytes());
                 self.block.extend([0; 2]);
-                self.block.extend(SNAP_LENGTH.to_le_bytes());
+                self.block.extend(longest(link).to_le_bytes());
                 self.option(NAME, name.as_bytes());
                 self.option(RESOLUTION, &[9]);
                 self.end_block(INTERFACE)?;
@@ -163,6 +164,15 @@ impl<W: Write> Packets<W> {
         self.written += u64::from(u32::from_le_bytes(length));
         self.block.clear();
         Ok(())
+    }
+}
+
+/// The most bytes of a frame of a device; 0, as the format has it, where there is no limit: aggregates
+/// without a link header are kept whole.
+const fn longest(link: LinkType) -> u32 {
+    match link {
+        LinkType::Ethernet => SNAP_LENGTH + TAG,
+        LinkType::Raw | LinkType::LinuxSll2 => 0,
     }
 }
 
@@ -238,6 +248,28 @@ mod tests {
         assert_eq!(read[..12], bytes[..12]);
         assert_eq!(read[12..16], [0x88, 0xa8, 0x20, 0x07]);
         assert_eq!((&read[16..], head.length), (&bytes[12..], 1_404));
+    }
+
+    #[test]
+    fn no_frame_is_longer_than_its_interface_says() {
+        let bytes = vec![0x45; 4_000];
+        let tagged = Taken {
+            tag: Some([0x8100, 7]),
+            ..frame(2, ETHER, &bytes[..SNAP_LENGTH as usize])
+        };
+        let (file, _) = written(&[tagged, frame(5, NONE, &bytes)], u64::MAX);
+        let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("a word"));
+        let (mut at, mut limits, mut lengths) = (0, Vec::new(), Vec::new());
+        while at < file.len() {
+            match word(at) {
+                INTERFACE => limits.push(word(at + 12)),
+                ENHANCED_PACKET => lengths.push(word(at + 20)),
+                _ => {}
+            }
+            at += word(at + 4) as usize;
+        }
+        assert_eq!(lengths, [SNAP_LENGTH + TAG, 4_000]);
+        assert_eq!(limits, [SNAP_LENGTH + TAG, 0]);
     }
 
     #[test]

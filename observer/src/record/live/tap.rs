@@ -12,7 +12,8 @@ use tokio::io::unix::AsyncFd;
 use super::calls::{self, Batch, Message};
 use crate::record::capture::{Beside, Heading};
 
-/// Bytes that are kept of a frame: as much as the programs read of one (240), and a VLAN tag.
+/// Bytes that are kept of a frame: more than the programs read of one (240). A tag that the kernel holds
+/// apart comes in addition.
 pub(super) const SNAP_LENGTH: u32 = 256;
 
 /// Bytes of a frame that is kept whole, at most: an IP packet with the longest link header.
@@ -44,7 +45,7 @@ pub(super) struct Tap {
     socket: AsyncFd<OwnedFd>,
     batch: Batch,
     has_marks: bool,
-    /// Messages that the kernel could not describe.
+    /// Messages that the kernel could not describe, or not so that they can be read.
     refused: u64,
     dropped: u64,
 }
@@ -111,11 +112,7 @@ impl Tap {
                     ready.clear_ready();
                     break;
                 }
-                _ => self
-                    .batch
-                    .messages()
-                    .filter_map(|message| taken(&message))
-                    .for_each(|frame| each(&frame)),
+                _ => hand_on(self.batch.messages(), &mut self.refused, &mut each),
             }
         }
         Ok(())
@@ -125,17 +122,17 @@ impl Tap {
     pub(super) fn drain(&mut self, end: u64, mut each: impl FnMut(&Taken<'_>)) -> io::Result<()> {
         let mut is_over = false;
         while !is_over && fill(&mut self.batch, self.socket.get_ref(), &mut self.refused)? > 0 {
-            for frame in self.batch.messages().filter_map(|message| taken(&message)) {
+            hand_on(self.batch.messages(), &mut self.refused, |frame| {
                 is_over |= frame.wall > end;
                 if frame.wall <= end {
-                    each(&frame);
+                    each(frame);
                 }
-            }
+            });
         }
         Ok(())
     }
 
-    /// Frames that are lost: those without room in the kernel, and aggregates that it could not describe.
+    /// Frames that are lost: those without room in the kernel, and those that it did not describe.
     pub(super) fn lost(&mut self) -> io::Result<Lost> {
         self.dropped += u64::from(calls::dropped(self.socket.get_ref())?);
         Ok(Lost {
@@ -158,6 +155,20 @@ fn fill(batch: &mut Batch, socket: &OwnedFd, refused: &mut u64) -> io::Result<us
             // The latter: a device went down; the socket holds on to the others.
             Some(libc::EINTR | libc::ENETDOWN) => {}
             _ => return Err(error),
+        }
+    }
+}
+
+/// Hands on the frames of messages, and counts those that hold none.
+fn hand_on<'a>(
+    messages: impl Iterator<Item = Option<Message<'a>>>,
+    refused: &mut u64,
+    mut each: impl FnMut(&Taken<'_>),
+) {
+    for message in messages {
+        match message.as_ref().and_then(taken) {
+            Some(frame) => each(&frame),
+            None => *refused += 1,
         }
     }
 }
@@ -284,6 +295,45 @@ const fn instruction(code: u16, (is_true, is_false): (u8, u8), k: u32) -> sock_f
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_that_is_not_described_is_counted() {
+        let about = |value: &[u8]| {
+            let mut bytes = (16 + value.len()).to_ne_bytes().to_vec();
+            bytes.extend(
+                [libc::SOL_PACKET, PACKET_AUXDATA]
+                    .map(c_int::to_ne_bytes)
+                    .concat(),
+            );
+            bytes.extend(value);
+            bytes
+        };
+        let words = [0_u32, 60, 60].map(u32::to_ne_bytes).concat();
+        let (whole, short) = (about(&[&words[..], &[0; 8]].concat()), about(&words));
+        let message = |bytes, control| {
+            Some(Message {
+                ifindex: 2,
+                hardware: libc::ARPHRD_ETHER,
+                kind: OUTGOING,
+                bytes,
+                control,
+            })
+        };
+        let frame = [0; VIRTIO + 60];
+        let messages = [
+            message(&frame[..], &whole[..]),
+            message(&frame, &short),
+            message(&frame, &[]),
+            message(&frame[..VIRTIO - 1], &whole),
+            None,
+            message(&frame, &whole),
+        ];
+        let (mut refused, mut lengths) = (0, Vec::new());
+        hand_on(messages.into_iter(), &mut refused, |frame| {
+            lengths.push((frame.bytes.len(), frame.length));
+        });
+        assert_eq!((refused, lengths.as_slice()), (4, &[(60, 60); 2][..]));
+    }
 
     #[test]
     fn control_messages_end_at_one_that_cannot_be() {
