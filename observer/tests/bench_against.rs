@@ -2,6 +2,8 @@
 //! one that cannot be compared with. The objects are our own, changed into what others look like.
 //! Loading needs root.
 
+#[path = "bench_against/lies.rs"]
+mod lies;
 #[path = "../benches/against/peer.rs"]
 mod peer;
 #[path = "../../xtask/src/skip.rs"]

@@ -48,15 +48,27 @@ pub enum CheckError {
 pub struct Check {
     /// Its name in tables.
     pub name: &'static str,
-    body: fn() -> Result<(), CheckError>,
+    /// What it could not look at, if it found nothing; one line each.
+    body: fn() -> Result<Vec<String>, CheckError>,
+}
+
+/// How a check went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was looked at, and is right.
+    Green,
+    /// What was looked at is right; not so all that should be, for this reason.
+    Skipped(String),
+    /// Something is wrong; it was printed.
+    NotGreen,
 }
 
 /// A check that ran.
 pub struct Checked {
     /// Its name in tables.
     pub name: &'static str,
-    /// It is green.
-    pub green: bool,
+    /// How it went.
+    pub outcome: Outcome,
     /// How long it took.
     pub took: Duration,
 }
@@ -68,19 +80,19 @@ const MANIFESTS: [&str; 2] = ["Cargo.toml", crate::fuzz::MANIFEST];
 pub const CHECKS: [Check; 5] = [
     Check {
         name: "formatting",
-        body: formatting,
+        body: || whole(formatting()),
     },
     Check {
         name: "tidy",
-        body: tidy::check,
+        body: || whole(tidy::check()),
     },
     Check {
         name: "licences",
-        body: licences::check,
+        body: || whole(licences::check()),
     },
     Check {
         name: "clippy",
-        body: clippy,
+        body: || whole(clippy()),
     },
     Check {
         name: "budget",
@@ -93,14 +105,19 @@ impl Check {
     #[must_use]
     pub fn run(self) -> Checked {
         let started = Instant::now();
-        let outcome = (self.body)();
+        let found = (self.body)();
         let took = started.elapsed();
-        if let Err(error) = &outcome {
-            report::error(format_args!("{}: {error}", self.name));
-        }
+        let outcome = match found {
+            Ok(unchecked) if unchecked.is_empty() => Outcome::Green,
+            Ok(unchecked) => Outcome::Skipped(unchecked.join("; ")),
+            Err(error) => {
+                report::error(format_args!("{}: {error}", self.name));
+                Outcome::NotGreen
+            }
+        };
         Checked {
             name: self.name,
-            green: outcome.is_ok(),
+            outcome,
             took,
         }
     }
@@ -112,7 +129,7 @@ pub fn run(options: &CheckArgs) -> Exit {
     if options.accept_budget {
         let accepted = budget::accept().map_err(CheckError::from).and_then(judge);
         return match accepted {
-            Ok(()) => Exit::Done,
+            Ok(_) => Exit::Done,
             Err(error) => {
                 report::error(format_args!("accept the budget: {error}"));
                 Exit::Failed
@@ -121,30 +138,37 @@ pub fn run(options: &CheckArgs) -> Exit {
     }
     let checked = CHECKS.map(Check::run);
     for check in &checked {
-        let word = if check.green { "green" } else { "not green" };
+        let (word, reason) = match &check.outcome {
+            Outcome::Green => ("green", String::new()),
+            Outcome::Skipped(reason) => ("skipped", format!("  {reason}")),
+            Outcome::NotGreen => ("not green", String::new()),
+        };
         report::line(format_args!(
-            "{:<12} {word:<10} {}",
+            "{:<12} {word:<10} {}{reason}",
             check.name,
             report::seconds(check.took)
         ));
     }
-    if checked.iter().all(|check| check.green) {
-        Exit::Done
-    } else {
+    let mut outcomes = checked.iter().map(|check| &check.outcome);
+    if outcomes.any(|outcome| *outcome == Outcome::NotGreen) {
         Exit::Failed
+    } else {
+        Exit::Done
     }
 }
 
-fn budget() -> Result<(), CheckError> {
+/// Of a check that looks at everything wherever it runs.
+fn whole(found: Result<(), CheckError>) -> Result<Vec<String>, CheckError> {
+    found.map(|()| Vec::new())
+}
+
+fn budget() -> Result<Vec<String>, CheckError> {
     judge(budget::check()?)
 }
 
-fn judge(verdict: Verdict) -> Result<(), CheckError> {
-    for unchecked in &verdict.unchecked {
-        report::progress(format_args!("budget: not checked: {unchecked}"));
-    }
+fn judge(verdict: Verdict) -> Result<Vec<String>, CheckError> {
     if verdict.findings.is_empty() {
-        return Ok(());
+        return Ok(verdict.unchecked);
     }
     Err(CheckError::Findings(verdict.findings))
 }

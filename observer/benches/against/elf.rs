@@ -47,8 +47,10 @@ pub(super) struct Section<'a> {
 pub(super) struct Symbol<'a> {
     pub(super) name: &'a str,
     pub(super) section: usize,
-    /// Offset in its section, and length.
-    pub(super) range: Range<usize>,
+    /// Offset in its section, as the file says: it may lead out of it.
+    pub(super) start: usize,
+    /// Bytes, as the file says.
+    pub(super) length: usize,
     is_function: bool,
 }
 
@@ -68,18 +70,23 @@ impl<'a> Elf<'a> {
         let first = usize::try_from(u64_at(bytes, SECTIONS)?).ok()?;
         let names = usize::from(u16_at(bytes, NAMES)?);
         let count = usize::from(u16_at(bytes, SECTION_COUNT)?);
-        let header = |index: usize| first.checked_add(index * HEADER);
-        let table = bytes.get(range(bytes, header(names)?)?)?;
+        let header = |index: usize| {
+            let at = first.checked_add(index * HEADER)?;
+            let head: &[u8; HEADER] = bytes.get(at..)?.first_chunk()?;
+            Some((at, head))
+        };
+        let (_, head) = header(names)?;
+        let table = bytes.get(range(bytes, head)?)?;
         let sections = (0..count).map(|index| {
-            let header = header(index)?;
-            let name = usize::try_from(u32_at(bytes, header)?).ok()?;
+            let (header, head) = header(index)?;
+            let name = usize::try_from(u32_at(head, 0)?).ok()?;
             Some(Section {
                 header,
                 name: text(table, name)?,
-                range: range(bytes, header)?,
-                kind: u32_at(bytes, header + 4)?,
-                flags: u64_at(bytes, header + 8)?,
-                link: usize::try_from(u32_at(bytes, header + 40)?).ok()?,
+                range: range(bytes, head)?,
+                kind: u32_at(head, 4)?,
+                flags: u64_at(head, 8)?,
+                link: usize::try_from(u32_at(head, 40)?).ok()?,
             })
         });
         Some(Self {
@@ -110,12 +117,11 @@ impl<'a> Elf<'a> {
         entries
             .filter_map(|entry| {
                 let name = usize::try_from(u32_at(entry, 0)?).ok()?;
-                let start = usize::try_from(u64_at(entry, 8)?).ok()?;
-                let length = usize::try_from(u64_at(entry, 16)?).ok()?;
                 Some(Symbol {
                     name: text(names, name).filter(|name| !name.is_empty())?,
                     section: u16_at(entry, 6)?.into(),
-                    range: start..start.checked_add(length)?,
+                    start: usize::try_from(u64_at(entry, 8)?).ok()?,
+                    length: usize::try_from(u64_at(entry, 16)?).ok()?,
                     is_function: entry.get(4)? & 0xf == FUNCTION,
                 })
             })
@@ -146,11 +152,11 @@ impl Section<'_> {
 }
 
 /// The bytes of the section with this header.
-fn range(bytes: &[u8], header: usize) -> Option<Range<usize>> {
+fn range(bytes: &[u8], head: &[u8; HEADER]) -> Option<Range<usize>> {
     const NO_BITS: u32 = 8;
-    let start = usize::try_from(u64_at(bytes, header + 24)?).ok()?;
-    let length = usize::try_from(u64_at(bytes, header + 32)?).ok()?;
-    if u32_at(bytes, header + 4)? == NO_BITS {
+    let start = usize::try_from(u64_at(head, 24)?).ok()?;
+    let length = usize::try_from(u64_at(head, 32)?).ok()?;
+    if u32_at(head, 4)? == NO_BITS {
         return Some(0..0);
     }
     let range = start..start.checked_add(length)?;

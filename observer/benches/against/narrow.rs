@@ -29,6 +29,16 @@ pub(crate) enum Refused {
         /// Its section.
         section: String,
     },
+    /// A map of the old form is not where the file says.
+    #[error(
+        "its map `{map}` leads out of section `{section}`: the object is damaged; compile it again"
+    )]
+    Map {
+        /// The map.
+        map: String,
+        /// Its section.
+        section: String,
+    },
     /// Its type information leads nowhere.
     #[error("its type information (.BTF, .BTF.ext) is damaged; compile it again, with -g")]
     Btf,
@@ -91,7 +101,7 @@ pub(super) fn narrow(object: &[u8], wanted: &[&str]) -> Result<Vec<u8>, Refused>
         Some(format!("classifier/{place}"))
     };
     let mut narrowed = object.to_vec();
-    unpin(&elf, &mut narrowed);
+    unpin(&elf, &mut narrowed)?;
     let mut names = elf
         .sections
         .get(elf.names)
@@ -154,19 +164,24 @@ fn section_of(elf: &Elf<'_>, wanted: &str) -> Result<usize, Refused> {
 }
 
 /// Maps of the old form are not shared with other processes either.
-fn unpin(elf: &Elf<'_>, narrowed: &mut [u8]) {
+fn unpin(elf: &Elf<'_>, narrowed: &mut [u8]) -> Result<(), Refused> {
     for map in elf.symbols() {
         let section = elf.sections.get(map.section);
-        if let Some(section) = section.filter(|section| section.name.starts_with("maps"))
-            && map.range.len() >= PINNING + 4
-        {
-            put(
-                narrowed,
-                section.range.start + map.range.start + PINNING,
-                &[0; 4],
-            );
+        let Some(section) = section.filter(|section| section.name.starts_with("maps")) else {
+            continue;
+        };
+        let end = map.start.checked_add(map.length);
+        if end.is_none_or(|end| end > section.range.len()) {
+            return Err(Refused::Map {
+                map: map.name.to_owned(),
+                section: section.name.to_owned(),
+            });
+        }
+        if map.length >= PINNING + 4 {
+            put(narrowed, section.range.start + map.start + PINNING, &[0; 4]);
         }
     }
+    Ok(())
 }
 
 /// Gives a section other bytes, behind all others.
@@ -179,7 +194,8 @@ fn replace(narrowed: &mut Vec<u8>, section: &Section<'_>, data: &[u8]) {
 
 /// Headers and definitions lie in the file, as was tested when they were read.
 fn put(narrowed: &mut [u8], at: usize, value: &[u8]) {
-    if let Some(place) = narrowed.get_mut(at..at + value.len()) {
+    let rest = narrowed.get_mut(at..);
+    if let Some(place) = rest.and_then(|rest| rest.get_mut(..value.len())) {
         place.copy_from_slice(value);
     }
 }

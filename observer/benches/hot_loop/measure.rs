@@ -34,14 +34,17 @@ const GROUP: usize = 1_000;
 pub(super) const EMPTY: &str = "empty";
 const YARDSTICKS: [&str; 2] = [LOOK_UP, "clock"];
 
-/// Fails unless every case is counted where it belongs, packet by packet.
+/// Fails unless every case is counted where it belongs, packet by packet, and every later fragment
+/// with its first one.
 pub(super) fn verify(stage: &mut Stage, cases: &[Case]) -> Result<(), Failure> {
     const PACKETS: u32 = 1_000;
     for case in cases {
         // The first packet makes the entry and announces it.
         stage.run(Program::Ours(case.site), &case.frame, 1)?;
         let before = stage.buffers(case.path, case.site.point)?;
+        let unmatched = unmatched(stage)?;
         stage.run(Program::Ours(case.site), &case.frame, PACKETS)?;
+        all_matched(stage, unmatched, case.name)?;
         let grown = stage.buffers(case.path, case.site.point)? - before;
         if grown != u64::from(PACKETS) {
             let (name, path) = (case.name, case.path);
@@ -53,6 +56,23 @@ pub(super) fn verify(stage: &mut Stage, cases: &[Case]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Later fragments whose first one was not known.
+fn unmatched(stage: &mut Stage) -> Result<u64, Failure> {
+    Ok(stage.object.totals()?.of(Loss::FragmentsUnmatched))
+}
+
+/// Fails if there are more of them than `before`.
+fn all_matched(stage: &mut Stage, before: u64, what: &str) -> Result<(), Failure> {
+    match unmatched(stage)? - before {
+        0 => Ok(()),
+        more => Err(format!(
+            "send {what} through the program: of {more} later fragments the first one was not \
+             known; the measurement would be of another road"
+        )
+        .into()),
+    }
 }
 
 /// The steady state of every case and the yardsticks, and of every case through every peer; the empty
@@ -75,6 +95,7 @@ pub(super) fn steady(
     }
     let mut net = vec![Vec::new(); all.len()];
     let mut gross = Vec::new();
+    let unmatched = unmatched(stage)?;
     for round in 0..effort.rounds {
         let empty = stage.run(Program::Yardstick(EMPTY), first, effort.repeat)?;
         gross.push(empty);
@@ -87,6 +108,7 @@ pub(super) fn steady(
         }
     }
     let names = all.into_iter().map(|(name, ..)| name);
+    all_matched(stage, unmatched, "all cases in turns")?;
     let series = names.zip(net).map(|(name, net)| Series { name, net });
     Ok((gross, series.collect()))
 }

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::bundle::{Folder, Link};
 
 const FRAMES: u32 = 1_000_000;
-/// Bars: seconds of one processor, twice as many in a build that is not optimised, and KiB.
-const SECONDS: f64 = if cfg!(debug_assertions) { 20.0 } else { 10.0 };
+/// Bars: seconds of one processor, of which a debug build gets half as many again, and KiB.
+const SECONDS: f64 = if cfg!(debug_assertions) { 15.0 } else { 10.0 };
 const PEAK: i64 = 200 << 10;
 /// Captured of each frame, bytes.
 const SNAP: usize = 128;

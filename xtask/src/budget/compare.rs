@@ -23,9 +23,12 @@ pub(crate) struct Verdict {
     pub(crate) unchecked: Vec<String>,
 }
 
-/// Compares what one kernel said.
+/// Compares what one kernel said; the budget itself has to be within the bounds too.
 pub(crate) fn compare(budget: &Budget, measured: &Measured) -> Verdict {
-    let mut verdict = Verdict::default();
+    let mut verdict = Verdict {
+        findings: above_bounds(budget),
+        ..Verdict::default()
+    };
     let stack = Table {
         unit: "bytes of stack",
         place: String::new(),
@@ -43,12 +46,11 @@ pub(crate) fn compare(budget: &Budget, measured: &Measured) -> Verdict {
         bound: INSTRUCTIONS,
     };
     match budget.instructions.get(&series) {
-        _ if measured.instructions.is_empty() => verdict.unchecked.push(format!(
-            "verified instructions{}: loading programs needs root",
-            instructions.place
-        )),
+        _ if measured.instructions.is_empty() => verdict
+            .unchecked
+            .push("verified instructions: loading programs needs root".to_owned()),
         None => verdict.unchecked.push(format!(
-            "verified instructions: {FILE} has no column for Linux {series}"
+            "verified instructions: {FILE} has no column for this kernel's series"
         )),
         Some(column) => verdict
             .findings
@@ -62,7 +64,9 @@ pub(super) fn above_bounds(budget: &Budget) -> Vec<String> {
     let above = |figures: &Figures, bound, unit: &str| -> Vec<String> {
         let above = figures.iter().filter(|(_, figure)| **figure > bound);
         above
-            .map(|(program, figure)| format!("{program}: {figure} {unit}, at most {bound}"))
+            .map(|(program, figure)| {
+                format!("{program}: a budget of {figure} {unit}, and at most {bound} may be")
+            })
             .collect()
     };
     let columns = budget.instructions.iter();
@@ -181,7 +185,7 @@ mod tests {
         let other = compare(&budget(), &measured("6.5.1", 300_000, 288));
         assert!(other.findings.is_empty());
         assert!(
-            other.unchecked[0].contains("no column for Linux 6.5"),
+            other.unchecked[0].contains("no column for this kernel's series"),
             "{other:?}"
         );
         let mut no_root = measured("6.18.5", 1, 288);
@@ -197,5 +201,8 @@ mod tests {
         dear.stack = figures(STACK + 1);
         dear.instructions.insert("6.1".to_owned(), figures(200_001));
         assert_eq!(above_bounds(&dear).len(), 2);
+        // Nor does a budget that was written before the bound, or by hand, allow it.
+        let found = compare(&dear, &measured("6.18.5", 100_000, 288)).findings;
+        assert_eq!(found, above_bounds(&dear));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::libtest::{Closing, Transcript};
 use super::skips::Skip;
-use crate::check::Checked;
+use crate::check::{Checked, Outcome};
 
 /// What it means that a suite has no tests at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,20 +49,20 @@ pub(super) struct Total {
 impl Score {
     /// The row of a check.
     pub(super) fn of_check(check: &Checked) -> Self {
-        let failed = if check.green {
-            vec![]
-        } else {
-            vec!["not green, see above".to_owned()]
-        };
-        let name = format!("check {}", check.name);
-        let passed = usize::from(check.green);
-        Self {
-            name,
-            passed,
-            failed,
+        let mut score = Self {
+            name: format!("check {}", check.name),
             took: check.took,
             ..Self::default()
+        };
+        match &check.outcome {
+            Outcome::Green => score.passed = 1,
+            Outcome::Skipped(reason) => score.skipped.push(Skip {
+                test: check.name.to_owned(),
+                reason: reason.clone(),
+            }),
+            Outcome::NotGreen => score.failed.push("not green, see above".to_owned()),
         }
+        score
     }
 
     /// A row for something that failed as a whole.

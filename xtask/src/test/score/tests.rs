@@ -12,6 +12,27 @@ fn a_skipped_test_is_not_counted_as_passed() {
 }
 
 #[test]
+fn a_check_that_could_not_look_at_everything_is_no_passed_one() {
+    let row = |outcome| {
+        let checked = Checked {
+            name: "budget",
+            outcome,
+            took: Duration::ZERO,
+        };
+        let score = Score::of_check(&checked);
+        (score.passed, score.failed.len(), score.skipped)
+    };
+    assert_eq!(row(Outcome::Green), (1, 0, vec![]));
+    assert_eq!(row(Outcome::NotGreen), (0, 1, vec![]));
+    let skip = Skip {
+        test: "budget".to_owned(),
+        reason: "verified instructions: no column".to_owned(),
+    };
+    let skipped = Outcome::Skipped(skip.reason.clone());
+    assert_eq!(row(skipped), (0, 0, vec![skip]));
+}
+
+#[test]
 fn a_skip_may_name_the_function_alone() {
     let score = suite(&closing(3, 0, 0), &Ending::Clean, &["b"]);
     assert_eq!((score.passed, score.skipped.len()), (2, 1));
