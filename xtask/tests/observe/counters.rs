@@ -6,6 +6,8 @@ use xtask::lab::Node;
 use xtask::lab::topology::{BRIDGE, TUNNEL, VXLAN};
 use xtask::oracle::{Count, Counter, Hook};
 
+/// Neighbour discovery and multicast listeners (RFC 4861, 2710, 3810): the link's own, like ARP.
+const LINKS_OWN: &str = "icmpv6 type { 130-137, 143 }";
 /// Bytes of an Ethernet header, which counters at the egress hook include.
 const ETHERNET: u64 = 14;
 
@@ -15,6 +17,7 @@ struct Place {
     /// Bytes before the IP header that the hook counts.
     link: u64,
     ip: Counter,
+    links_own: Counter,
     all: Counter,
 }
 
@@ -24,7 +27,7 @@ pub(crate) struct Counters(Vec<Place>);
 /// What they say per point; the underlays together, at the first underlay's place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Passed {
-    /// IP packets as the hooks see them: an aggregate is one.
+    /// IP packets but the link's own, as the hooks see them: an aggregate is one.
     pub(crate) ip: [Count; 8],
     /// Frames of any kind, everywhere.
     pub(crate) frames: u64,
@@ -53,6 +56,7 @@ impl Counters {
                 point,
                 link: if has_link { ETHERNET } else { 0 },
                 ip: count("meta protocol { ip, ip6 }").expect("counter"),
+                links_own: count(LINKS_OWN).expect("counter"),
                 all: count("").expect("counter"),
             }
         };
@@ -66,10 +70,11 @@ impl Counters {
     pub(crate) fn read(&self) -> Passed {
         let mut passed = Passed::default();
         for place in &self.0 {
-            let count = place.ip.read().expect("count");
+            let [ip, own] = [&place.ip, &place.links_own].map(|one| one.read().expect("count"));
+            let packets = ip.packets - own.packets;
             let sum = &mut passed.ip[place.point as usize];
-            sum.packets += count.packets;
-            sum.bytes += count.bytes - place.link * count.packets;
+            sum.packets += packets;
+            sum.bytes += ip.bytes - own.bytes - place.link * packets;
             passed.frames += place.all.read().expect("count").packets;
         }
         passed
