@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use xtask::lab::{DirectUdp, Lab, Node, Options, Scenario, WireId};
+use xtask::traffic::{Load, PingPong};
 
 use super::agent::Agent;
 use super::bench::{agents, lab, options, turn, with_load};
@@ -219,7 +220,7 @@ fn a_peer_behind_a_relay_and_one_that_is_direct_have_modes_of_their_own() {
     let Some(_turn) = turn(test) else { return };
     let lab = lab(options(Scenario::H8c, "several"));
     let agents = agents(&lab, &[]);
-    with_load(&pairs(&lab), || {
+    with_load(&unequal(pairs(&lab)), || {
         await_right(&lab, &agents);
     });
     for sweep in agents.iter().flat_map(Agent::sweeps) {
@@ -250,6 +251,18 @@ fn a_far_peer_that_is_reached_directly_is_no_detour() {
     for sweep in agents.iter().flat_map(Agent::sweeps) {
         assert!(sweep.findings.is_empty(), "{:?}", sweep.findings);
     }
+}
+
+/// With a rhythm of its own for each pair: peers are told apart by what they moved.
+fn unequal(loads: Vec<Load>) -> Vec<Load> {
+    let slower = |(place, load): (u32, Load)| match load {
+        Load::PingPong(load) => Load::PingPong(PingPong {
+            think: load.think * (place + 1),
+            ..load
+        }),
+        other @ (Load::Bulk(_) | Load::Datagrams(_) | Load::Ping(_)) => other,
+    };
+    (0..).zip(loads).map(slower).collect()
 }
 
 /// Takes the address of Lima's user-mode network from every node: nothing tells of a shorter road.
