@@ -17,6 +17,7 @@ mod proxy;
 mod read;
 mod rows;
 mod seen;
+mod sums;
 mod wires;
 
 pub use announced::AnnouncedStore;

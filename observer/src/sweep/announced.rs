@@ -1,75 +1,72 @@
 //! MTUs that ICMP errors announced to pods of this node: cumulative in the kernel, with what is new in each
 //! sweep. Pure.
 
-use std::collections::HashMap;
-
-use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::announced::AnnouncedKey;
 use observer_ebpf::abi::point::FlowDirection;
 
+use super::sums::{OfPath, Packets, Sums};
 use crate::path::Announced;
 
-/// Sweeps without an error after which an entry is forgotten: five minutes at the default interval.
-const QUIET: u16 = 60;
+impl OfPath for AnnouncedKey {
+    fn path(&self) -> u16 {
+        self.path
+    }
+}
+
+impl Packets for u64 {
+    fn packets(&self) -> u64 {
+        *self
+    }
+}
 
 /// All announced MTUs.
 #[derive(Clone, Debug, Default)]
-pub struct AnnouncedStore {
-    now: HashMap<AnnouncedKey, Announced>,
-    before: HashMap<AnnouncedKey, Announced>,
-}
+pub struct AnnouncedStore(Sums<AnnouncedKey, u64>);
 
 impl AnnouncedStore {
     /// Begins a sweep.
     pub fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.now);
+        self.0.begin();
     }
 
     /// Takes an entry of the sweep.
     pub fn add(&mut self, key: AnnouncedKey, packets: u64) {
-        let before = self.before.get(&key);
-        let known = before.map_or(0, |before| before.packets);
-        let recent = packets.saturating_sub(known);
-        let quiet = before.map_or(0, |before| before.quiet.saturating_add(1));
-        let announced = Announced {
-            from: key.sender.into(),
-            number: key.mtu,
-            packets,
-            recent,
-            quiet: if recent > 0 { 0 } else { quiet },
-        };
-        self.now.insert(key, announced);
+        self.0.add(key, packets);
     }
 
     /// True if a sender of the path was told since the sweep before.
     #[must_use]
     pub fn has_grown(&self, path: u16) -> bool {
-        let mut held = self.now.iter();
-        held.any(|(key, told)| key.path == path && told.recent > 0)
+        self.0.has_grown(path)
     }
 
     /// What the senders of one direction of a path were told, most packets first.
     #[must_use]
     pub fn of(&self, path: u16, direction: FlowDirection) -> Vec<Announced> {
         let is_own = |key: &AnnouncedKey| (key.path, key.direction) == (path, direction as u8);
-        let own = self.now.iter().filter(|(key, _)| is_own(key));
-        let mut told: Vec<_> = own.map(|(_, told)| told.clone()).collect();
+        let own = self.0.iter().filter(|(key, _)| is_own(key));
+        let told = own.map(|(key, sum)| Announced {
+            from: key.sender.into(),
+            number: key.mtu,
+            packets: sum.value,
+            recent: sum.recent,
+            quiet: sum.quiet,
+        });
+        let mut told: Vec<_> = told.collect();
         told.sort_by_key(|told| (std::cmp::Reverse(told.packets), told.from, told.number));
         told
     }
 
-    /// Entries to remove: of paths for which `is_gone` holds, and those without an error for long.
-    pub fn retire(&self, is_gone: impl Fn(u16) -> bool) -> Vec<AnnouncedKey> {
-        let is_over = |(key, told): &(&AnnouncedKey, &Announced)| {
-            told.quiet >= QUIET || key.path >= FIRST_PATH && is_gone(key.path)
-        };
-        let over = self.now.iter().filter(is_over);
-        over.map(|(&key, _)| key).collect()
+    /// Forgets the entries of paths for which `is_gone` holds and, where there is little room left, those
+    /// without an error for long; they are to be removed.
+    pub fn retire(&mut self, is_gone: impl Fn(u16) -> bool) -> Vec<AnnouncedKey> {
+        self.0.retire(is_gone)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sums::QUIET;
     use super::*;
 
     const DIRECTION: FlowDirection = FlowDirection::HighToLow;
@@ -105,15 +102,22 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_paths_that_are_gone_and_quiet_ones_are_removed() {
+    fn entries_of_paths_that_are_gone_are_removed_and_a_new_one_counts_whole() {
         let mut store = AnnouncedStore::default();
-        let (gone, quiet, unknown) = (key(5, 1_230), key(6, 1_230), key(0, 1_230));
-        sweep(&mut store, &[(gone, 1), (quiet, 1), (unknown, 1)]);
-        let retired = |store: &AnnouncedStore| store.retire(|path| path == 5 || path == 0);
-        assert_eq!(retired(&store), [gone]);
-        for more in 1..=u64::from(QUIET) {
-            sweep(&mut store, &[(quiet, 1), (unknown, 1 + more)]);
+        let [gone, unknown] = [5, 0].map(|path| key(path, 1_230));
+        sweep(&mut store, &[(gone, 4), (unknown, 1)]);
+        assert_eq!(store.retire(|path| path == 5 || path == 0), [gone]);
+        sweep(&mut store, &[(gone, 4), (unknown, 1)]);
+        assert_eq!(store.of(5, DIRECTION)[0].recent, 4);
+    }
+
+    #[test]
+    fn quiet_entries_keep_their_sums_while_there_is_room() {
+        let mut store = AnnouncedStore::default();
+        for _ in 0..=u64::from(QUIET) {
+            sweep(&mut store, &[(key(6, 1_230), 1)]);
         }
-        assert_eq!(retired(&store), [quiet]);
+        assert_eq!(store.retire(|_| false), []);
+        assert_eq!(store.of(6, DIRECTION)[0].quiet, QUIET);
     }
 }

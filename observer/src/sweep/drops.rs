@@ -3,33 +3,27 @@
 
 use std::collections::BTreeMap;
 
-use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::drop::{DropKey, DropRecord, Place};
 use observer_ebpf::abi::point::FlowDirection;
 
+use super::sums::{OfPath, Packets, Sums};
 use crate::path::Dropped;
 
-/// Sweeps without a drop after which an entry may go: five minutes at the default interval.
-const QUIET: u16 = 60;
-/// Entries from which on the quiet ones go, which ends their sums: three quarters of the kernel's room.
-const CROWDED: usize = 768;
+impl OfPath for DropKey {
+    fn path(&self) -> u16 {
+        self.path
+    }
+}
 
-/// What sweeps saw of one entry.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    value: DropRecord,
-    /// Packets since the sweep before.
-    recent: u64,
-    /// Sweeps without a further one.
-    quiet: u16,
+impl Packets for DropRecord {
+    fn packets(&self) -> u64 {
+        self.packets
+    }
 }
 
 /// All drops.
 #[derive(Clone, Debug, Default)]
-pub struct DropStore {
-    now: BTreeMap<DropKey, Seen>,
-    before: BTreeMap<DropKey, Seen>,
-}
+pub struct DropStore(Sums<DropKey, DropRecord>);
 
 /// What names the kernel's numbers.
 #[derive(Clone, Copy, Debug)]
@@ -43,42 +37,25 @@ pub struct DropNames<'a> {
 impl DropStore {
     /// Begins a sweep.
     pub fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.now);
+        self.0.begin();
     }
 
     /// Takes an entry of the sweep.
     pub fn add(&mut self, key: DropKey, value: DropRecord) {
-        let before = self.before.get(&key).copied().unwrap_or_default();
-        // An entry that is smaller than before is another one: the former was removed.
-        let recent = value
-            .packets
-            .checked_sub(before.value.packets)
-            .unwrap_or(value.packets);
-        let quiet = if recent > 0 {
-            0
-        } else {
-            before.quiet.saturating_add(1)
-        };
-        let seen = Seen {
-            value,
-            recent,
-            quiet,
-        };
-        self.now.insert(key, seen);
+        self.0.add(key, value);
     }
 
     /// True if packets of the path were dropped since the sweep before.
     #[must_use]
     pub fn has_grown(&self, path: u16) -> bool {
-        let mut held = self.now.iter();
-        held.any(|(key, seen)| key.path == path && seen.recent > 0)
+        self.0.has_grown(path)
     }
 
     /// The drops of one direction of a path, most packets first.
     #[must_use]
     pub fn of(&self, path: u16, direction: FlowDirection, names: DropNames<'_>) -> Vec<Dropped> {
         let is_own = |key: &DropKey| (key.path, key.direction) == (path, direction as u8);
-        let own = self.now.iter().filter(|(key, _)| is_own(key));
+        let own = self.0.iter().filter(|(key, _)| is_own(key));
         let mut dropped: Vec<_> = own
             .filter_map(|(key, seen)| {
                 let reason = names.reasons.get(&key.reason);
@@ -95,24 +72,23 @@ impl DropStore {
                 })
             })
             .collect();
-        dropped.sort_by_key(|dropped| std::cmp::Reverse(dropped.packets));
+        dropped.sort_by(|one, other| {
+            let order = |dropped: &Dropped| (std::cmp::Reverse(dropped.packets), dropped.place);
+            (order(one), &one.device).cmp(&(order(other), &other.device))
+        });
         dropped
     }
 
     /// Forgets the entries of paths for which `is_gone` holds and, where there is little room left, those
     /// without a drop for long; they are to be removed.
     pub fn retire(&mut self, is_gone: impl Fn(u16) -> bool) -> Vec<DropKey> {
-        let is_crowded = self.now.len() >= CROWDED;
-        let is_over = |key: &DropKey, seen: &mut Seen| {
-            is_crowded && seen.quiet >= QUIET || key.path >= FIRST_PATH && is_gone(key.path)
-        };
-        let over = self.now.extract_if(.., is_over);
-        over.map(|(key, _)| key).collect()
+        self.0.retire(is_gone)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sums::{CROWDED, QUIET};
     use super::*;
 
     const DIRECTION: FlowDirection = FlowDirection::HighToLow;
