@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// The kernel's own list.
 const KERNEL: &str = "/proc/kallsyms";
+/// Hexadecimal digits of an address, on kernels of 64 bits.
+const ADDRESS: usize = 16;
 
 /// The list of symbols cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,26 +35,32 @@ pub(super) struct Code {
     pub(super) length: u64,
 }
 
-/// The code of these functions of the running kernel, in the order of their addresses. Reads the whole
-/// list: some 50 ms.
+/// The code of these functions of the running kernel, in the order of their addresses. Reads the list up
+/// to where eBPF programs begin: some 50 ms.
 pub(super) fn of_kernel(names: &[&str]) -> Result<Vec<Code>, SymbolsError> {
     let file = File::open(Path::new(KERNEL)).map_err(SymbolsError::Read)?;
     find(BufReader::new(file), names)
 }
 
 /// The same in a list.
-fn find(list: impl BufRead, names: &[&str]) -> Result<Vec<Code>, SymbolsError> {
+fn find(mut list: impl BufRead, names: &[&str]) -> Result<Vec<Code>, SymbolsError> {
     let mut addresses = Vec::new();
     let mut found = Vec::new();
-    for line in list.split(b'\n') {
-        let line = line.map_err(SymbolsError::Read)?;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = list.read_until(b'\n', &mut line);
+        let is_end = read.map_err(SymbolsError::Read)? == 0;
+        // They come last (kernel/kallsyms.c, `update_iter_mod`), and each costs the kernel a walk past all
+        // before it.
+        if is_end || line.ends_with(b"\t[bpf]\n") {
+            break;
+        }
         let Some((address, name)) = symbol(&line) else {
             continue;
         };
         addresses.push(address);
-        // `name.cold`, `name.part.0`, `name.constprop.0`: parts and versions of the same function.
-        let base = name.split(|&byte| byte == b'.').next().unwrap_or(name);
-        if let Some(asked) = names.iter().position(|asked| asked.as_bytes() == base) {
+        if let Some(asked) = names.iter().position(|asked| is_part(name, asked)) {
             found.push((asked, address));
         }
     }
@@ -74,13 +82,22 @@ fn find(list: impl BufRead, names: &[&str]) -> Result<Vec<Code>, SymbolsError> {
     Ok(code)
 }
 
-/// Address and name of a symbol of code: `ffffffff81ff57d0 T ip_forward`, with the module's name behind.
+/// Address of a symbol of code, and what stands behind its type: `ffffffff81ff57d0 T ip_forward`, with the
+/// module's name after a tab. All addresses have one width (kernel/kallsyms.c, `s_show`).
 fn symbol(line: &[u8]) -> Option<(u64, &[u8])> {
-    let mut words = line.split(u8::is_ascii_whitespace);
-    let address = std::str::from_utf8(words.next()?).ok()?;
-    let address = u64::from_str_radix(address, 16).ok()?;
-    matches!(words.next()?, b"t" | b"T" | b"w" | b"W").then_some(())?;
-    Some((address, words.next()?))
+    let (address, rest) = line.split_at_checked(ADDRESS)?;
+    let [b' ', b't' | b'T' | b'w' | b'W', b' ', name @ ..] = rest else {
+        return None;
+    };
+    let address = std::str::from_utf8(address).ok()?;
+    Some((u64::from_str_radix(address, 16).ok()?, name))
+}
+
+/// True for the function of that name, and for its parts and versions: `name.cold`, `name.part.0`,
+/// `name.constprop.0`.
+fn is_part(name: &[u8], asked: &str) -> bool {
+    let rest = name.strip_prefix(asked.as_bytes());
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'.' | b'\t' | b'\n')))
 }
 
 #[cfg(test)]
@@ -119,6 +136,14 @@ ffffffff80000018 t some.cold
     #[test]
     fn a_name_that_only_begins_alike_is_another_function() {
         check(LIST, &["ip_for", "ip_forward_table"], &[]);
+    }
+
+    #[test]
+    fn nothing_is_read_behind_the_first_program() {
+        let list = [LIST, b"ffffffffc0000000 t bpf_prog_1_observe\t[bpf]\n"].concat();
+        let behind = [&list[..], b"ffffffffc0000100 T ip_forward\t[late]\n"].concat();
+        let parts = [(0, 0xffff_ffff_8100_0100, 0x80)];
+        check(&behind, &["ip_forward"], &parts);
     }
 
     #[test]
