@@ -7,6 +7,8 @@ mod cases;
 mod command;
 #[path = "hot_loop/copy.rs"]
 mod copy;
+#[path = "hot_loop/frames.rs"]
+mod frames;
 #[path = "hot_loop/measure.rs"]
 mod measure;
 #[path = "hot_loop/mix.rs"]
@@ -88,6 +90,9 @@ fn kinds(cases: &[cases::Case], peers: &[Spec], effort: Effort) -> Result<Vec<Ro
         } else {
             row
         });
+        if !case.is_comparable() {
+            continue;
+        }
         let compared = beside_peers(ours, &steady, peers)?.into_iter().enumerate();
         for (place, row) in compared {
             rows.push(row.noted(measure::fate(&mut stage, case, place)?));

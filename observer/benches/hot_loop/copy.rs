@@ -14,10 +14,10 @@ use aya::sys::{Stats, enable_stats};
 use nix::sched::{CloneFlags, unshare};
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point, Site};
-use observer_ebpf::fixtures::layers::{Ipv4, UDP, udp, vxlan};
 use observer_ebpf::fixtures::{TAIL_A, TAIL_B};
 
 use super::cases;
+use super::frames;
 use super::measure::{EMPTY, Effort, LOOK_UP, Series};
 use super::stage::{Failure, PATH, Program, Stage};
 use super::tun::{self, VirtioHeader};
@@ -169,7 +169,5 @@ impl Statistics {
 
 /// VXLAN in the tunnel, as a pod's packet comes out of WireGuard.
 fn packet() -> Vec<u8> {
-    let inner = cases::long_segment(PAYLOAD);
-    let datagram = udp(51_000, 8_472, &vxlan(0x08, &inner));
-    Ipv4::new(TAIL_A, TAIL_B, UDP).around(&datagram)
+    frames::in_tunnel(TAIL_A, TAIL_B, &[frames::long_tcp(PAYLOAD)])
 }

@@ -3,7 +3,8 @@
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::Hook;
 
-use super::cases::{self, Case};
+use super::cases::Case;
+use super::frames;
 use super::stage::{Failure, Program, Stage};
 
 /// How much is measured.
@@ -34,23 +35,39 @@ const GROUP: usize = 1_000;
 pub(super) const EMPTY: &str = "empty";
 const YARDSTICKS: [&str; 2] = [LOOK_UP, "clock"];
 
-/// Fails unless every case is counted where it belongs, packet by packet, and every later fragment
-/// with its first one.
+/// Ways of the ledger that no measured packet may take.
+const STRAY: [Loss; 7] = [
+    Loss::FragmentsUnmatched,
+    Loss::ErrorsUnmatched,
+    Loss::DatagramsHidden,
+    Loss::TooDeep,
+    Loss::OuterFlowsFull,
+    Loss::InsertBudget,
+    Loss::InsertRefused,
+];
+
+/// Fails unless every case is counted where it belongs, packet by packet, as what it is, and none goes
+/// astray.
 pub(super) fn verify(stage: &mut Stage, cases: &[Case]) -> Result<(), Failure> {
     const PACKETS: u32 = 1_000;
     for case in cases {
         // The first packet makes the entry and announces it.
-        stage.run(Program::Ours(case.site), &case.frame, 1)?;
-        let before = stage.buffers(case.path, case.site.point)?;
-        let unmatched = unmatched(stage)?;
-        stage.run(Program::Ours(case.site), &case.frame, PACKETS)?;
-        all_matched(stage, unmatched, case.name)?;
-        let grown = stage.buffers(case.path, case.site.point)? - before;
-        if grown != u64::from(PACKETS) {
+        stage.run(Program::Ours(case.site), case.buffer(), 1)?;
+        let before = counted(stage, case)?;
+        let gone = astray(stage)?;
+        stage.run(Program::Ours(case.site), case.buffer(), PACKETS)?;
+        none_astray(stage, gone, case.name)?;
+        let after = counted(stage, case)?;
+        let grown = [0, 1, 2].map(|at| after[at] - before[at]);
+        let sent = u64::from(PACKETS);
+        let opaque = if case.is_opaque { sent } else { 0 };
+        let expected = [sent, sent * case.segments, opaque];
+        if grown != expected {
             let (name, path) = (case.name, case.path);
             return Err(format!(
-                "send {PACKETS} packets of {name} through the program: {grown} were counted on \
-                 path {path}; the measurement would be of another road"
+                "send {PACKETS} packets of {name} through the program: on path {path} (buffers, \
+                 packets, packets that hide others) grew by {grown:?}, not {expected:?}; the \
+                 measurement would be of another road"
             )
             .into());
         }
@@ -58,21 +75,37 @@ pub(super) fn verify(stage: &mut Stage, cases: &[Case]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Later fragments whose first one was not known.
-fn unmatched(stage: &mut Stage) -> Result<u64, Failure> {
-    Ok(stage.object.totals()?.of(Loss::FragmentsUnmatched))
+/// Buffers and packets on the case's path at its point, and packets that hide others.
+fn counted(stage: &mut Stage, case: &Case) -> Result<[u64; 3], Failure> {
+    let [buffers, packets] = stage.counted(case.path..case.path + 1, case.site.point)?;
+    let mut opaque = 0;
+    let flows = &mut stage.object.outer_flows;
+    flows.for_each(|_, flow| opaque += flow.packets)?;
+    Ok([buffers, packets, opaque])
+}
+
+/// Packets that went one of the ways in [`STRAY`] so far.
+fn astray(stage: &mut Stage) -> Result<[u64; STRAY.len()], Failure> {
+    let totals = stage.object.totals()?;
+    Ok(STRAY.map(|loss| totals.of(loss)))
 }
 
 /// Fails if there are more of them than `before`.
-fn all_matched(stage: &mut Stage, before: u64, what: &str) -> Result<(), Failure> {
-    match unmatched(stage)? - before {
-        0 => Ok(()),
-        more => Err(format!(
-            "send {what} through the program: of {more} later fragments the first one was not \
-             known; the measurement would be of another road"
+fn none_astray(stage: &mut Stage, before: [u64; STRAY.len()], what: &str) -> Result<(), Failure> {
+    let after = astray(stage)?;
+    let pairs = STRAY.iter().zip(after.iter().zip(before));
+    let grown: Vec<_> = pairs
+        .filter(|(_, (after, before))| *after != before)
+        .collect();
+    if let Some((loss, (after, before))) = grown.first() {
+        let more = *after - before;
+        return Err(format!(
+            "send {what} through the program: the ledger says {loss:?} of {more} packets; the \
+             measurement would be of another road"
         )
-        .into()),
+        .into());
     }
+    Ok(())
 }
 
 /// The steady state of every case and the yardsticks, and of every case through every peer; the empty
@@ -82,20 +115,22 @@ pub(super) fn steady(
     cases: &[Case],
     effort: Effort,
 ) -> Result<(Vec<f64>, Vec<Series>), Failure> {
-    let first = &cases.first().ok_or("measure: no cases")?.frame;
+    let first = cases.first().ok_or("measure: no cases")?.buffer();
     let mut all: Vec<_> = YARDSTICKS
         .map(|name| (name.to_owned(), Program::Yardstick(name), first))
         .into();
     for case in cases {
-        all.push((case.name.to_owned(), Program::Ours(case.site), &case.frame));
-        for (place, peer) in stage.peers.iter().enumerate() {
+        let (name, frame) = (case.name.to_owned(), case.buffer());
+        all.push((name, Program::Ours(case.site), frame));
+        let peers = stage.peers.iter().enumerate();
+        for (place, peer) in peers.filter(|_| case.is_comparable()) {
             let name = beside(case.name, &peer.spec.label);
-            all.push((name, Program::Peer(place, Hook::Ingress), &case.frame));
+            all.push((name, Program::Peer(place, Hook::Ingress), frame));
         }
     }
     let mut net = vec![Vec::new(); all.len()];
     let mut gross = Vec::new();
-    let unmatched = unmatched(stage)?;
+    let gone = astray(stage)?;
     for round in 0..effort.rounds {
         let empty = stage.run(Program::Yardstick(EMPTY), first, effort.repeat)?;
         gross.push(empty);
@@ -104,11 +139,11 @@ pub(super) fn steady(
             let (Some((_, program, frame)), Some(net)) = (all.get(turn), net.get_mut(turn)) else {
                 continue;
             };
-            net.push(stage.run(*program, frame, effort.repeat)? - empty);
+            net.push(stage.run(*program, *frame, effort.repeat)? - empty);
         }
     }
     let names = all.into_iter().map(|(name, ..)| name);
-    all_matched(stage, unmatched, "all cases in turns")?;
+    none_astray(stage, gone, "all cases in turns")?;
     let series = names.zip(net).map(|(name, net)| Series { name, net });
     Ok((gross, series.collect()))
 }
@@ -118,7 +153,7 @@ pub(super) fn fate(stage: &mut Stage, case: &Case, place: usize) -> Result<Strin
     // `TC_ACT_OK`, `TC_ACT_PIPE`, `TC_ACT_UNSPEC`.
     const GOES_ON: [u32; 3] = [0, 3, u32::MAX];
     let peer = Program::Peer(place, Hook::Ingress);
-    let (_, verdict) = stage.run_to_verdict(peer, &case.frame, 1)?;
+    let (_, verdict) = stage.run_to_verdict(peer, case.buffer(), 1)?;
     if GOES_ON.contains(&verdict) {
         return Ok(String::new());
     }
@@ -147,18 +182,18 @@ pub(super) fn new_stamps(
     ];
     let mut net = [const { Vec::new() }; 4];
     // What the steady state left armed is answered first.
-    stage.run(ours, &cases::reply(0), 1)?;
+    stage.run(ours, frames::reply(0).as_slice(), 1)?;
     let sampled = stage.object.totals()?.of(Loss::Samples);
     for number in 1..=effort.stamps {
-        let data = cases::with_new_stamp(number);
-        let reply = cases::reply(number);
-        let empty = stage.run(Program::Yardstick(EMPTY), &data, 1)?;
-        let look_up = stage.run(Program::Yardstick(LOOK_UP), &data, 1)?;
+        let data = frames::with_new_stamp(number);
+        let reply = frames::reply(number);
+        let empty = stage.run(Program::Yardstick(EMPTY), data.as_slice(), 1)?;
+        let look_up = stage.run(Program::Yardstick(LOOK_UP), data.as_slice(), 1)?;
         // Our own program runs once before it is measured, as it would in traffic.
-        stage.run(ours, &cases::with_new_stamp(number - 1), 1)?;
-        let new = stage.run(ours, &data, 1)?;
-        let known = stage.run(ours, &data, 1)?;
-        let answered = stage.run(ours, &reply, 1)?;
+        stage.run(ours, frames::with_new_stamp(number - 1).as_slice(), 1)?;
+        let new = stage.run(ours, data.as_slice(), 1)?;
+        let known = stage.run(ours, data.as_slice(), 1)?;
+        let answered = stage.run(ours, reply.as_slice(), 1)?;
         for (series, gross) in net.iter_mut().zip([look_up, new, known, answered]) {
             series.push(gross - empty);
         }

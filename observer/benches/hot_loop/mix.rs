@@ -92,7 +92,7 @@ fn run(stage: &mut Stage, program: Program, case: &Case, repeat: u32) -> Result<
     let next = stage.program(program)?.fd()?.try_clone()?;
     let map = stage.yardsticks.map_mut("NEXT").ok_or("find map `NEXT`")?;
     ProgramArray::try_from(map)?.set(0, &next, 0)?;
-    let (nanos, verdict) = stage.run_to_verdict(MIX, &case.frame, repeat)?;
+    let (nanos, verdict) = stage.run_to_verdict(MIX, case.buffer(), repeat)?;
     // What `mix` says if it could not go on.
     if verdict == 0 && !matches!(program, Program::Peer(..)) {
         return Err(format!("run {program:?} behind `mix`: it was not called").into());
@@ -147,5 +147,7 @@ fn fill(stage: &mut Stage, case: &Case) -> Result<(), Failure> {
 
 /// Packets on the paths of all pairs.
 fn counted(stage: &mut Stage) -> Result<u64, Failure> {
-    stage.buffers_of(FIRST_PATH..FIRST_PATH + u16::from(HOSTS), Point::Bridge)
+    let paths = FIRST_PATH..FIRST_PATH + u16::from(HOSTS);
+    let [buffers, _] = stage.counted(paths, Point::Bridge)?;
+    Ok(buffers)
 }

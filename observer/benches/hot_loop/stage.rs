@@ -47,6 +47,30 @@ pub(crate) enum Program {
 /// `TCX_NEXT`: what ours and the yardsticks answer.
 const NEXT: u32 = u32::MAX;
 
+/// What the kernel hands over for one frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Buffer<'a> {
+    /// Its bytes.
+    pub(crate) bytes: &'a [u8],
+    /// Payload per segment of an aggregate, 0 = none.
+    pub(crate) gso_size: u32,
+}
+
+impl<'a> From<&'a [u8]> for Buffer<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, gso_size: 0 }
+    }
+}
+
+impl Buffer<'_> {
+    /// `struct __sk_buff` with what the kernel takes over of it (kernel: include/uapi/linux/bpf.h).
+    fn context(self) -> [u8; 192] {
+        let mut context = [0; 192];
+        context[176..180].copy_from_slice(&self.gso_size.to_ne_bytes());
+        context
+    }
+}
+
 /// Programs and maps of both objects.
 pub(crate) struct Stage {
     /// Ours.
@@ -134,13 +158,13 @@ impl Stage {
 
     /// Runs a program on a frame, so often; nanoseconds per packet. Ours and the yardsticks have to
     /// let it on.
-    pub(crate) fn run(
+    pub(crate) fn run<'a>(
         &mut self,
         program: Program,
-        frame: &[u8],
+        buffer: impl Into<Buffer<'a>>,
         repeat: u32,
     ) -> Result<f64, Failure> {
-        let (nanos, verdict) = self.run_to_verdict(program, frame, repeat)?;
+        let (nanos, verdict) = self.run_to_verdict(program, buffer.into(), repeat)?;
         if verdict != NEXT && !matches!(program, Program::Peer(..)) {
             return Err(format!("run {program:?}: it answered {verdict}, not \"next\"").into());
         }
@@ -151,11 +175,13 @@ impl Stage {
     pub(crate) fn run_to_verdict(
         &mut self,
         program: Program,
-        frame: &[u8],
+        buffer: Buffer<'_>,
         repeat: u32,
     ) -> Result<(f64, u32), Failure> {
+        let context = buffer.context();
         let result = self.program(program)?.test_run(TestRunOptions {
-            data_in: Some(frame),
+            data_in: Some(buffer.bytes),
+            ctx_in: Some(&context),
             repeat,
             ..TestRunOptions::new()
         })?;
@@ -176,24 +202,25 @@ impl Stage {
 
     /// Buffers counted on a path at a point, both directions.
     pub(crate) fn buffers(&mut self, path: u16, point: Point) -> Result<u64, Failure> {
-        self.buffers_of(path..path + 1, point)
+        let [buffers, _] = self.counted(path..path + 1, point)?;
+        Ok(buffers)
     }
 
-    /// The same of several paths.
-    pub(crate) fn buffers_of(&mut self, paths: Range<u16>, point: Point) -> Result<u64, Failure> {
+    /// Buffers and packets on the wire that were counted on some paths at a point, both directions.
+    pub(crate) fn counted(&mut self, paths: Range<u16>, point: Point) -> Result<[u64; 2], Failure> {
         let rows: HashSet<_> = paths
             .flat_map(|path| {
                 [FlowDirection::LowToHigh, FlowDirection::HighToLow]
                     .map(|direction| Row::new(path, point, direction).index())
             })
             .collect();
-        let mut sum = 0;
+        let mut sums = [0; 2];
         self.object.traffic.for_each_below(ROWS, |row, cpu| {
             if rows.contains(&row) {
-                sum += cpu.buffers;
+                sums = [sums[0] + cpu.buffers, sums[1] + cpu.segments];
             }
         })?;
-        Ok(sum)
+        Ok(sums)
     }
 
     /// Flows that have got an entry so far.

@@ -162,7 +162,7 @@ fn buffers(stage: &mut Stage) -> Result<u64, Failure> {
 
 /// The first segment of flow `number` at the bridge; nanoseconds per packet.
 fn run(stage: &mut Stage, program: Program, number: u32, repeat: u32) -> Result<f64, Failure> {
-    stage.run(program, &first_segment(number), repeat)
+    stage.run(program, first_segment(number).as_slice(), repeat)
 }
 
 /// Puts the first segment of flow `number` through the program.
