@@ -104,9 +104,10 @@ fn ipv4<B: Bytes>(
     if !B::IS_WINDOW {
         packet.identification = u32::from(u16::from_be_bytes([header[4], header[5]]));
     }
+    let (source, destination) = addresses_v4(header).ok_or(Malformed::Ipv4Short)?;
     Ok(Network {
-        source: Address::v4([header[12], header[13], header[14], header[15]]),
-        destination: Address::v4([header[16], header[17], header[18], header[19]]),
+        source,
+        destination,
         transport: offset + header_length,
         end,
     })
@@ -141,6 +142,15 @@ fn ipv6(
         transport,
         end,
     })
+}
+
+/// Source and destination of an IPv4 header. As arrays out of the one window: of single octets the
+/// compiler makes single loads.
+#[inline(always)]
+fn addresses_v4(header: &[u8; IPV4_HEADER]) -> Option<(Address, Address)> {
+    let (_, rest) = header.split_first_chunk::<12>()?;
+    let (source, rest) = rest.split_first_chunk::<4>()?;
+    Some((Address::v4(*source), Address::v4(*rest.first_chunk()?)))
 }
 
 /// Source and destination of an IPv6 header. Both out of the one window: a second one has a bound
