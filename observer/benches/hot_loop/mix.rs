@@ -42,16 +42,7 @@ pub(super) fn measure(
     peers: &[Spec],
     effort: Effort,
 ) -> Result<(Vec<f64>, Vec<Series>), Failure> {
-    let mut stage = Stage::new(cases::PODS, Some(ENTRIES))?.beside(peers)?;
-    for host in 0..HOSTS {
-        let [a, b, c, _] = POD_B;
-        let ends = [POD_A, [a, b, c, FIRST_HOST + host]].map(Address::v4);
-        stage.assign(ends, FIRST_PATH + u16::from(host))?;
-    }
-    make_entries(&mut stage)?;
-    set_stride(&mut stage, IN_ORDER)?;
-    fill(&mut stage, case)?;
-    set_stride(&mut stage, SCATTERED)?;
+    let mut stage = ready(case, peers)?;
     let mut all = vec![
         (LOOK_UP.to_owned(), Program::Yardstick("look_up_mixed")),
         (OURS.to_owned(), Program::Ours(case.site)),
@@ -85,6 +76,27 @@ pub(super) fn measure(
     let names = all.into_iter().map(|(name, _)| name);
     let series = names.zip(net).map(|(name, net)| Series { name, net });
     Ok((gross, series.collect()))
+}
+
+/// Every flow known to ours, to the look-up and to the peers, each met in the same order; from now on in
+/// scattered order.
+fn ready(case: &Case, peers: &[Spec]) -> Result<Stage, Failure> {
+    let mut stage = Stage::new(cases::PODS, Some(ENTRIES))?.beside(peers)?;
+    for host in 0..HOSTS {
+        let [a, b, c, _] = POD_B;
+        let ends = [POD_A, [a, b, c, FIRST_HOST + host]].map(Address::v4);
+        stage.assign(ends, FIRST_PATH + u16::from(host))?;
+    }
+    make_entries(&mut stage)?;
+    set_stride(&mut stage, IN_ORDER)?;
+    fill(&mut stage, case)?;
+    for place in 0..stage.peers.len() {
+        set_stride(&mut stage, IN_ORDER)?;
+        let peer = Program::Peer(place, Hook::Ingress);
+        run(&mut stage, peer, case, FLOWS)?;
+    }
+    set_stride(&mut stage, SCATTERED)?;
+    Ok(stage)
 }
 
 /// Runs a program behind `mix`.
