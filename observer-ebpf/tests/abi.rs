@@ -60,9 +60,9 @@ fn keys_have_their_layout() {
 
 #[test]
 fn values_have_their_layout() {
-    layout!(BiflowRecord, 288, {
+    layout!(BiflowRecord, 296, {
         assignment: 0, pairs_version: 4, last_seen: 8, announced: 12, trajectory: 16, fresh: 48,
-        tcp: 64, points: 96,
+        points: 64, tcp: 256, reserved: 288,
     });
     layout!(WireRecord, 256, {
         packets: 0, bytes: 8, buffers: 16, segments: 24, segment_bytes: 32, noted: 40, unmet: 48,

@@ -29,10 +29,10 @@ type Entry = Biflow<Atomic32, Atomic64>;
 const ROW_COUNT: usize = ROWS as usize;
 
 /// Canonical inner flow -> its state. LRU; 16,384 entries by default (the agent sets the size) of
-/// 40 + 288 bytes: 6.4 MB with the kernel's overhead.
+/// 40 + 296 bytes: 6.6 MB with the kernel's overhead.
 #[btf_map]
 static BIFLOWS: LruHashMap<FlowKey, Entry, 16384> = LruHashMap::new();
-/// What a new entry begins as: one zeroed value, never written. 288 bytes.
+/// What a new entry begins as: one zeroed value, never written. 296 bytes.
 #[btf_map]
 static ZERO: Array<Entry, 1> = Array::new();
 /// Prefixes that pods and services live in. 64 entries, written by user space; 4 KB.

@@ -34,7 +34,7 @@ pub(super) const LOOK_UP: &str = "flows_60000_look_up";
 
 /// As large as an entry of `BIFLOWS`: key and value in words.
 type Key = [u64; 5];
-type Value = [u64; 36];
+type Value = [u64; 37];
 
 /// The empty program's gross, then look-up, ours and the peers, net of it.
 pub(super) fn measure(
@@ -127,7 +127,7 @@ fn make_entries(stage: &mut Stage) -> Result<(), Failure> {
         .ok_or("find map `MIXED`")?;
     let mut mixed: HashMap<_, Key, Value> = map.try_into()?;
     for number in 0..u64::from(FLOWS) {
-        mixed.insert([number, 0, 0, 0, 0], [0; 36], 0)?;
+        mixed.insert([number, 0, 0, 0, 0], [0; 37], 0)?;
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ pub(super) fn biflow(entry: &Biflow<Cell<u32>, Cell<u64>>) -> BiflowRecord {
             armed: state.armed.each_ref().map(Cell::get),
             outer: state.outer.each_ref().map(Cell::get),
         }),
+        reserved: entry.reserved.get(),
     }
 }
 
