@@ -112,6 +112,16 @@ fn a_program_of_another_hook_is_refused() {
 }
 
 #[test]
+fn an_object_without_types_is_told_how_to_get_them() {
+    let folder = Folder::new("untyped");
+    let object = folder.file("untyped.o", &replaced(b".BTF\0", b".XTF\0"));
+    let refused = Peer::load(&spec(&object, "empty")).expect_err("refused");
+    let text = refused.to_string();
+    assert!(matches!(refused, PeerError::Untyped { .. }), "{text}");
+    assert!(text.contains("untyped.o") && text.contains("-g"), "{text}");
+}
+
+#[test]
 fn programs_load_whatever_their_sections_are_called() {
     let name = "programs_load_whatever_their_sections_are_called";
     if !is_root(name) {

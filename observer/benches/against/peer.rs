@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use aya::maps::MapError;
 use aya::programs::{ProgramError, SchedClassifier};
 use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya_obj::ParseError;
 use observer_ebpf::abi::point::Hook;
 
 use narrow::{Refused, narrow};
@@ -23,7 +24,9 @@ const VERDICT: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PeerError {
     /// No file.
-    #[error("read {object} to compare with: {source}")]
+    #[error(
+        "read {object} to compare with: {source}; give the path of an object file before `:PROGRAM`"
+    )]
     Read {
         /// Its path.
         object: PathBuf,
@@ -53,6 +56,15 @@ pub(crate) enum PeerError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// Without types its maps are not known.
+    #[error(
+        "compare with {object}: it has no BTF, by which its maps are described; compile it with debug \
+         information (clang: -g)"
+    )]
+    Untyped {
+        /// Its path.
+        object: PathBuf,
     },
     /// The object as a whole is not to be had.
     #[error("compare with {object}: load it: {cause}")]
@@ -109,6 +121,9 @@ impl Peer {
         }
         let loaded = loader.load(&narrowed);
         let mut ebpf = loaded.map_err(|error| {
+            if matches!(error, EbpfError::ParseError(ParseError::NoBTF)) {
+                return PeerError::Untyped { object: object() };
+            }
             let EbpfError::MapError(MapError::CreateError { name, io_error }) = error else {
                 return PeerError::Load {
                     object: object(),
