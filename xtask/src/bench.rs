@@ -33,10 +33,12 @@ mod work;
 
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::cli::exit::Exit;
 use crate::command;
+use crate::interrupt;
 use crate::lab::{Lab, Options, Pod, Scenario, netns};
 use crate::report;
 use crate::traffic::{PingPong, Place, Stop, Until};
@@ -57,6 +59,8 @@ struct Bench {
     against: Vec<Spec>,
     /// One on the first node, one on the second.
     pods: [Pod; 2],
+    /// Set by Ctrl-C.
+    stop: Stop,
 }
 
 /// The nodes at the two ends.
@@ -74,6 +78,25 @@ impl Bench {
         let [first, second] = self.pods.each_ref().map(Place::from);
         let cpus = machine::cpus();
         [first.on_cpu(0), second.on_cpu(1 % cpus)]
+    }
+
+    /// Fails once the run was interrupted: between two blocks, so that the lab is removed in order.
+    fn go_on(&self) -> Result<(), BenchError> {
+        uninterrupted(&self.stop)
+    }
+
+    /// Waits, unless the run is interrupted.
+    fn pause(&self, time: Duration) -> Result<(), BenchError> {
+        const SLICE: Duration = Duration::from_millis(100);
+        let begun = Instant::now();
+        while let Some(rest) = time
+            .checked_sub(begun.elapsed())
+            .filter(|rest| !rest.is_zero())
+        {
+            self.go_on()?;
+            thread::sleep(rest.min(SLICE));
+        }
+        Ok(())
     }
 
     /// Some thousand packets a second between the pods, without haste: an agent has to get its
@@ -112,20 +135,34 @@ pub fn run(arguments: &BenchArgs) -> Result<Exit, BenchError> {
     Ok(Exit::Done)
 }
 
+/// Fails if the run was interrupted.
+fn uninterrupted(stop: &Stop) -> Result<(), BenchError> {
+    if stop.is_set() {
+        return Err(BenchError::Interrupted);
+    }
+    Ok(())
+}
+
 /// All rows, and whether every part could be measured.
 fn measured(arguments: &BenchArgs) -> Result<(Record, bool), BenchError> {
     let effort = if arguments.quick { QUICK } else { FULL };
     let is_wanted = |part: &Part| arguments.only.is_empty() || arguments.only.contains(part);
     different(&arguments.against)?;
+    let stop = interrupt::watch().map_err(BenchError::io("watch for signals"))?;
     let binaries = Binaries::build()?;
     test_run::check(&binaries.hot_loop, &arguments.against)?;
     let mut record = Record::begun(arguments.typed(), machine::describe());
     let mut live = None;
     let mut is_whole = true;
+    let begun = Instant::now();
     for &part in PARTS.iter().filter(|part| is_wanted(part)) {
         progress(format_args!("measuring: {}", part.name()));
         let asked = (effort, arguments.against.as_slice());
-        match measure(part, &binaries, asked, &mut live) {
+        let since = Instant::now();
+        let done = measure(part, &binaries, asked, (&mut live, &stop));
+        // What is ended with the run is no failure of its own.
+        uninterrupted(&stop)?;
+        match done {
             Ok(more) => record.rows.extend(more),
             Err(error) => {
                 report::error(&error);
@@ -134,7 +171,11 @@ fn measured(arguments: &BenchArgs) -> Result<(Record, bool), BenchError> {
                 is_whole = false;
             }
         }
+        let took = report::seconds(since.elapsed());
+        progress(format_args!("measured: {} in {took}", part.name()));
     }
+    let took = report::seconds(begun.elapsed());
+    progress(format_args!("measured all that was asked for in {took}"));
     Ok((record, is_whole))
 }
 
@@ -152,7 +193,7 @@ fn measure(
     part: Part,
     binaries: &Binaries,
     (effort, against): (Effort, &[Spec]),
-    live: &mut Option<Bench>,
+    (live, stop): (&mut Option<Bench>, &Stop),
 ) -> Result<Vec<Row>, BenchError> {
     let rows = match part {
         Part::Hot => return test_run::rows(&binaries.hot_loop, effort.is_quick, against),
@@ -167,7 +208,10 @@ fn measure(
     };
     let bench = match live {
         Some(bench) => bench,
-        None => live.insert(up(binaries.clone(), effort, against.to_vec())?),
+        None => live.insert(Bench {
+            stop: stop.clone(),
+            ..up(binaries.clone(), effort, against.to_vec())?
+        }),
     };
     rows(bench)
 }
@@ -189,6 +233,7 @@ fn up(binaries: Binaries, effort: Effort, against: Vec<Spec>) -> Result<Bench, B
         effort,
         against,
         pods,
+        stop: Stop::default(),
     })
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
+
+use aya::maps::MapInfo;
 
 use super::row::Row;
 use super::{Bench, BenchError, NODES};
 use crate::lab::ChildGuard;
-use crate::traffic::Stop;
 
 /// A running agent; ended when dropped.
 pub(super) struct Agent {
@@ -22,6 +22,7 @@ pub(super) struct Agent {
 /// Network of all pods of the lab.
 const CLUSTER: &str = "10.42.0.0/16";
 pub(super) const MIB: f64 = 1_048_576.0;
+const KIB: f64 = 1_024.0;
 /// How long the agent is left alone before its cost is watched.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -85,8 +86,9 @@ impl Agent {
         Ok(sum)
     }
 
-    /// Kernel memory of its maps and of its programs, bytes, by what the kernel says of its descriptors.
-    pub(super) fn kernel_memory(&self) -> Result<[f64; 2], BenchError> {
+    /// Kernel memory of each of its maps and of each of its programs, bytes by identifier, as the kernel
+    /// says of its descriptors.
+    fn kernel_memory(&self) -> Result<[BTreeMap<u32, f64>; 2], BenchError> {
         let folder = format!("/proc/{}/fdinfo", self.child.pid());
         let failed = || BenchError::io(format!("read {folder}/*"));
         let mut sums = ["map_id:", "prog_id:"].map(|kind| (kind, BTreeMap::new()));
@@ -95,11 +97,11 @@ impl Agent {
             let text = fs::read_to_string(file.map_err(failed())?.path()).unwrap_or_default();
             for (kind, sizes) in &mut sums {
                 if let (Some(id), Some(size)) = (field(&text, kind), field(&text, "memlock:")) {
-                    sizes.insert(id, size);
+                    sizes.insert(id, f64::from(size));
                 }
             }
         }
-        Ok(sums.map(|(_, sizes)| sizes.into_values().map(f64::from).sum()))
+        Ok(sums.map(|(_, sizes)| sizes))
     }
 
     /// A size in `/proc/PID/status`, bytes.
@@ -130,20 +132,34 @@ fn spent(
     Ok([100.0 * busy / seconds, wakeups / seconds])
 }
 
+/// A row for each map, the largest first.
+fn maps(sizes: &BTreeMap<u32, f64>) -> Result<Vec<Row>, BenchError> {
+    let mut named = Vec::new();
+    for (&id, size) in sizes {
+        let told = MapInfo::from_id(id);
+        let info = told.map_err(|cause| BenchError::Map { id, cause })?;
+        named.push((info.name_as_str().unwrap_or("?").to_owned(), size / KIB));
+    }
+    named.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let row = |(name, size): &(String, f64)| {
+        Row::of(&format!("map_{name}"), "KiB", "of the kernel", &[*size])
+            .noted("by `memlock` of its descriptor, default sizes")
+    };
+    Ok(named.iter().map(row).collect())
+}
+
 /// Memory, processor time and wake-ups of one agent with its default settings, without traffic and under
 /// ping-pong.
 pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let [node, _] = NODES;
     let agent = Agent::start(bench, node, &["--format", "none"])?;
-    thread::sleep(SETTLE);
+    bench.pause(SETTLE)?;
     let watch = bench.effort.watch;
-    let [idle, idle_wakeups] = spent(&agent, || {
-        thread::sleep(watch);
-        Ok(())
-    })?;
-    let [share, wakeups] = spent(&agent, || bench.trickle(watch, &Stop::default()))?;
+    let [idle, idle_wakeups] = spent(&agent, || bench.pause(watch))?;
+    let [share, wakeups] = spent(&agent, || bench.trickle(watch, &bench.stop))?;
     let [resident, peak] = ["VmRSS", "VmHWM"].map(|size| agent.bytes(size));
-    let [maps, programs] = agent.kernel_memory()?;
+    let [map_sizes, program_sizes] = agent.kernel_memory()?;
+    let each = maps(&map_sizes)?;
     agent.end()?;
     let watch = crate::report::seconds(watch);
     let (quiet, busy) = (
@@ -151,16 +167,19 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
         format!("{watch} of ping-pong"),
     );
     let mebibytes = |name, bytes| Row::of(name, "MiB", &busy, &[bytes / MIB]);
-    Ok(vec![
+    let all = |sizes: &BTreeMap<u32, f64>| sizes.values().sum();
+    let mut rows = vec![
         Row::of("agent_idle_cpu", "% of a core", &quiet, &[idle]),
         Row::of("agent_idle_wakeups", "1/s", &quiet, &[idle_wakeups]),
         Row::of("agent_cpu", "% of a core", &busy, &[share]),
         Row::of("agent_wakeups", "1/s", &busy, &[wakeups]),
         mebibytes("agent_rss", resident?),
         mebibytes("agent_rss_peak", peak?).noted("maps in the kernel are not in it"),
-        mebibytes("agent_map_memory", maps).noted("of the kernel, default sizes"),
-        mebibytes("agent_program_memory", programs).noted("of the kernel"),
-    ])
+        mebibytes("agent_map_memory", all(&map_sizes)).noted("of the kernel, default sizes"),
+        mebibytes("agent_program_memory", all(&program_sizes)).noted("of the kernel"),
+    ];
+    rows.extend(each);
+    Ok(rows)
 }
 
 #[cfg(test)]

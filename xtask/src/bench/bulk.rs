@@ -1,5 +1,5 @@
-//! Bulk TCP over the lab's VXLAN with programs on both hooks of one device of one node: none, ours,
-//! other tools'.
+//! Bulk TCP over the lab's VXLAN with programs on both hooks of one device of one node: none, an empty
+//! one, ours, other tools'.
 
 use super::hook::Hook;
 use super::rounds::in_turns;
@@ -16,15 +16,22 @@ const TRANSFERS: u32 = 5;
 
 /// Throughput without programs, and the share that is left with them.
 pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
-    let mut hook = Hook::start(bench, NODES[0])?;
-    let mut variants = vec![Variant::none()];
+    let [first, second] = NODES;
+    let mut hook = Hook::start(bench, first)?;
+    let mut other = Hook::start(bench, second)?;
+    other.tell_and_check("list", &[])?;
+    let mut variants = vec![Variant::none(), Variant::yardstick("empty")];
     variants.extend(Variant::ours());
     variants.extend(Variant::peers(&bench.against));
     let rounds = [bench.effort.pairs, 1];
-    let rates = in_turns(variants.len(), rounds, |turn| match variants.get(turn) {
-        Some(variant) => variant.block(&mut hook, || transfer(bench), |_| 1),
-        None => Ok(0.0),
+    let rates = in_turns(variants.len(), rounds, |turn| {
+        bench.go_on()?;
+        match variants.get(turn) {
+            Some(variant) => variant.block(&mut hook, || transfer(bench), |_| 1),
+            None => Ok(0.0),
+        }
     })?;
+    other.tell_and_check("list", &[])?;
     let [none, with @ ..] = rates.as_slice() else {
         return Ok(Vec::new());
     };

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use aya::maps::MapError;
+
 use crate::command::CommandError;
 use crate::lab::LabError;
 use crate::traffic::TrafficError;
@@ -47,6 +49,17 @@ pub enum BenchError {
         /// Why.
         reason: String,
     },
+    /// The kernel does not name a map.
+    #[error("ask the kernel for the name of map {id}: {cause}; needs root")]
+    Map {
+        /// Its identifier.
+        id: u32,
+        /// Why.
+        cause: MapError,
+    },
+    /// Ctrl-C, or another signal that ends a program.
+    #[error("interrupted: the lab is removed, and nothing is written")]
+    Interrupted,
     /// A helper process failed.
     #[error("{action}: {source}")]
     Io {

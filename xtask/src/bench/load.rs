@@ -134,14 +134,14 @@ fn joined<E>(thread: ScopedJoinHandle<'_, Result<(), E>>) -> Result<(), E> {
 
 /// Watches in slices once the flows are there.
 fn settled(bench: &Bench, agent: &Agent, collector: &mut Collector) -> Result<Watched, BenchError> {
-    thread::sleep(SETTLE);
+    bench.pause(SETTLE)?;
     let before = collector.ask()?;
     let mut traces = before.traces;
     let mut watched = Watched::default();
     let begun = Instant::now();
     while begun.elapsed() < bench.effort.watch {
         let (since, busy, wakeups) = (Instant::now(), agent.busy()?, agent.wakeups()?);
-        thread::sleep(SLICE);
+        bench.pause(SLICE)?;
         let spent = agent.busy()?.saturating_sub(busy).as_secs_f64();
         let seconds = since.elapsed().as_secs_f64();
         watched.share.push(100.0 * spent / seconds);

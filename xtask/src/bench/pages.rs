@@ -17,7 +17,7 @@ const END: &str = "<!-- end of what was written -->";
 const COST: &str = "docs/reference/cost.md";
 
 /// Rows of the README in its order, and what they are of.
-const SHOWN: [(&str, &str); 40] = [
+const SHOWN: [(&str, &str); 66] = [
     (
         "hot_look_up",
         "one 40-byte-key look-up with two atomic additions, the yardstick",
@@ -30,18 +30,60 @@ const SHOWN: [(&str, &str); 40] = [
     ("hot_tcp_plain", "a TCP packet with timestamps"),
     ("hot_tcp_vxlan", "the same nested in VXLAN"),
     ("hot_tcp_ipv6", "a TCP packet by IPv6"),
+    ("hot_tcp_syn", "a SYN with all of Linux's options"),
+    ("hot_tcp_sack", "an acknowledgement of blocks behind a gap"),
+    ("hot_tcp_ipv4_options", "a TCP packet behind IPv4 options"),
+    (
+        "hot_tcp_ipv6_extensions",
+        "a TCP packet behind two IPv6 extension headers",
+    ),
+    ("hot_tcp_vlan", "a TCP packet behind a VLAN tag"),
+    ("hot_tcp_merged", "a merged buffer of two segments"),
     (
         "hot_tcp_vxlan_ipv6",
         "a TCP packet by IPv6, nested in VXLAN",
     ),
-    ("hot_tcp_syn", "a SYN with all of Linux's options"),
-    ("hot_tcp_vlan", "a TCP packet behind a VLAN tag"),
+    ("hot_tcp_vxlan_outer_ipv6", "TCP nested in VXLAN by IPv6"),
+    ("hot_tcp_vxlan_both_ipv6", "both by IPv6"),
+    ("hot_tcp_vxlan_vlan", "VXLAN behind a VLAN tag"),
+    (
+        "hot_tcp_vxlan_merged",
+        "a merged buffer of two segments, nested in VXLAN",
+    ),
     ("hot_udp_plain", "a UDP datagram"),
     ("hot_udp_vxlan", "the same nested in VXLAN"),
-    ("hot_fragment_first", "a first fragment"),
-    ("hot_fragment_later", "a later fragment"),
+    ("hot_dns_query", "a DNS query"),
+    ("hot_dns_answer", "its answer"),
+    ("hot_echo_request", "a ping"),
+    ("hot_echo_reply", "its reply"),
+    (
+        "hot_icmp_error",
+        "an ICMP error, counted on the flow that it quotes",
+    ),
+    ("hot_icmp_error_vxlan", "the same nested in VXLAN"),
+    (
+        "hot_fragment_first",
+        "a first fragment, which is remembered",
+    ),
+    (
+        "hot_fragment_later",
+        "a later fragment, joined to its first one",
+    ),
+    (
+        "hot_vxlan_fragment_first",
+        "a first fragment of VXLAN around a TCP packet",
+    ),
+    ("hot_vxlan_fragment_later", "a later fragment of VXLAN"),
+    ("hot_tunnel_vxlan", "TCP in VXLAN out of the tunnel"),
+    (
+        "hot_tunnel_vxlan_merged",
+        "a merged buffer of two VXLAN datagrams there",
+    ),
     ("hot_host_tcp", "TCP between nodes, no pod's"),
     ("hot_wireguard", "WireGuard between nodes"),
+    ("hot_peer_relay", "WireGuard through a peer relay (Geneve)"),
+    ("hot_disco", "a discovery message of tailscaled"),
+    ("hot_stun", "a STUN request"),
     ("hot_single_new_tsval", "a new timestamp: the clock is read"),
     (
         "hot_tunnel_copied_ratio",
@@ -74,6 +116,7 @@ const SHOWN: [(&str, &str); 40] = [
     ("udp_underlay", "UDP flood with ours at the underlay"),
     ("udp_bridge", "UDP flood with ours at the bridge"),
     ("bulk_none", "bulk TCP over VXLAN without programs"),
+    ("bulk_empty", "bulk TCP with an empty program"),
     ("bulk_underlay", "bulk TCP with ours at the underlay"),
     ("bulk_bridge", "bulk TCP with ours at the bridge"),
     (
@@ -86,7 +129,17 @@ const SHOWN: [(&str, &str); 40] = [
     ),
     ("agent_idle_cpu", "agent without traffic: processor"),
     ("agent_idle_wakeups", "agent without traffic: wake-ups"),
-    ("agent_map_memory", "agent: its maps in the kernel"),
+    ("agent_rss", "agent under ping-pong: resident memory"),
+    ("agent_cpu", "the same: processor"),
+    ("agent_wakeups", "the same: wake-ups"),
+    (
+        "agent_map_memory",
+        "the same: its maps in the kernel, each below",
+    ),
+    (
+        "agent_program_memory",
+        "the same: its programs in the kernel",
+    ),
     (
         "load_rss",
         "agent with 10,000 busy flows, exporter on: resident memory",
@@ -98,6 +151,9 @@ const SHOWN: [(&str, &str); 40] = [
         "reading 50,000 flows, against a walk over their keys",
     ),
 ];
+
+/// Beginning of the rows of single maps.
+const MAP: (&str, &str) = ("map_", "agent: one map in the kernel");
 
 /// Beginnings of rows that are against another tool's program, where there is one.
 const AGAINST: [(&str, &str); 8] = [
@@ -160,6 +216,10 @@ fn shown(record: &Record) -> Result<String, BenchError> {
         })?;
         text.push_str(&line(row, what));
     }
+    let (start, what) = MAP;
+    for row in record.rows.iter().filter(|row| row.name.starts_with(start)) {
+        text.push_str(&line(row, what));
+    }
     for (start, what) in AGAINST {
         for row in record.rows.iter().filter(|row| row.name.starts_with(start)) {
             text.push_str(&line(row, &format!("{what}, against {}", row.against)));
@@ -209,12 +269,13 @@ fn everything(record: &Record) -> String {
     let mut text = format!(
         "# What it costs: all rows\n\nWritten by `cargo xtask bench --write`; not to be edited. \
          Medians with their two-sided 95 % intervals.\n\n{}\
-         | row | median | 95 % from | to | runs | bar | | unit, against |\n\
-         |---|---|---|---|---|---|---|---|\n",
+         | row | median | 95 % from | to | least | greatest | runs | bar | | unit, against |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
         head(record)
     );
     for row in &record.rows {
-        let numbers = [row.value, row.low, row.high].map(number).join(" | ");
+        let numbers = [row.value, row.low, row.high, row.min, row.max];
+        let numbers = numbers.map(number).join(" | ");
         let (runs, verdict) = (row.runs, row.verdict);
         let (bar, explanation) = (bar(row), row.explanation());
         let row = format!(
@@ -239,8 +300,12 @@ mod tests {
         let names: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
         let (shown, others) = names.split_at_checked(SHOWN.len()).expect("all rows");
         assert_eq!(shown, SHOWN.map(|(name, _)| name));
-        let is_against = |name: &&str| AGAINST.iter().any(|(start, _)| name.starts_with(start));
-        assert!(others.iter().all(is_against), "{others:?}");
+        let begins = |name: &str, (start, _): &(&str, &str)| name.starts_with(start);
+        let maps = others.iter().take_while(|name| begins(name, &MAP)).count();
+        let against = others.iter().skip(maps);
+        let mut strangers = against.filter(|name| !AGAINST.iter().any(|one| begins(name, one)));
+        assert!(maps > 1, "each map has a row: {others:?}");
+        assert_eq!(strangers.next(), None, "{others:?}");
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl Traffic {
     }
 
     fn block(&self, bench: &Bench, hook: &mut Hook, variant: &Variant) -> Result<Work, BenchError> {
+        bench.go_on()?;
         let traffic = || (self.drive)(bench, bench.effort.block / self.slices);
         variant.block(hook, traffic, |done| self.packets * u64::from(done.count))
     }

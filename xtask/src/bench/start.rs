@@ -23,6 +23,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Vec<Row>, BenchError> {
     let against = "a warm start under ping-pong, default settings";
     let mut runs = Vec::new();
     for _ in 0..bench.effort.starts {
+        bench.go_on()?;
         let Some(took) = first_path(bench)? else {
             let reason = format!("no right class within {} s", PATIENCE.as_secs());
             let void = Row::void("first_classed_path", "s", &reason);

@@ -56,6 +56,7 @@ fn block(
     nodes: &[&'static str],
     rates: &mut Rates,
 ) -> Result<(), BenchError> {
+    bench.go_on()?;
     let start = |&node| Agent::start(bench, node, &["--format", "none"]);
     let agents: Vec<_> = nodes.iter().map(start).collect::<Result<_, _>>()?;
     await_hooks(hooks, nodes)?;
