@@ -4,6 +4,7 @@
 //! Never: an expectation computed by the parser, or code that the agent or the programs need.
 
 pub mod layers;
+pub mod nesting;
 
 mod aggregates;
 mod cover;
@@ -184,6 +185,7 @@ pub fn all() -> Vec<Fixture> {
         stun::list(),
         vxlan::list(),
         inner::list(),
+        nesting::list(),
         aggregates::list(),
     ]
     .concat()

@@ -10,6 +10,7 @@ mod frame;
 mod icmp;
 mod ip;
 mod merged;
+mod nesting;
 mod packet;
 mod tcp;
 mod transport;
@@ -19,10 +20,12 @@ pub use bytes::{Bytes, Captured, Window};
 pub use frame::{Expand, Framing, parse, parse_into};
 pub use icmp::{IcmpError, IcmpErrorKind, Quote};
 pub use merged::{GLANCE, Glance, glance};
+pub use nesting::{Behind, HOST_DEPTH, KERNEL_DEPTH, Nest, descend};
 pub use packet::{
     Fragment, Opaque, Outer, Packet, Rejected, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Timing,
     TimingKind,
 };
+pub(crate) use transport::UDP;
 pub use tunnel::VXLAN_PORT;
 
 /// Why a frame is none of ours. Part of the ABI: the number is a counter's offset.

@@ -24,7 +24,9 @@ use observer_ebpf::abi::outer::{OuterFlow, OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Site};
 use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord, TrafficRow};
-use observer_ebpf::parse::{Captured, Expand, Framing, parse};
+use observer_ebpf::parse::{
+    Captured, Expand, Framing, HOST_DEPTH, Nest, Packet, Rejected, descend, parse,
+};
 use observer_ebpf::step::{self, Frame, Unread, refuse, tell_unread};
 use observer_ebpf::units::Monotonic;
 
@@ -93,6 +95,8 @@ pub struct HostObserver {
     pub relays: HashSet<RelayKey>,
     /// Length of a jiffy, nanoseconds.
     pub jiffy_nanos: u64,
+    /// VXLAN headers that are followed.
+    pub depth: u32,
     biflows: Arena<FlowKey, Biflow<Cell<u32>, Cell<u64>>>,
     outer_flows: Arena<OuterKey, OuterFlow<Cell<u64>>>,
     announced: Arena<AnnouncedKey, Cell<u64>>,
@@ -122,6 +126,7 @@ impl HostObserver {
             pairs: HashMap::new(),
             relays: HashSet::new(),
             jiffy_nanos: 4_000_000,
+            depth: HOST_DEPTH,
             biflows: Arena::new(sizes.biflows),
             outer_flows: Arena::new(sizes.outer_flows),
             announced: Arena::new(ANNOUNCED as usize),
@@ -142,8 +147,7 @@ impl HostObserver {
     /// Parses a frame and takes the step with it, as the kernel's entry point does.
     pub fn observe_frame(&self, seen: &Seen<'_>) {
         self.now.set(seen.time);
-        let expand = Expand::at(seen.site.point);
-        match parse(&Captured(seen.bytes), seen.framing, expand, seen.length) {
+        match self.read(seen) {
             Ok(packet) => {
                 let frame = Frame {
                     length: seen.length,
@@ -170,6 +174,25 @@ impl HostObserver {
                 tell_unread(self, &unread);
             }
         }
+    }
+
+    /// Reads a frame to its innermost packet, as [`Self::observe_frame`] does.
+    ///
+    /// # Errors
+    /// Says why it is no packet.
+    pub fn read(&self, seen: &Seen<'_>) -> Result<Packet, Rejected> {
+        let (bytes, expand) = (Captured(seen.bytes), Expand::at(seen.site.point));
+        let mut packet = parse(&bytes, seen.framing, expand, seen.length)?;
+        if packet.beyond != 0 {
+            let nest = Nest {
+                length: seen.length,
+                packet: &mut packet,
+                inner: &mut Packet::EMPTY.clone(),
+                bytes,
+            };
+            descend(nest, self.depth, |packet| step::is_carrier(self, packet));
+        }
+        Ok(packet)
     }
 
     /// All biflows in the order of their first packets.

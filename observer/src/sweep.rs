@@ -10,6 +10,7 @@ mod crossed;
 mod drops;
 mod fragments;
 mod legs;
+mod nesting;
 mod outer;
 mod overhead;
 mod plain;

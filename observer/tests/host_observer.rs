@@ -5,8 +5,9 @@ use observer_ebpf::abi::control::{Control, Cover, Prefix};
 use observer_ebpf::abi::counter::{Counter, Loss};
 use observer_ebpf::abi::key::{Address, NetworkKey};
 use observer_ebpf::abi::point::{Hook, Point, Site};
+use observer_ebpf::fixtures::nesting::{Carrier, nested};
 use observer_ebpf::fixtures::{self, Expected, Fixture, Place, layers};
-use observer_ebpf::parse::{Malformed, NotOurs};
+use observer_ebpf::parse::{Framing, KERNEL_DEPTH, Malformed, NotOurs, Packet, Rejected};
 use observer_ebpf::step::{Unread, refuse, tell_unread};
 use observer_ebpf::units::Monotonic;
 
@@ -47,7 +48,8 @@ fn show(observer: &HostObserver, site: Site, fixture: &Fixture, time: u64) {
 fn every_fixture_counts_as_named_at_each_of_its_sites() {
     for fixture in fixtures::all() {
         for site in fixture.place.sites() {
-            let observer = observer(Sizes::default());
+            let mut observer = observer(Sizes::default());
+            observer.depth = KERNEL_DEPTH;
             show(&observer, site, &fixture, 1_000_000);
             let rows: Vec<_> = observer
                 .traffic()
@@ -182,4 +184,91 @@ fn a_frame_whose_headers_cannot_be_read_is_counted_for_that_alone_and_told() {
         .map(|event| event.probe)
         .collect();
     assert_eq!(told, [Loss::HeadersUnreadable as u32]);
+}
+
+/// What the observer reads of a frame at an underlay.
+fn read(bytes: &[u8]) -> Result<Packet, Rejected> {
+    observer(Sizes::default()).read(&Seen {
+        site: Site {
+            point: Point::Underlay0,
+            hook: Hook::Egress,
+        },
+        framing: Framing::Ethernet,
+        bytes,
+        length: u32::try_from(bytes.len()).expect("a frame's length"),
+        gso_size: 0,
+        mark: 0,
+        time: Monotonic(1),
+    })
+}
+
+/// Carriers of both families in all orders, the number being their depth.
+fn carriers(depth: u8) -> impl Iterator<Item = Vec<Carrier>> {
+    let one = |number: u8, orders: u8| {
+        if orders >> number & 1 == 0 {
+            Carrier::V4(number + 1)
+        } else {
+            Carrier::V6(u16::from(number) + 1)
+        }
+    };
+    (0..1_u8 << depth).map(move |orders| (0..depth).map(|number| one(number, orders)).collect())
+}
+
+fn header_bytes(carrier: Carrier) -> u32 {
+    match carrier {
+        Carrier::V4(_) => 50,
+        Carrier::V6(_) => 70,
+    }
+}
+
+#[test]
+fn four_vxlan_headers_are_followed_and_a_fifth_is_too_deep() {
+    let plain = fixtures::named("tcp_data_ends_behind_its_payload").expect("a fixture");
+    let alone = read(&plain.bytes).expect("a segment");
+    for carriers in (1..=4).flat_map(carriers) {
+        let packet = read(&nested(&carriers, &plain.bytes)).expect("a segment");
+        let around: u32 = carriers.iter().copied().map(header_bytes).sum();
+        let within = packet.around().expect("VXLAN around").within;
+        let expected = (carriers.len() - 1, around - header_bytes(carriers[0]));
+        assert_eq!(
+            (within.layers() as usize, within.bytes()),
+            expected,
+            "{carriers:?}"
+        );
+        let offsets = [packet.network_offset, packet.payload_offset];
+        let [network, payload] = [alone.network_offset, alone.payload_offset];
+        assert_eq!(
+            offsets,
+            [network + around, payload + around],
+            "{carriers:?}"
+        );
+        let inner = Packet {
+            network_offset: network,
+            payload_offset: payload,
+            carriage: alone.carriage,
+            outer: alone.outer,
+            ..packet
+        };
+        assert_eq!(inner, alone, "{carriers:?}");
+    }
+    for carriers in carriers(5) {
+        let packet = read(&nested(&carriers, &plain.bytes)).expect("a carrier");
+        assert!(packet.too_deep && packet.beyond != 0, "{carriers:?}");
+        assert_eq!(packet.around().map(|outer| outer.within.layers()), Some(3));
+        let inner = alone.length + header_bytes(carriers[4]);
+        assert_eq!(packet.length, inner, "{carriers:?}");
+    }
+}
+
+#[test]
+fn a_lie_at_any_depth_leaves_the_carrier_around_it() {
+    for carriers in (2..=4).flat_map(carriers) {
+        let whole = nested(&carriers, &[0x5a; 13]);
+        let packet = read(&whole).expect("a carrier");
+        let followed = carriers.len() - 2;
+        let within = packet.around().expect("VXLAN around").within;
+        assert!(packet.too_deep, "{carriers:?}");
+        assert_eq!(within.layers() as usize, followed, "{carriers:?}");
+        assert_eq!(packet.beyond as usize, whole.len() - 13, "{carriers:?}");
+    }
 }

@@ -53,6 +53,8 @@ mod load_ledger;
 mod load_paths;
 #[path = "observe/load_scan.rs"]
 mod load_scan;
+#[path = "observe/nesting.rs"]
+mod nesting;
 #[path = "observe/no_reply.rs"]
 mod no_reply;
 #[path = "observe/node_addresses.rs"]

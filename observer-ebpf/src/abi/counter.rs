@@ -24,7 +24,7 @@ pub enum Loss {
     RingFull = 6,
     /// Packets whose outer flow got no entry: `outer_flows` was full or the insert budget spent.
     OuterFlowsFull = 7,
-    /// Encapsulations or IPv6 extension headers beyond what the parser follows; the flow is counted as
+    /// Encapsulations or IPv6 extension headers beyond what is followed; the flow is counted as
     /// the one that it could be followed to.
     TooDeep = 8,
     /// Datagrams behind the first one of a merged UDP buffer that could not be looked at: too many, or
@@ -65,7 +65,7 @@ pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 pub const ROOM: usize = 1024;
 
 /// The single entry of `counters`, one per CPU: the cells, and behind them a running program's
-/// working memory (a `Packet` and a copy of a frame's head), which means nothing afterwards.
+/// working memory (packets and a copy of a frame's head), which means nothing afterwards.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Own<C> {
@@ -77,6 +77,8 @@ pub struct Own<C> {
     pub packet: Packet,
     /// The copied head.
     pub head: [u8; ROOM],
+    /// What the parser found inside a carrier.
+    pub inner: Packet,
 }
 
 /// The cells of one CPU, without what lies behind them.

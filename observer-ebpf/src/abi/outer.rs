@@ -48,7 +48,7 @@ pub struct OuterKey {
     /// Outer destination address.
     pub destination: Address,
     /// WireGuard receiver index as on the wire; the far end's port of TCP; the virtual network
-    /// identifier of a peer relay's control; else 0.
+    /// identifier of a peer relay's control; [`Within`] as a word of VXLAN; else 0.
     pub session: u32,
     /// Observation point.
     pub point: u8,
@@ -83,7 +83,7 @@ impl OuterKey {
     #[inline(always)]
     #[must_use]
     pub const fn hash(&self) -> u32 {
-        hash(&self.source, &self.destination, self.kind)
+        hash(&self.source, &self.destination, self.kind) ^ spread(self.session)
     }
 }
 
@@ -91,13 +91,65 @@ impl OuterKind {
     /// [`OuterKey::hash`] without making the key.
     #[inline(always)]
     #[must_use]
-    pub const fn hash(self, source: &Address, destination: &Address) -> u32 {
-        hash(source, destination, self as u8)
+    pub const fn hash(self, source: &Address, destination: &Address, session: u32) -> u32 {
+        hash(source, destination, self as u8) ^ spread(session)
+    }
+}
+
+/// What lies between the outermost VXLAN packet and the innermost packet: the VXLAN packets that it
+/// carries, and the L3 bytes that these put around the innermost one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Within(u32);
+
+impl Within {
+    /// The outermost VXLAN packet carries the innermost packet itself.
+    pub const NOTHING: Self = Self(0);
+    const LAYER: u32 = 1 << 16;
+    const BYTES: u32 = Self::LAYER - 1;
+
+    /// One more VXLAN packet of so many bytes of headers, its inner Ethernet header included.
+    #[inline(always)]
+    #[must_use]
+    pub const fn and(self, bytes: u32) -> Self {
+        let sum = (self.0 & Self::BYTES) + (bytes & Self::BYTES);
+        let layers = (self.0 & !Self::BYTES).wrapping_add(Self::LAYER);
+        Self(layers | (sum & Self::BYTES))
+    }
+
+    /// Number of VXLAN packets.
+    #[must_use]
+    pub const fn layers(self) -> u32 {
+        self.0 >> 16
+    }
+
+    /// L3 bytes of their headers.
+    #[must_use]
+    pub const fn bytes(self) -> u32 {
+        self.0 & Self::BYTES
+    }
+
+    /// From the word in a map.
+    #[must_use]
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The word in a map: {VXLAN packets u16, bytes u16}, the number in the high half.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(self) -> u32 {
+        self.0
     }
 }
 
 /// Multiplier of the 64-bit finaliser, an odd number with evenly spread bits (golden ratio).
 pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A session's part of a hash, whose lowest bit is not its own: 0 of 0.
+#[inline(always)]
+const fn spread(session: u32) -> u32 {
+    session << 1
+}
 
 #[inline(always)]
 const fn hash(source: &Address, destination: &Address, kind: u8) -> u32 {

@@ -1,6 +1,8 @@
-//! The parser's entry: a frame, through at most one VXLAN header, to its innermost flow.
+//! The parser's entry: a frame, through at most one VXLAN header, to its innermost flow; and the frame
+//! behind one more, where the step says that it is to be followed.
 
 use crate::abi::biflow::{Carriage, TcpOptions};
+use crate::abi::outer::Within;
 use crate::abi::point::Point;
 
 use super::ip::{self, Version};
@@ -25,7 +27,7 @@ pub enum Framing {
 pub enum Expand {
     /// UDP to port 8472 is the flow: at ports, bridge and overlay it would be a pod's own.
     No,
-    /// One VXLAN header is followed to the inner flow.
+    /// One VXLAN header is followed to the inner flow; behind it `Packet::beyond` names a further one.
     Vxlan,
 }
 
@@ -117,13 +119,7 @@ fn innermost(
         },
     };
     packet.carriage = Carriage::Plain;
-    packet.too_deep = false;
-    // A packet that hides another one in sight leaves these as they are.
-    packet.timing = Timing::NONE;
-    packet.opaque = Opaque::None;
-    packet.session = 0;
-    packet.options = TcpOptions::NONE;
-    packet.error.kind = IcmpErrorKind::None;
+    clear(packet);
     let network = ip::network(bytes, version, offset, length, packet)?;
     let on_port = match expand {
         Expand::No => OnVxlanPort::Datagram,
@@ -136,6 +132,7 @@ fn innermost(
     (packet.outer.source, packet.outer.destination) = (network.source, network.destination);
     packet.outer.fragment = packet.fragment;
     packet.outer.payload_offset = packet.payload_offset;
+    packet.outer.within = Within::NOTHING;
     packet.carriage = Carriage::Vxlan;
     // The first fragment holds less than the inner packet says.
     let bound = match packet.fragment {
@@ -143,9 +140,61 @@ fn innermost(
         Fragment::None | Fragment::Later => length,
     };
     let link = network.transport + UDP_HEADER + VXLAN_HEADER;
+    inside(bytes, link, bound, packet)
+}
+
+/// Parses the Ethernet frame that the VXLAN header before `packet.beyond` carries: `bytes` begin with
+/// it, and all offsets too. `length` is that of the frame around it from there on.
+///
+/// # Errors
+/// As [`parse`].
+#[inline(always)]
+pub(super) fn parse_inside(
+    bytes: &impl Bytes,
+    carrier: &Packet,
+    length: u32,
+    packet: &mut Packet,
+) -> Result<(), Rejected> {
+    clear(packet);
+    let bound = match carrier.fragment {
+        Fragment::First => usize::from(u16::MAX),
+        Fragment::None | Fragment::Later => length as usize,
+    };
+    if let Load::Segment(options) = inside(bytes, 0, bound, packet)? {
+        tcp::options(bytes, options, packet)?;
+    }
+    icmp::quoted(bytes, packet)?;
+    Ok(())
+}
+
+/// What a packet that hides another one in sight leaves as it is.
+#[inline(always)]
+fn clear(packet: &mut Packet) {
+    packet.too_deep = false;
+    packet.beyond = 0;
+    packet.timing = Timing::NONE;
+    packet.opaque = Opaque::None;
+    packet.session = 0;
+    packet.options = TcpOptions::NONE;
+    packet.error.kind = IcmpErrorKind::None;
+}
+
+/// Follows the headers inside VXLAN from the Ethernet header at `link` on, to at most `bound`.
+#[inline(always)]
+fn inside<B: Bytes>(
+    bytes: &B,
+    link: usize,
+    bound: usize,
+    packet: &mut Packet,
+) -> Result<Load, Rejected> {
     let version = ethernet::version(bytes, link, Malformed::InnerEthernetShort)?;
     let network = ip::network(bytes, version, link + ethernet::HEADER, bound, packet)?;
     let load = transport(bytes, &network, packet, OnVxlanPort::Maybe)?;
-    packet.too_deep |= load == Load::Vxlan;
+    if load == Load::Vxlan {
+        if B::IS_WINDOW {
+            return Err(Malformed::VxlanShort.into());
+        }
+        packet.beyond = packet.payload_offset + ip::word(VXLAN_HEADER);
+    }
     Ok(load)
 }

@@ -2,6 +2,7 @@
 
 use crate::abi::biflow::{Carriage, TcpOptions};
 use crate::abi::key::{Address, FlowKey};
+use crate::abi::outer::Within;
 use crate::abi::point::FlowDirection;
 
 use super::icmp::{IcmpError, IcmpErrorKind};
@@ -38,9 +39,12 @@ pub struct Packet {
     pub carriage: Carriage,
     /// What it is if its addresses are no pods': a packet that hides others.
     pub opaque: Opaque,
-    /// There is more than this parser follows: VXLAN in the inner packet, or IPv6 extension headers
+    /// There is more than is followed: VXLAN beyond the bound or around a lie, or IPv6 extension headers
     /// beyond the chain's bound.
     pub too_deep: bool,
+    /// Offset of the Ethernet header behind a VXLAN header in the innermost packet, bytes: what the step
+    /// follows if no pod made it. 0 = there is none.
+    pub beyond: u32,
     /// Receiver index of opaque WireGuard data as on the wire; virtual network identifier of other
     /// packets of a peer relay; else 0.
     pub session: u32,
@@ -70,6 +74,7 @@ impl Packet {
         carriage: Carriage::Plain,
         opaque: Opaque::None,
         too_deep: false,
+        beyond: 0,
         session: 0,
         network_offset: 0,
         payload_offset: 0,
@@ -82,6 +87,7 @@ impl Packet {
             destination: Address::UNSPECIFIED,
             fragment: Fragment::None,
             payload_offset: 0,
+            within: Within::NOTHING,
         },
     };
 
@@ -93,6 +99,26 @@ impl Packet {
             Carriage::Plain => None,
             Carriage::Vxlan => Some(&self.outer),
         }
+    }
+
+    /// Goes on to the packet that it carries: `inner`, which was found at `beyond`.
+    /// `inner` is worth nothing then.
+    #[inline(always)]
+    pub(super) fn enter(&mut self, inner: &mut Self) {
+        let begin = self.beyond;
+        inner.network_offset += begin;
+        inner.payload_offset += begin;
+        if inner.beyond != 0 {
+            inner.beyond += begin;
+        }
+        let around = inner.network_offset.wrapping_sub(self.network_offset);
+        inner.carriage = Carriage::Vxlan;
+        inner.outer = self.outer;
+        inner.outer.within = self.outer.within.and(around);
+        if self.fragment == Fragment::First {
+            inner.outer.fragment = Fragment::First;
+        }
+        self.clone_from(inner);
     }
 
     /// What an ICMP error says, if it is one.
@@ -133,8 +159,10 @@ pub struct Outer {
     pub destination: Address,
     /// Offset of the outer UDP payload in the frame, bytes.
     pub payload_offset: u32,
-    /// Fragmentation of the outer packet.
+    /// Fragmentation of the outer packet; [`Fragment::First`] also if a VXLAN packet within was cut.
     pub fragment: Fragment,
+    /// What lies between it and the innermost packet.
+    pub within: Within,
 }
 
 /// A packet whose load cannot be read.

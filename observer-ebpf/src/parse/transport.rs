@@ -6,7 +6,8 @@ use super::{Bytes, Fragment, Malformed, Opaque, Packet, Rejected, icmp, tcp};
 
 pub(super) const ICMP: u8 = 1;
 pub(super) const TCP: u8 = 6;
-pub(super) const UDP: u8 = 17;
+/// Protocol number of UDP.
+pub(crate) const UDP: u8 = 17;
 pub(super) const ICMPV6: u8 = 58;
 
 /// Port of DNS servers.

@@ -12,14 +12,16 @@ use aya_ebpf::programs::TcContext;
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::row::Row;
-use observer_ebpf::parse::{Bytes, Expand, Framing, Packet, Window, parse_into};
+use observer_ebpf::parse::{
+    Bytes, Expand, Framing, KERNEL_DEPTH, Nest, Packet, Window, descend, parse_into,
+};
 use observer_ebpf::step::{
-    Frame, MOST, Tables, Unread, further, observe, refuse, rest, tell_unread,
+    Frame, MOST, Tables, Unread, further, is_carrier, observe, refuse, rest, tell_unread,
 };
 
 use crate::arrival::{is_wired, received};
-use crate::frame::{Datagrams, Head, Linear};
-use crate::maps::own;
+use crate::frame::{Datagrams, Frames, Head, Linear};
+use crate::maps::{inner, own};
 
 macro_rules! entry_points {
     ($($name:ident: $point:ident $hook:ident;)*) => {$(
@@ -81,6 +83,9 @@ fn pass(ctx: &TcContext, site: Site) {
                 site,
             };
             return tell_unread(&kernel, &unread);
+        }
+        if matches!(expand, Expand::Vxlan) && forget(packet).beyond != 0 {
+            nested(ctx.skb.skb);
         }
     }
     if is_wired(site) {
@@ -190,6 +195,27 @@ unusual! {
     unusual_packet: Ip Vxlan;
 }
 
+/// Goes on to the packet inside a carrier, in this CPU's room. Global to the verifier, as
+/// [`unusual_frame`]; its answer means nothing.
+#[unsafe(no_mangle)]
+extern "C" fn nested(ctx: *mut __sk_buff) -> u32 {
+    let Some((kernel, packet, room)) = own() else {
+        return 0;
+    };
+    let Some(inner) = inner() else {
+        return 0;
+    };
+    let ctx = TcContext::new(ctx);
+    let nest = Nest {
+        length: ctx.len(),
+        packet,
+        inner,
+        bytes: Frames::of(&ctx, room),
+    };
+    descend(nest, KERNEL_DEPTH, |packet| is_carrier(&kernel, packet));
+    0
+}
+
 /// Answer of [`unusual`]: no cell of the ledger.
 const PACKET: u32 = u32::MAX;
 
@@ -205,7 +231,7 @@ fn unusual(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
     let mut parsed = parse_into(&linear, framing, expand, length, packet);
     if parsed.is_err() && linear.is_part_of(length) {
         kernel.count(Loss::HeadersCopied.into(), 1);
-        parsed = match Head::copy(ctx, room, length as usize) {
+        parsed = match Head::copy(ctx, room, 0, length as usize) {
             Some(head) => parse_into(&head, framing, expand, length, packet),
             None => return refuse(&kernel, Loss::HeadersUnreadable.into()),
         };

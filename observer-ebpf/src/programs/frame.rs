@@ -1,10 +1,10 @@
 //! The bytes of a socket buffer: directly while the headers lie in its linear part, else a copy of
-//! the head; of merged buffers a copy of each datagram's; of a frame before the stack all bytes. The only file that dereferences packet memory.
+//! the head, also of a frame inside; of merged buffers a copy of each datagram's; of a frame before the stack all bytes. The only file that dereferences packet memory.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skb_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use observer_ebpf::abi::counter::ROOM;
-use observer_ebpf::parse::{Bytes, GLANCE};
+use observer_ebpf::parse::{Behind, Bytes, GLANCE};
 use observer_ebpf::step::Heads;
 
 use crate::atomic::any;
@@ -78,11 +78,12 @@ pub(crate) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Copies the first `length` bytes (at most [`HEAD`]) into `scratch`.
+    /// Copies `length` bytes (at most [`HEAD`]) from `offset` on into `scratch`.
     #[inline(always)]
     pub(crate) fn copy(
         ctx: &TcContext,
         scratch: &'a mut [u8; ROOM],
+        offset: u32,
         length: usize,
     ) -> Option<Self> {
         let before = before(length as u64);
@@ -92,7 +93,7 @@ impl<'a> Head<'a> {
         let failed = unsafe {
             bpf_skb_load_bytes(
                 ctx.skb.skb.cast(),
-                0,
+                offset,
                 scratch.as_mut_ptr().cast(),
                 length as u32,
             )
@@ -143,6 +144,38 @@ impl Bytes for Head<'_> {
                 .add(offset & (ROOM / 2 - 1))
                 .cast::<[u8; N]>()
         })
+    }
+}
+
+/// The frames inside one another, a copy of each one's head in the same room.
+pub(crate) struct Frames<'a> {
+    ctx: &'a TcContext,
+    room: &'a mut [u8; ROOM],
+}
+
+impl<'a> Frames<'a> {
+    #[inline(always)]
+    pub(crate) fn of(ctx: &'a TcContext, room: &'a mut [u8; ROOM]) -> Self {
+        Self { ctx, room }
+    }
+}
+
+impl Behind for Frames<'_> {
+    #[inline(always)]
+    fn behind(&mut self, offset: u32) -> Option<impl Bytes> {
+        let length = self.ctx.len().wrapping_sub(offset);
+        Head::copy(self.ctx, self.room, offset, length as usize).map(Inside)
+    }
+}
+
+/// The copied head of a frame inside. Its headers begin at 0, so that the compiler works their offsets
+/// out, and the mask in [`Head`] away; Linux 6.1 then sees no bound.
+struct Inside<'a>(Head<'a>);
+
+impl Bytes for Inside<'_> {
+    #[inline(always)]
+    fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        self.0.at(any(offset as u64) as usize)
     }
 }
 

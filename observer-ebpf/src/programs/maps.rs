@@ -127,6 +127,16 @@ pub(crate) fn own() -> Option<(Kernel, &'static mut Packet, &'static mut [u8; RO
     }
 }
 
+/// This CPU's room for what is inside a carrier.
+#[inline(always)]
+pub(crate) fn inner() -> Option<&'static mut Packet> {
+    // SAFETY: as in [`own`]; the field is apart from those that it hands out.
+    unsafe {
+        let own = COUNTERS.get_ptr_mut(bpf_get_smp_processor_id())?;
+        Some(&mut (*own).inner)
+    }
+}
+
 /// Room for a packet, a copy of its head and its key, and what a new entry begins as: zeroes, never
 /// written. On the stack the compiler would join their fields into misaligned stores, which the verifier
 /// refuses there.

@@ -6,12 +6,14 @@
 //! Each is looked at for its addresses and its fragment field, and counts on the path of its own pair.
 //! None is timed and none marks a flow: of a merged buffer the first packet alone has a `TSval` that is
 //! armed or answered here. What a round trip loses by that, the overlay device behind it shows, where
-//! the packets come one by one.
+//! the packets come one by one. Behind a first one that was carried by a carrier (VXLAN inside VXLAN) none
+//! is looked at.
 
 use crate::abi::PATH_UNKNOWN;
 use crate::abi::biflow::Assignment;
 use crate::abi::counter::Loss;
 use crate::abi::key::PairKey;
+use crate::abi::outer::Within;
 use crate::abi::row::Row;
 use crate::cell::{Cell64, Tally};
 use crate::parse::{Fragment, GLANCE, Glance, Packet, glance};
@@ -51,7 +53,11 @@ pub fn further<T: Tables>(
         return false;
     };
     let bytes = layout.inner(length);
-    let head = heads.head(offset, if length > LOOK { LOOK } else { length });
+    let head = if packet.outer.within == Within::NOTHING {
+        heads.head(offset, if length > LOOK { LOOK } else { length })
+    } else {
+        None
+    };
     let Some(seen) = head.and_then(|head| glance(head, length)) else {
         add(tables, row, (1, bytes));
         tables.count(Loss::DatagramsHidden.into(), 1);

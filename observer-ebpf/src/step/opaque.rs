@@ -7,7 +7,7 @@ use crate::abi::outer::{OuterKey, OuterKind};
 use crate::abi::point::{FlowDirection, Hook, Point, Site};
 use crate::abi::relay::RelayKey;
 use crate::cell::Cell64;
-use crate::parse::{Opaque, Packet};
+use crate::parse::{Opaque, Packet, UDP, VXLAN_PORT};
 
 use super::scene::Scene;
 use super::{Size, Tables, outer};
@@ -42,7 +42,8 @@ pub(super) fn count<T: Tables>(scene: Scene<'_, T>, site: Site, mark: u32, size:
 /// True of tailscaled's own packet among those of the pods' networks: it uses these as a road between
 /// nodes, and to proxies in pods (tailscale/tailscale#1552). On its way out it has the mark, in plain at
 /// the overlay and on the VXLAN packet at the underlay; a message that arrives is known by its signature
-/// and a node's address at an end of it.
+/// and a node's address at an end of it. VXLAN between two nodes' addresses is theirs as well: where it is
+/// not followed, its packets are no pods'.
 #[inline(always)]
 pub(super) fn is_nodes_own<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> bool {
     let shows_mark = site.point.is_underlay() || matches!(site.point, Point::Overlay);
@@ -50,17 +51,30 @@ pub(super) fn is_nodes_own<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u3
         return true;
     }
     let (tables, key) = (scene.tables, &scene.packet.key);
-    match scene.packet.opaque {
-        Opaque::None | Opaque::Tcp => false,
-        // It bears no signature: between a node and a pod it may be anybody's.
-        Opaque::LaterFragment => tables.is_node(&key.low) && tables.is_node(&key.high),
+    let has_signature = match scene.packet.opaque {
+        Opaque::Tcp => return false,
+        // They bear no signature: between a node and a pod they may be anybody's.
+        Opaque::None if !is_to_vxlan(scene.packet) => return false,
+        Opaque::None | Opaque::LaterFragment => false,
         Opaque::WireGuard
         | Opaque::WireGuardHandshake
         | Opaque::PeerRelay
         | Opaque::PeerRelayControl
         | Opaque::Disco
-        | Opaque::Stun => tables.is_node(&key.low) || tables.is_node(&key.high),
+        | Opaque::Stun => true,
+    };
+    let (low, high) = (tables.is_node(&key.low), tables.is_node(&key.high));
+    if has_signature {
+        low || high
+    } else {
+        low && high
     }
+}
+
+#[inline(always)]
+const fn is_to_vxlan(packet: &Packet) -> bool {
+    let [_, destination] = ports(packet);
+    packet.key.protocol == UDP && u16::from_be_bytes(destination) == VXLAN_PORT
 }
 
 /// The mark is readable at the underlay's egress alone: it does not survive the wire.
@@ -140,13 +154,19 @@ fn is_relays<T: Tables>(scene: &Scene<'_, T>, hook: Hook) -> bool {
     scene.tables.is_relay(&key)
 }
 
+/// Source and destination port as on the wire.
+#[inline(always)]
+const fn ports(packet: &Packet) -> [[u8; 2]; 2] {
+    match packet.direction {
+        FlowDirection::LowToHigh => [packet.key.low_port, packet.key.high_port],
+        FlowDirection::HighToLow => [packet.key.high_port, packet.key.low_port],
+    }
+}
+
 /// Port of the end that is not this node.
 #[inline(always)]
 const fn far_port(packet: &Packet, hook: Hook) -> u16 {
-    let [source, destination] = match packet.direction {
-        FlowDirection::LowToHigh => [packet.key.low_port, packet.key.high_port],
-        FlowDirection::HighToLow => [packet.key.high_port, packet.key.low_port],
-    };
+    let [source, destination] = ports(packet);
     u16::from_be_bytes(match hook {
         Hook::Ingress => source,
         Hook::Egress => destination,

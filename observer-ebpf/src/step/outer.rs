@@ -27,7 +27,8 @@ pub(super) fn remember<T: Tables>(
         return;
     };
     let held = scene.packet.direction.of(&state.outer);
-    let hash = OuterKind::Vxlan.hash(&around.source, &around.destination);
+    let within = around.within.word();
+    let hash = OuterKind::Vxlan.hash(&around.source, &around.destination, within);
     if held.load() != hash && change(&scene, site, around, path) {
         held.store(hash);
     }
@@ -36,7 +37,8 @@ pub(super) fn remember<T: Tables>(
 /// True if the outer flow has an entry: a flow without one asks again with its next packet.
 #[inline(never)]
 fn change<T: Tables>(scene: &Scene<'_, T>, site: Site, around: &Outer, path: u16) -> bool {
-    let key = OuterKey::new(site, OuterKind::Vxlan, around.source, around.destination);
+    let mut key = OuterKey::new(site, OuterKind::Vxlan, around.source, around.destination);
+    key.session = around.within.word();
     let Some(flow) = find_or_insert(*scene, &key) else {
         return false;
     };

@@ -19,7 +19,13 @@ const NOT_ON_HOST: [Loss; 4] = [
     Loss::DropsUnreadable,
 ];
 
-const VALUES: [&str; 4] = ["plain", "vxlan", "too_deep", "first_outer_fragment"];
+const VALUES: [&str; 5] = [
+    "plain",
+    "vxlan",
+    "nested",
+    "too_deep",
+    "first_outer_fragment",
+];
 const FRAGMENTS: [&str; 3] = ["none", "first", "later"];
 const OPAQUE: [&str; 9] = [
     "none",
@@ -112,7 +118,7 @@ pub(crate) fn tell_parsed(parsed: &Result<Packet, Rejected>, saw: Saw<'_>) {
 }
 
 fn tell_packet(packet: &Packet, saw: Saw<'_>) {
-    let [plain, vxlan, too_deep, first_outer] = VALUES;
+    let [plain, vxlan, nested, too_deep, first_outer] = VALUES;
     saw(
         "packet",
         match packet.carriage {
@@ -122,6 +128,10 @@ fn tell_packet(packet: &Packet, saw: Saw<'_>) {
     );
     if packet.too_deep {
         saw("packet", too_deep);
+    }
+    let within = packet.around().map(|outer| outer.within.layers());
+    if within > Some(0) {
+        saw("packet", nested);
     }
     let outer = packet.around().map(|outer| outer.fragment);
     if outer == Some(Fragment::First) {

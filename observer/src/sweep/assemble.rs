@@ -18,6 +18,7 @@ use crate::path::{
 use super::classes::{Classes, Values};
 use super::crossed::moved;
 use super::fragments::fragments;
+use super::nesting::{nested, within};
 use super::overhead::vxlan;
 use super::plain::leaves_plain;
 use super::proxy::Carried;
@@ -176,6 +177,7 @@ fn look_again(
         classify(&Observation {
             path: number,
             bits: seen.bits,
+            nested: nested(snapshot, seen),
             underlay: underlay(snapshot, seen, context),
             relay,
             strays: leaves_plain(seen.bits) && destination.is_some_and(is_stray),
@@ -359,12 +361,13 @@ fn mtu(
     devices: &Devices,
 ) -> Option<(u32, String)> {
     let inner = IpAddr::from(pair?.low);
-    let around = vxlan(peer(snapshot, seen).unwrap_or(inner));
+    let first = vxlan(peer(snapshot, seen).unwrap_or(inner));
     let mut least: Option<(u32, String)> = None;
     for point in Point::ALL {
         let Some(device) = devices.carrying(point, inner) else {
             continue;
         };
+        let around = first + within(snapshot, seen, point).bytes();
         for (carriage, overhead) in [(Carriage::Plain, 0), (Carriage::Vxlan, around)] {
             let bits = seen.bits;
             let passed = Hook::ALL

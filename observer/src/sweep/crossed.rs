@@ -12,6 +12,7 @@ use observer_ebpf::abi::row::Row;
 use crate::path::{Crossed, Moved, PathTable};
 
 use super::assemble::{Remembered, ends};
+use super::nesting::within;
 use super::overhead::{WIREGUARD, second_fragment, vxlan};
 use super::{Direction, Snapshot};
 
@@ -88,7 +89,8 @@ pub(super) fn moved(
         .recent(Row::new(path, Point::Tunnel, direction));
     // As long as the peer is not known, flannel's own way: each family in VXLAN over the same.
     let outer = peer.or_else(|| pair.map(|pair| pair.low.into()));
-    let around = u64::from(outer.filter(|_| is_vxlan).map_or(0, vxlan) + WIREGUARD);
+    let within = within(snapshot, seen, Point::Tunnel).bytes();
+    let around = u64::from(outer.filter(|_| is_vxlan).map_or(0, vxlan) + within + WIREGUARD);
     let cut = recent.first_outer_fragments;
     let second = u64::from(outer.map_or(0, second_fragment) + WIREGUARD);
     let bytes = recent.bytes + recent.segments * around + cut * second;
@@ -101,7 +103,7 @@ mod tests {
 
     use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
     use observer_ebpf::abi::key::{Address, FlowKey};
-    use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
+    use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind, Within};
 
     use super::*;
     use crate::sweep::RowValue;
@@ -112,12 +114,12 @@ mod tests {
     /// One flow from 10.42.1.2 to 10.42.2.2 with three packets of 300 bytes, one of them cut around.
     fn of(carriage: Carriage, hooks: &[Hook]) -> [Vec<(String, u64, u64)>; 2] {
         let vteps = [[100, 64, 0, 1], [100, 64, 0, 2]].map(Address::v4);
-        between(vteps, carriage, hooks)
+        between((vteps, Within::NOTHING), carriage, hooks)
     }
 
-    /// The same between these VTEPs.
+    /// The same between these VTEPs, with this within.
     fn between(
-        vteps: [Address; 2],
+        (vteps, within): ([Address; 2], Within),
         carriage: Carriage,
         hooks: &[Hook],
     ) -> [Vec<(String, u64, u64)>; 2] {
@@ -141,7 +143,10 @@ mod tests {
                 hook,
             };
             bits |= 1_u64 << trajectory_bit(site, carriage);
-            let key = OuterKey::new(site, OuterKind::Vxlan, vteps[0], vteps[1]);
+            let key = OuterKey {
+                session: within.word(),
+                ..OuterKey::new(site, OuterKind::Vxlan, vteps[0], vteps[1])
+            };
             snapshot.outer.add(key, &OuterFlowRecord::default());
             flow.points[Point::Tunnel.index()].outer[DIRECTION as usize] = key.hash();
         }
@@ -187,9 +192,18 @@ mod tests {
             let address: IpAddr = text.parse().expect(text);
             Address::from(address)
         });
-        let [_, went] = between(vteps, Carriage::Vxlan, &[Hook::Egress]);
+        let [_, went] = between((vteps, Within::NOTHING), Carriage::Vxlan, &[Hook::Egress]);
         let bytes = 300 + 3 * (70 + 32) + (56 + 32);
         assert_eq!(went, [("fd7a:115c:a1e0::2".to_owned(), 4, bytes)]);
+    }
+
+    #[test]
+    fn what_is_nested_has_the_headers_of_both() {
+        let vteps = [[100, 64, 0, 1], [100, 64, 0, 2]].map(Address::v4);
+        let within = Within::NOTHING.and(70);
+        let [_, went] = between((vteps, within), Carriage::Vxlan, &[Hook::Egress]);
+        let bytes = 300 + 3 * (50 + 70 + 32) + (20 + 32);
+        assert_eq!(went, [("100.64.0.2".to_owned(), 4, bytes)]);
     }
 
     #[test]

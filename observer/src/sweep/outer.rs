@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
+use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind, Within};
 use observer_ebpf::abi::point::{Hook, Point};
 
 use super::legs::Carried;
@@ -22,6 +22,7 @@ pub struct Session {
 #[derive(Clone, Debug, Default)]
 pub struct OuterFlows {
     peers: HashMap<(Point, u32), BTreeSet<IpAddr>>,
+    within: HashMap<(Point, u32), Within>,
     counts: HashMap<OuterKey, Counts>,
     before: HashMap<OuterKey, Counts>,
     idle: HashMap<OuterKey, u16>,
@@ -46,6 +47,7 @@ impl OuterFlows {
     pub fn begin(&mut self) {
         self.before.extend(self.counts.drain());
         self.peers.clear();
+        self.within.clear();
     }
 
     /// Adds one entry.
@@ -63,6 +65,8 @@ impl OuterFlows {
                 .entry((point, key.hash()))
                 .or_default()
                 .insert(peer.into());
+            let within = self.within.entry((point, key.hash())).or_default();
+            *within = Within::from_word(key.session).max(*within);
         }
         let counts = Counts {
             packets: flow.packets,
@@ -82,6 +86,12 @@ impl OuterFlows {
             .into_iter()
             .flatten()
             .copied()
+    }
+
+    /// What the (point, hash) of a flow entry says is between it and its outer flow.
+    #[must_use]
+    pub fn within(&self, point: Point, hash: u32) -> Within {
+        self.within.get(&(point, hash)).copied().unwrap_or_default()
     }
 
     /// All VXLAN peers with the points where they were seen.

@@ -28,7 +28,7 @@ pub(crate) struct Composer {
     is_true: bool,
 }
 
-/// An outer layer or one inside VXLAN.
+/// An outer layer, one inside VXLAN, or one inside VXLAN again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     /// Outside, where VXLAN is not opened.
@@ -37,7 +37,12 @@ enum Depth {
     Outer,
     /// Inside.
     Inner,
+    /// Inside a carrier that is inside.
+    Nested,
 }
+
+/// Addresses that nodes have in the pods' networks: what these send to one another as VXLAN is a carrier.
+pub(crate) const NODES: [[u8; 4]; 2] = [[10, 42, 1, 1], [10, 42, 2, 1]];
 
 impl Composer {
     pub(crate) fn new(seed: u64) -> Self {
@@ -165,6 +170,6 @@ impl Composer {
 fn inside(depth: Depth, outer: Header, inner: Header) -> Header {
     match depth {
         Depth::Closed | Depth::Outer => outer,
-        Depth::Inner => inner,
+        Depth::Inner | Depth::Nested => inner,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use observer_ebpf::fixtures::Header;
 use observer_ebpf::parse::{Captured, Expand, Malformed, NotOurs, parse};
 
-use crate::composer::Composer;
+use crate::composer::{Composer, NODES};
 use crate::pair::{framing, with_pair};
 use crate::skip::skip;
 
@@ -29,6 +29,7 @@ fn generated_frames_leave_the_same_in_kernel_and_host() {
             Ok(number) => number.parse().expect("a number of frames"),
             Err(_) => FRAMES,
         };
+        pair.add_nodes(&NODES);
         let begun = Instant::now();
         let mut composer = Composer::new(SEED);
         let mut seen = Histogram::default();

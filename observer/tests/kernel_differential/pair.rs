@@ -8,7 +8,7 @@ use observer_ebpf::abi::control::{Control, Cover, Prefix};
 use observer_ebpf::abi::key::{Address, FlowKey, NetworkKey, PairKey};
 use observer_ebpf::abi::point::{Point, Site};
 use observer_ebpf::abi::relay::RelayKey;
-use observer_ebpf::parse::Framing;
+use observer_ebpf::parse::{Framing, KERNEL_DEPTH};
 use observer_ebpf::units::Monotonic;
 
 use crate::kernel::{Kernel, is_runnable};
@@ -43,6 +43,7 @@ pub(crate) fn with_pair(test: &str, run: impl FnOnce(&mut Pair<'_>)) {
     kernel.set_networks(&networks);
     let mut host = HostObserver::new(Sizes::default(), control());
     host.networks = networks;
+    host.depth = KERNEL_DEPTH;
     let mut pair = Pair {
         kernel,
         host,
@@ -118,6 +119,7 @@ impl Pair<'_> {
         host.pairs = std::mem::take(&mut self.host.pairs);
         host.translations = std::mem::take(&mut self.host.translations);
         host.relays = std::mem::take(&mut self.host.relays);
+        host.depth = self.host.depth;
         self.host = host;
         self.tell();
     }

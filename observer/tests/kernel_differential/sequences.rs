@@ -8,6 +8,8 @@ mod errors;
 mod fragments;
 #[path = "sequences/merged.rs"]
 mod merged;
+#[path = "sequences/nesting.rs"]
+mod nesting;
 #[path = "sequences/options.rs"]
 mod options;
 #[path = "sequences/outer.rs"]

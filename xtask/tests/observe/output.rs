@@ -30,6 +30,7 @@ pub(crate) struct PathLine {
     pub(crate) class: Option<String>,
     pub(crate) present: bool,
     pub(crate) encap: Option<String>,
+    pub(crate) depth: Option<u64>,
     pub(crate) tailscale_mode: Option<String>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,

@@ -3,7 +3,7 @@
 use observer_ebpf::abi::biflow::{Assignment, BiflowRecord, Trajectory};
 use observer_ebpf::abi::drop::{DropKey, DropRecord, Place};
 use observer_ebpf::abi::key::{Address, FlowKey};
-use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind};
+use observer_ebpf::abi::outer::{OuterFlowRecord, OuterKey, OuterKind, Within};
 
 use super::*;
 use crate::path::{Class, Device};
@@ -287,5 +287,37 @@ fn the_mtu_is_that_of_the_familys_own_overlay_and_of_what_the_wire_leaves_to_it(
         let report = pair.sweep(Some(&entry), Some(outer));
         let found = report.mtu.expect("an MTU");
         assert_eq!((found.0, &*found.1), wanted);
+    }
+}
+
+#[test]
+fn vxlan_inside_vxlan_is_a_layer_and_takes_its_headers_from_the_mtu() {
+    let device = Device::new("eth0", 1_500, std::iter::empty());
+    for (within, stack, depth, mtu) in [
+        (Within::NOTHING, "vxlan", 1, 1_450),
+        (Within::NOTHING.and(50), "vxlan>vxlan", 2, 1_400),
+        (
+            Within::NOTHING.and(70).and(50),
+            "vxlan>vxlan>vxlan",
+            3,
+            1_330,
+        ),
+    ] {
+        let mut pair = Pair::new();
+        pair.devices = [(WIRE.point, device.clone())].into_iter().collect();
+        let key = OuterKey {
+            session: within.word(),
+            ..outer()
+        };
+        let entry = pair.entry(WIRE, Some(key));
+        let report = pair.sweep(Some(&entry), Some(key));
+        let found = (
+            report.encapsulation.to_string(),
+            report.encapsulation.depth(),
+        );
+        assert_eq!(found, (stack.to_owned(), depth));
+        assert_eq!(report.mtu, Some((mtu, "eth0".to_owned())));
+        assert_eq!(report.class, Some(Class::Vxlan(UnderlayKind::Lan)));
+        assert_eq!(report.peer, Some(PEER.into()));
     }
 }

@@ -12,7 +12,8 @@ impl Composer {
             0..3 => self.segment(depth),
             3 => self.message(depth, icmp),
             4 => (self.pick(&[2, 47, 132, 59]), self.bytes(60), vec![]),
-            5..7 if depth != Depth::Inner => self.tunnel(depth),
+            5..7 if matches!(depth, Depth::Closed | Depth::Outer) => self.tunnel(depth),
+            5..7 => self.carrier(),
             _ => self.datagram(depth),
         }
     }
@@ -120,7 +121,7 @@ impl Composer {
         let mut headers = vec![inside(depth, Header::Udp, Header::InnerUdp)];
         let length = 32 + 16 * self.below(8);
         let index = [self.byte() & 3, 0, 0, 1];
-        let destination = if depth == Depth::Inner {
+        let destination = if matches!(depth, Depth::Inner | Depth::Nested) {
             self.pick(&[5_201, 41_641, 8_472, 53])
         } else {
             self.pick(&[5_201, 41_641, 53])
@@ -139,7 +140,7 @@ impl Composer {
                     &layers::wireguard(4, index, length),
                 )
             }
-            2 if depth != Depth::Inner => {
+            2 if matches!(depth, Depth::Closed | Depth::Outer) => {
                 headers.push(Header::Disco);
                 layers::disco(62 + length)
             }
@@ -190,6 +191,24 @@ impl Composer {
             headers.extend([Header::Vxlan, Header::InnerEthernet]);
             headers.extend(rest);
         }
+        (UDP, self.udp(51_000, 8_472, &vxlan), headers)
+    }
+
+    /// VXLAN inside VXLAN. What its inner packet lies about is no lie of the carrier.
+    fn carrier(&mut self) -> (u8, Vec<u8>, Vec<Header>) {
+        let is_true = std::mem::replace(&mut self.is_true, true);
+        let (kind, packet, _) = self.packet(Depth::Nested);
+        let mut load = ethernet(kind, &packet);
+        if self.lies(10) {
+            let length = self.below(load.len());
+            load.truncate(length);
+        }
+        let mut headers = vec![Header::InnerUdp, Header::InnerVxlan];
+        if self.is_true {
+            headers.push(Header::NestedPacket);
+        }
+        self.is_true = is_true;
+        let vxlan = layers::vxlan(0x08, &load);
         (UDP, self.udp(51_000, 8_472, &vxlan), headers)
     }
 }

@@ -7,7 +7,7 @@ use observer_ebpf::fixtures::layers::{
     self, DESTINATION, FRAGMENT, HOP_BY_HOP, ICMP, ICMPV6, IPV4, IPV6, ROUTING,
 };
 
-use super::{Composer, Depth, inside};
+use super::{Composer, Depth, NODES, inside};
 
 impl Composer {
     /// An IP packet: its Ethernet type, itself, its headers.
@@ -22,11 +22,17 @@ impl Composer {
     pub(super) fn version_4(&mut self, depth: Depth) -> (u16, Vec<u8>, Vec<Header>) {
         let (protocol, load, rest) = self.load(depth, ICMP);
         let fragmentation = self.pick(&[0x4000, 0x4000, 0x4000, 0, 0x2000, 0x2010, 0x0010]);
+        let carries = rest.contains(&Header::InnerVxlan);
         let end = |composer: &mut Self| {
+            if carries && composer.below(5) > 0 {
+                return composer.pick(&NODES);
+            }
             let net = composer.pick(&[[10, 42, 1], [10, 42, 2], [192, 168, 105], [100, 64, 0]]);
             [net[0], net[1], net[2], composer.pick(&[1, 2, 3, 11])]
         };
         let (source, destination) = (end(self), end(self));
+        let is_pods = |end: &[u8; 4]| end[0] == 10 && !NODES.contains(end);
+        let rest = met(rest, !is_pods(&source) && !is_pods(&destination));
         let options = vec![1; 4 * self.pick(&[0, 0, 0, 0, 1, 3, 10])];
         let mut header = layers::Ipv4 {
             fragmentation,
@@ -76,9 +82,15 @@ impl Composer {
             let length = self.below(12);
             load.truncate(length);
         }
-        let ends = [[0x42, 1], [0x42, 2], [0x7a, 1]];
+        let ends = if rest.contains(&Header::InnerVxlan) {
+            [[0x42, 1], [0x7a, 2], [0x7a, 1]]
+        } else {
+            [[0x42, 1], [0x42, 2], [0x7a, 1]]
+        };
         let end = |[low, last]: [u16; 2]| Ipv6Addr::new(0xfd00 | low, 0, 0, 0, 0, 0, last, 2);
-        let (source, destination) = (end(self.pick(&ends)), end(self.pick(&ends)));
+        let (source, destination) = (self.pick(&ends), self.pick(&ends));
+        let rest = met(rest, source[0] != 0x42 && destination[0] != 0x42);
+        let (source, destination) = (end(source), end(destination));
         let mut header = layers::Ipv6::new(source, destination, next);
         match self.lie(20, 2) {
             Some(0) => header.first = Some(0x45),
@@ -90,4 +102,12 @@ impl Composer {
         }
         (IPV6, header.around(&load), headers)
     }
+}
+
+/// The headers of a load that are met: what is inside a carrier only where no pod made it.
+fn met(mut headers: Vec<Header>, is_carrier: bool) -> Vec<Header> {
+    if !is_carrier {
+        headers.retain(|header| *header != Header::NestedPacket);
+    }
+    headers
 }
