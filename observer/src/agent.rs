@@ -2,6 +2,7 @@
 //!
 //! Never: a decision of its own. Each sweep asks the modules in turn and hands on what they say.
 
+mod announcers;
 mod arrivals;
 mod attaching;
 mod attachments;
@@ -218,6 +219,13 @@ impl Agent {
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
         let mut findings = self.roads.findings(&self.config.node, &paths, &self.relay);
         findings.extend(drops::findings(&self.config.node, &paths, &points));
+        let routing = self.roads.routing();
+        findings.extend(announcers::findings(
+            routing,
+            &self.config.node,
+            &paths,
+            &points,
+        )?);
         findings.sort_by_key(|found| Reverse(found.cost));
         let ledger = self.ledger();
         let wires = self.attachments.wires(&mut self.object)?;

@@ -9,7 +9,9 @@ mod relay_detour;
 pub use double_encapsulation::{Endpoint, PairFacts, double_encapsulation};
 pub use finding::{Cause, Evidence, Finding, Fix, Subject};
 pub use mixed_peers::{MixedFacts, mixed_peers};
-pub use oversize::{OversizeFacts, oversize_blackhole, stale_mtu};
+pub use oversize::{
+    AnnouncedFacts, OversizeFacts, oversize_blackhole, stale_mtu, stale_mtu_elsewhere,
+};
 pub use relay_detour::{
     DISCO_COUNTS, DetourFacts, DirectBefore, SilentNeighbour, UserModeNetwork, relay_detour,
 };

@@ -45,18 +45,19 @@ pub enum Loss {
     /// ICMP errors about a flow without an entry, or without a readable quote: counted for the pair
     /// that they name.
     ErrorsUnmatched = 16,
-    /// Packets dropped for their size, and ICMP errors that tell a pod so, that `drops` or `announced` had
-    /// no entry for: it was full.
+    /// Packets dropped for their size that `drops` had no entry for: it was full.
     DropsRefused = 17,
     /// The same of which no path could be read.
     DropsUnreadable = 18,
     /// Later fragments whose first one was not seen, or is forgotten: counted for the pair that they
     /// name, not for the flow.
     FragmentsUnmatched = 19,
+    /// ICMP errors that told a pod of this node an MTU and that `announced` had no entry for: it was full.
+    AnnouncedRefused = 20,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 20;
+pub const LOSSES: u32 = 21;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -137,6 +138,7 @@ impl Loss {
         (Self::DropsRefused, "drops_refused"),
         (Self::DropsUnreadable, "drops_unreadable"),
         (Self::FragmentsUnmatched, "fragments_unmatched"),
+        (Self::AnnouncedRefused, "announced_refused"),
     ];
 }
 

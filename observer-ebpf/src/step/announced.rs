@@ -39,6 +39,6 @@ pub(super) fn count<T: Tables>(scene: &Scene<'_, T>, site: Site, row: u32) {
     let inserted = tables.insert_announced(&key) != Inserted::Refused;
     match tables.announced(&key).filter(|_| inserted) {
         Some(packets) => packets.add(1),
-        None => tables.count(Loss::DropsRefused.into(), 1),
+        None => tables.count(Loss::AnnouncedRefused.into(), 1),
     }
 }

@@ -11,12 +11,14 @@ use observer_ebpf::parse::{
 
 use crate::outcomes::{Outcome, Saw};
 
-/// The kernel's readers alone count these, and its program of drops.
-const NOT_ON_HOST: [Loss; 4] = [
+/// The kernel's readers alone count these, and its program of drops; of the last one no input is long
+/// enough to fill the map.
+const NOT_ON_HOST: [Loss; 5] = [
     Loss::HeadersCopied,
     Loss::HeadersUnreadable,
     Loss::DropsRefused,
     Loss::DropsUnreadable,
+    Loss::AnnouncedRefused,
 ];
 
 const VALUES: [&str; 5] = [

@@ -1,16 +1,18 @@
 //! Watches the packets that the kernel drops for their size. What cannot be seen of them is a named
 //! blind spot; the agent lives without.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use observer_ebpf::abi::drop::Place;
 use observer_ebpf::abi::point::Point;
 
 use crate::diagnosis::{Finding, OversizeFacts, oversize_blackhole, stale_mtu};
 use crate::export::Ledger;
-use crate::interfaces::Snapshot;
+use crate::interfaces::{Kind, Snapshot};
 use crate::kernel::{DropWatch, DropsError, Object};
 use crate::path::{Devices, PathReport};
 use crate::sweep::DropNames;
@@ -19,6 +21,10 @@ use crate::sweep::DropNames;
 const AGAIN: Duration = Duration::from_mins(1);
 /// The modules that are loaded. Reading all symbols takes some 50 ms: only when these have changed.
 const MODULES: &str = "/proc/modules";
+/// There where the kernel has IPv6.
+const SIX: &str = "/proc/net/if_inet6";
+/// There where bridges may hand their frames to netfilter.
+const BRIDGE_NETFILTER: &str = "/proc/sys/net/bridge";
 
 /// Runs the rules over the paths whose packets this node drops.
 pub(super) fn findings(node: &str, paths: &[PathReport], points: &Devices) -> Vec<Finding> {
@@ -34,11 +40,52 @@ pub(super) fn findings(node: &str, paths: &[PathReport], points: &Devices) -> Ve
     found.into_iter().flatten().collect()
 }
 
+/// The places at which this node may drop packets for their size.
+fn places(has_six: bool, bridges: Bridges) -> BTreeSet<Place> {
+    let mut places = BTreeSet::from([Place::IpForward, Place::VethToNode]);
+    if has_six {
+        places.insert(Place::Ip6Forward);
+    }
+    match bridges {
+        Bridges::None => {}
+        Bridges::Plain => {
+            places.insert(Place::BridgePort);
+        }
+        Bridges::Filtering => places.extend([Place::BridgePort, Place::BridgeNetfilter]),
+    }
+    places
+}
+
+/// The node's bridges.
+#[derive(Clone, Copy)]
+enum Bridges {
+    None,
+    Plain,
+    /// They may hand their frames to netfilter.
+    Filtering,
+}
+
+impl Bridges {
+    fn of(devices: &Snapshot) -> Self {
+        let mut held = devices.devices.iter();
+        if !held.any(|device| device.kind == Kind::Bridge) {
+            Self::None
+        } else if Path::new(BRIDGE_NETFILTER).exists() {
+            Self::Filtering
+        } else {
+            Self::Plain
+        }
+    }
+}
+
 /// The watch and what it lacks.
 #[derive(Default)]
 pub(super) struct Drops {
     watch: Option<DropWatch>,
-    blind: BTreeMap<&'static str, String>,
+    /// What keeps all or all silent drops from being watched.
+    failed: Option<DropsError>,
+    wanted: BTreeSet<Place>,
+    blind: BTreeMap<&'static str, (u64, String)>,
     looked: Option<Instant>,
     modules: Option<String>,
     devices: BTreeMap<u32, String>,
@@ -52,8 +99,9 @@ impl Drops {
                 self.watch = Some(watch);
                 self.find_places(object);
             }
-            Err(error) => self.name_blind_spot(&error),
+            Err(error) => self.failed = Some(error),
         }
+        self.name_blind_spots();
     }
 
     /// Learns the devices' names, and looks again for places that were not there.
@@ -62,10 +110,16 @@ impl Drops {
         self.devices = named
             .map(|device| (device.ifindex.0, device.name.clone()))
             .collect();
+        let wanted = places(Path::new(SIX).exists(), Bridges::of(devices));
+        let is_new = wanted != self.wanted;
+        self.wanted = wanted;
+        let Some(watch) = &self.watch else { return };
         let is_due = self.looked.is_some_and(|looked| looked.elapsed() >= AGAIN);
-        if is_due && self.watch.as_ref().is_some_and(|watch| !watch.knows_all()) {
+        let lacks = is_new && !watch.gaps(&self.wanted).is_empty();
+        if lacks || is_due && !watch.knows_all() {
             self.find_places(object);
         }
+        self.name_blind_spots();
     }
 
     /// What names drops; `None` while they are not watched.
@@ -78,8 +132,8 @@ impl Drops {
 
     /// Adds the blind spots to the ledger.
     pub(super) fn add_to(&self, ledger: &mut Ledger) {
-        for reason in self.blind.keys() {
-            ledger.insert(format!("blind_spot.{reason}"), 1);
+        for (reason, (count, _)) in &self.blind {
+            ledger.insert(format!("blind_spot.{reason}"), *count);
         }
     }
 
@@ -91,22 +145,24 @@ impl Drops {
             return;
         }
         self.modules = modules;
-        match watch.find_places(object) {
-            Ok(()) => self.blind.clear(),
-            Err(error) => {
-                self.blind.clear();
-                self.name_blind_spot(&error);
-            }
-        }
+        self.failed = watch.find_places(object).err();
     }
 
-    /// Says it once.
-    fn name_blind_spot(&mut self, error: &DropsError) {
-        let (reason, why) = (error.reason(), error.to_string());
-        if self.blind.get(reason) != Some(&why) {
-            tracing::warn!(reason, why, "blind spot: packets dropped for their size");
+    /// Says each once.
+    fn name_blind_spots(&mut self) {
+        let gaps = match (&self.failed, &self.watch) {
+            (None, Some(watch)) => watch.gaps(&self.wanted),
+            _ => Vec::new(),
+        };
+        let before = std::mem::take(&mut self.blind);
+        for error in self.failed.iter().chain(&gaps) {
+            let (reason, named) = (error.reason(), (error.count(), error.to_string()));
+            if before.get(reason) != Some(&named) {
+                let why = &*named.1;
+                tracing::warn!(reason, why, "blind spot: packets dropped for their size");
+            }
+            self.blind.insert(reason, named);
         }
-        self.blind.insert(reason, why);
     }
 }
 
@@ -115,4 +171,25 @@ fn loaded() -> Option<String> {
     let listed = fs::read_to_string(MODULES).ok()?;
     let names = listed.lines().filter_map(|line| line.split(' ').next());
     Some(names.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_has_decides_where_it_may_drop() {
+        let names = |six, bridges| places(six, bridges).into_iter().collect::<Vec<_>>();
+        let (forward, veth) = (Place::IpForward, Place::VethToNode);
+        assert_eq!(names(false, Bridges::None), [forward, veth]);
+        let six = Place::Ip6Forward;
+        assert_eq!(names(true, Bridges::None), [forward, six, veth]);
+        let port = Place::BridgePort;
+        assert_eq!(names(false, Bridges::Plain), [forward, port, veth]);
+        let filter = Place::BridgeNetfilter;
+        assert_eq!(
+            names(true, Bridges::Filtering),
+            [forward, six, port, filter, veth]
+        );
+    }
 }

@@ -1,16 +1,20 @@
 //! S4a and S4b: after a change of the pod network's MTU a device of this node has kept the old one, and
-//! packets that are too long for it are dropped, with a word to the sender or without.
-//!
-//! Never: a claim about another node. It drops in its own kernel, and its own agent sees it.
+//! packets that are too long for it are dropped, with a word to the sender or without. What another
+//! node's kernel tells the senders here is a rule of its own.
+
+mod announced;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use observer_ebpf::abi::drop::Place;
 
-use crate::path::{Device, Dropped, PathReport};
+use crate::path::{Device, Dropped, Oversize, PathReport};
 
 use super::{Cause, Evidence, Finding, Fix, Subject};
+pub use announced::{AnnouncedFacts, stale_mtu_elsewhere};
+use told::Told;
 
 /// What the rules look at for one node.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +40,11 @@ const WAIT: u64 = 200_000_000;
 #[must_use]
 pub fn stale_mtu(facts: &OversizeFacts<'_>) -> Option<Finding> {
     let (bridge, overlay) = (facts.bridge?, facts.overlay?);
-    let is_forwarded = |dropped: &&Dropped| {
+    let is_forwarded = |dropped: &Dropped| {
         let by_forwarding = matches!(dropped.place, Place::IpForward | Place::Ip6Forward);
         by_forwarding && dropped.device.as_ref() == Some(&bridge.name)
     };
-    let lost = Lost::of(facts.paths, is_forwarded)?;
+    let lost = Lost::of(facts.paths, |_, dropped| is_forwarded(dropped))?;
     if bridge.mtu >= overlay.mtu {
         return None;
     }
@@ -66,7 +70,10 @@ pub fn stale_mtu(facts: &OversizeFacts<'_>) -> Option<Finding> {
                 id: "mtu_ladder",
                 text: format!("{} has MTU {whole}, {name} behind it {mtu}", overlay.name),
             },
-        ],
+        ]
+        .into_iter()
+        .chain(lost.told.evidence())
+        .collect(),
         fix: Fix {
             id: "cni0-mtu",
             text: format!("on {} run `ip link set {name} mtu {whole}`", facts.node),
@@ -83,10 +90,14 @@ pub fn stale_mtu(facts: &OversizeFacts<'_>) -> Option<Finding> {
 }
 
 /// Finds ports and pods that are narrower than the bridge: what is too long for them disappears, and
-/// nobody is told.
+/// nobody is told. A sender that a router has told as little is not in the dark: its path does not count.
 #[must_use]
 pub fn oversize_blackhole(facts: &OversizeFacts<'_>) -> Option<Finding> {
-    let lost = Lost::of(facts.paths, |dropped| dropped.place.is_silent())?;
+    let is_dark = |found: &Oversize, dropped: &Dropped| {
+        let told = found.announced_mtu();
+        dropped.place.is_silent() && told.is_none_or(|mtu| mtu > dropped.mtu)
+    };
+    let lost = Lost::of(facts.paths, is_dark)?;
     let bridge = facts.bridge?;
     let narrow: Vec<_> = lost
         .devices
@@ -134,7 +145,10 @@ pub fn oversize_blackhole(facts: &OversizeFacts<'_>) -> Option<Finding> {
                     mtus.join(", ")
                 ),
             },
-        ],
+        ]
+        .into_iter()
+        .chain(lost.told.evidence())
+        .collect(),
         fix: Fix {
             id: "recreate-pods",
             text: format!(
@@ -170,11 +184,13 @@ struct Lost {
     paths: BTreeSet<String>,
     /// Narrow devices, with their MTU and the pods behind them.
     devices: BTreeMap<(Place, String), (u32, BTreeSet<IpAddr>)>,
+    /// What the senders of these paths on this node were told.
+    told: Told,
 }
 
 impl Lost {
     /// `None` if they are too few to judge by.
-    fn of(paths: &[PathReport], is_meant: impl Fn(&&Dropped) -> bool) -> Option<Self> {
+    fn of(paths: &[PathReport], is_meant: impl Fn(&Oversize, &Dropped) -> bool) -> Option<Self> {
         let mut lost = Self {
             packets: 0,
             largest: 0,
@@ -182,13 +198,17 @@ impl Lost {
             reasons: BTreeSet::new(),
             paths: BTreeSet::new(),
             devices: BTreeMap::new(),
+            told: Told::default(),
         };
         for path in paths {
             let Some(found) = &path.oversize else {
                 continue;
             };
-            for dropped in found.live().filter(&is_meant) {
-                lost.add(path, dropped);
+            let mut meant = found.live().filter(|dropped| is_meant(found, dropped));
+            if let Some(first) = meant.next() {
+                lost.add(path, first);
+                meant.for_each(|dropped| lost.add(path, dropped));
+                lost.told.add(path, found.told());
             }
         }
         (lost.packets >= ENOUGH).then_some(lost)
@@ -197,23 +217,17 @@ impl Lost {
     fn add(&mut self, path: &PathReport, dropped: &Dropped) {
         self.packets += dropped.packets;
         self.largest = self.largest.max(dropped.largest);
-        let timed = path.points.values().filter_map(|point| point.rtt);
-        let slowest = timed.map(|rtt| rtt.p50).max();
-        self.round_trip = self.round_trip.max(slowest.unwrap_or(0));
+        self.round_trip = self.round_trip.max(slowest(path));
         self.reasons.insert(dropped.reason.clone());
-        let ends = [path.source.address, path.destination.address];
-        if let [Some(source), Some(destination)] = ends {
-            self.paths.insert(format!("{source} > {destination}"));
-        }
+        self.paths.extend(ends(path));
         let device = dropped.device.clone().unwrap_or_else(|| "?".to_owned());
         let held = self.devices.entry((dropped.place, device));
         let (mtu, pods) = held.or_default();
         *mtu = dropped.mtu;
-        let [source, destination] = ends;
         let behind = if dropped.place == Place::VethToNode {
-            source
+            path.source.address
         } else {
-            destination
+            path.destination.address
         };
         pods.extend(behind);
     }
@@ -223,15 +237,32 @@ impl Lost {
         reasons.join(", ")
     }
 
-    /// The first of the paths, and how many more there are.
     fn paths(&self) -> String {
-        let more = self.paths.len().saturating_sub(1);
-        match (self.paths.first(), more) {
-            (None, _) => "traffic of unknown pairs".to_owned(),
-            (Some(first), 0) => first.clone(),
-            (Some(first), more) => format!("{first} and {more} more paths"),
-        }
+        first_of(&self.paths)
     }
+}
+
+/// Both ends of a path, where they are known.
+fn ends(path: &PathReport) -> Option<String> {
+    let (source, destination) = (path.source.address?, path.destination.address?);
+    Some(format!("{source} > {destination}"))
+}
+
+/// The first of some paths, and how many more there are.
+fn first_of(paths: &BTreeSet<String>) -> String {
+    let more = paths.len().saturating_sub(1);
+    match (paths.first(), more) {
+        (None, _) => "traffic of unknown pairs".to_owned(),
+        (Some(first), 0) => first.clone(),
+        (Some(first), 1) => format!("{first} and 1 more path"),
+        (Some(first), more) => format!("{first} and {more} more paths"),
+    }
+}
+
+/// The median round trip at the point of a path where it is longest, nanoseconds; 0 if none was timed.
+fn slowest(path: &PathReport) -> u64 {
+    let timed = path.points.values().filter_map(|point| point.rtt);
+    timed.map(|rtt| rtt.p50).max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! Never: a number of one kernel version. Reasons and fields come from the kernel's types, addresses of
 //! functions from its symbols.
 
-use std::collections::BTreeMap;
+mod places;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io};
 
@@ -13,8 +15,9 @@ use aya::programs::{ProgramError, RawTracePoint};
 use observer_ebpf::abi::drop::{DropRules, Offsets, Place, STRETCHES, Stretch};
 
 use super::btf::{Btf, BtfError};
-use super::symbols::{self, Code, SymbolsError};
+use super::symbols::{self, SymbolsError};
 use super::{LoadError, Object, TableError, chain};
+use places::Known;
 
 /// Program and tracepoint.
 const PROGRAM: &str = "drops";
@@ -22,17 +25,6 @@ const TRACEPOINT: &str = "kfree_skb";
 /// This thread's network namespace.
 const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
-/// Functions that drop packets for their size (kernel: `net/ipv4/ip_forward.c`, `net/ipv6/ip6_output.c`,
-/// `net/bridge/br_forward.c`, `net/bridge/br_netfilter_hooks.c`, `net/core/dev.c`).
-const FUNCTIONS: [(&str, Place); 7] = [
-    ("ip_forward", Place::IpForward),
-    ("ip6_forward", Place::Ip6Forward),
-    ("br_dev_queue_push_xmit", Place::BridgePort),
-    ("br_nf_dev_queue_xmit", Place::BridgeNetfilter),
-    ("br_nf_ip_fragment", Place::BridgeNetfilter),
-    ("__dev_forward_skb", Place::VethToNode),
-    ("__dev_forward_skb2", Place::VethToNode),
-];
 /// The enumeration of reasons and what its names begin with.
 const REASONS: &str = "skb_drop_reason";
 const PREFIX: &str = "SKB_DROP_REASON_";
@@ -48,9 +40,19 @@ pub enum DropsError {
     /// Nor where its functions are.
     #[error(transparent)]
     Symbols(#[from] SymbolsError),
-    /// A function is not there by its name.
-    #[error("find `{0}` among the kernel's symbols: it is not there; drops in it have no place")]
-    Place(&'static str),
+    /// Functions are not there by their names.
+    #[error(
+        "find {} among the kernel's symbols: not there; silent drops in them are not seen, others have \
+         no place",
+        .0.join(", ")
+    )]
+    Places(Vec<&'static str>),
+    /// More parts of functions than the program has room for.
+    #[error(
+        "tell program `{PROGRAM}` where the kernel's functions are: {0} parts beyond the {STRETCHES} that \
+         it has room for; drops in those are not seen, or have no place"
+    )]
+    Room(u64),
     /// The namespace has no number.
     #[error("read the network namespace's number from {NAMESPACE}: {0}; mount procfs at /proc")]
     Namespace(#[source] io::Error),
@@ -75,9 +77,25 @@ impl DropsError {
         match self {
             Self::Types(_) => "drops_no_types",
             Self::Symbols(_) => "drops_no_symbols",
-            Self::Place(_) => "drops_no_place",
+            Self::Places(_) => "drops_no_place",
+            Self::Room(_) => "drops_no_room",
             Self::Namespace(_) => "drops_no_namespace",
             Self::Load(_) | Self::Attach(_) | Self::Table(_) => "drops_refused",
+        }
+    }
+
+    /// How many things it is about.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Places(functions) => functions.len() as u64,
+            Self::Room(parts) => *parts,
+            Self::Types(_)
+            | Self::Symbols(_)
+            | Self::Namespace(_)
+            | Self::Load(_)
+            | Self::Attach(_)
+            | Self::Table(_) => 1,
         }
     }
 }
@@ -88,6 +106,7 @@ pub struct DropWatch {
     _link: RawTracePointLink,
     rules: DropRules,
     reasons: BTreeMap<u32, String>,
+    known: Known,
 }
 
 impl DropWatch {
@@ -114,40 +133,39 @@ impl DropWatch {
             _link: attach(object)?,
             rules,
             reasons,
+            known: Known::default(),
         })
     }
 
     /// Tells the program where the functions are. Those of modules come with their modules, so this may
     /// be asked again. Reads all symbols of the kernel: some 50 ms.
     pub fn find_places(&mut self, object: &mut Object) -> Result<(), DropsError> {
-        let code = symbols::of_kernel(&FUNCTIONS.map(|(name, _)| name))?;
-        let stretches = stretches(&code);
+        let code = symbols::of_kernel(&places::names())?;
+        let stretches = places::stretches(&code);
         if stretches != self.rules.stretches {
             self.rules.stretches = stretches;
             object.drop_rules.put(&0, &self.rules)?;
         }
-        let always = [Place::IpForward, Place::VethToNode];
-        let lacks = always.into_iter().find(|place| !self.knows(*place));
-        let named = FUNCTIONS.iter().find(|(_, place)| Some(*place) == lacks);
-        named.map_or(Ok(()), |(name, _)| Err(DropsError::Place(name)))
+        self.known = Known::of(&code);
+        Ok(())
+    }
+
+    /// What keeps drops at these places from being seen, as far as their functions go.
+    #[must_use]
+    pub fn gaps(&self, wanted: &BTreeSet<Place>) -> Vec<DropsError> {
+        self.known.gaps(wanted)
     }
 
     /// True if all places are known.
     #[must_use]
     pub fn knows_all(&self) -> bool {
-        FUNCTIONS.iter().all(|(_, place)| self.knows(*place))
+        self.known.has_all()
     }
 
     /// Names of the kernel's reasons, without what all begin with.
     #[must_use]
     pub const fn reasons(&self) -> &BTreeMap<u32, String> {
         &self.reasons
-    }
-
-    fn knows(&self, place: Place) -> bool {
-        let number = u32::from(place as u8);
-        let mut held = self.rules.stretches.iter();
-        held.any(|stretch| stretch.length > 0 && stretch.place == number)
     }
 }
 
@@ -203,19 +221,6 @@ fn private(btf: &Btf) -> Result<u32, BtfError> {
     member.map_or_else(behind, Ok)
 }
 
-fn stretches(code: &[Code]) -> [Stretch; STRETCHES] {
-    let mut stretches = [Stretch::default(); STRETCHES];
-    for (slot, code) in stretches.iter_mut().zip(code) {
-        let place = FUNCTIONS.get(code.asked).map(|(_, place)| *place as u8);
-        *slot = Stretch {
-            start: code.start,
-            length: u32::try_from(code.length).unwrap_or(u32::MAX),
-            place: u32::from(place.unwrap_or(u8::MAX)),
-        };
-    }
-    stretches
-}
-
 /// The number of the network namespace that the agent runs in.
 fn namespace() -> Result<u32, DropsError> {
     let inode = fs::metadata(NAMESPACE)
@@ -267,19 +272,5 @@ mod tests {
         for name in [TOO_BIG, UNSPECIFIED] {
             assert!(reasons.values().any(|held| held == name), "{name}");
         }
-    }
-
-    #[test]
-    fn each_part_of_a_function_is_its_place() {
-        let code = [(4, 0x10), (0, 0x20), (6, 0x30)].map(|(asked, start)| Code {
-            asked,
-            start,
-            length: 8,
-        });
-        let found = stretches(&code);
-        let found = found.map(|stretch| Place::from_number(u8::try_from(stretch.place).ok()?));
-        let places = [Place::BridgeNetfilter, Place::IpForward, Place::VethToNode];
-        assert_eq!(found[..3], places.map(Some));
-        assert_eq!(stretches(&[]), [Stretch::default(); STRETCHES]);
     }
 }

@@ -81,11 +81,16 @@ impl Oversize {
         self.dropped.iter().filter(|dropped| dropped.quiet <= LIVE)
     }
 
+    /// What is announced of late and can be an MTU, with it; most packets first.
+    pub fn told(&self) -> impl Iterator<Item = (&Announced, u32)> {
+        let live = self.announced.iter().filter(|told| told.quiet <= LIVE);
+        live.filter_map(|told| Some((told, told.mtu()?)))
+    }
+
     /// The smallest MTU that is announced of late and can be one, bytes.
     #[must_use]
     pub fn announced_mtu(&self) -> Option<u32> {
-        let live = self.announced.iter().filter(|told| told.quiet <= LIVE);
-        live.filter_map(Announced::mtu).min()
+        self.told().map(|(_, mtu)| mtu).min()
     }
 }
 

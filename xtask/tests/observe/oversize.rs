@@ -1,22 +1,26 @@
 //! Packets that a node drops for their size count by place, device and path, exactly as the kernel's own
 //! counters say; those of other nodes, other reasons and other sizes do not.
 
+#[path = "oversize/six.rs"]
+mod six;
 #[path = "oversize/stand.rs"]
-mod stand;
+pub(super) mod stand;
+#[path = "oversize/told.rs"]
+mod told;
 
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
 use xtask::lab::topology::BRIDGE;
-use xtask::lab::{BridgeNetfilter, Scenario};
+use xtask::lab::{BridgeNetfilter, Pod, Scenario};
 use xtask::oracle::{Counter, Counters, Hook};
 use xtask::traffic::{Fragmenting, Ping, Place, Stop};
 
-use self::stand::{FORMER, PAYLOAD, Stand, dropped, drops, ends, named, proof, send, shown, trace};
+use self::stand::{FORMER, PAYLOAD, Stand, dropped, drops, named, proof, send, shown, trace};
 use super::agent::Agent;
 use super::bench::{lab, options, silence, turn};
-use super::output::{Announced, Oversize, Span, Sweep};
+use super::output::Span;
 
 /// MTU of all but pods on the tunnel.
 const WHOLE: u32 = 1_450;
@@ -112,64 +116,6 @@ fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
 }
 
 #[test]
-fn what_a_router_announces_to_a_pod_counts_as_the_pods_port_does() {
-    let test = "oversize::what_a_router_announces_to_a_pod_counts_as_the_pods_port_does";
-    let Some(_turn) = turn(test) else { return };
-    let stand = Stand::up("told", BridgeNetfilter::Off);
-    let [near, stale] = &stand.pods;
-    let namespace = &stand.lab.nodes()[0].netns;
-    let too_big = "icmp type destination-unreachable icmp code frag-needed";
-    let told = Counter::install(namespace, &near.host_veth, Hook::Egress, too_big.to_owned());
-    let told = told.expect("counter");
-    assert_eq!(send([near, stale], 7), (7, 7));
-    let quiet = stand.agents[0].next_sweep();
-    assert!(announced(&quiet).is_empty(), "healthy: {quiet:#?}");
-
-    stand.mtu(BRIDGE, FORMER);
-    let (sent, received) = send([near, stale], 11);
-    assert!(sent > 1 && received == 0);
-    stand.mtu(BRIDGE, WHOLE);
-    let counted = told.read().expect("count").packets;
-    assert_eq!(counted, u64::from(sent));
-    let sweep = stand.agents[0].await_sweep("the errors", |sweep| {
-        let packets = announced(sweep).into_iter().map(|(_, told)| told.packets);
-        packets.sum::<u64>() >= counted
-    });
-    let ends = [near, stale].map(|pod| pod.address.to_string());
-    let found = announced(&sweep);
-    let [(path, told)] = found.as_slice() else {
-        panic!("one path, one router, one MTU: {found:#?}");
-    };
-    assert_eq!(path, &ends);
-    assert_eq!(told.kind, "icmp_too_big");
-    assert_eq!((told.mtu, told.number), (Some(FORMER), FORMER));
-    assert_eq!(told.packets, counted);
-    assert!(announced(&stand.agents[1].next_sweep()).is_empty());
-    assert_eq!(drops(&stand.agents[0].next_sweep()), 0, "no second drop");
-
-    trace([near, stale]);
-    let Stand { lab, agents, .. } = stand;
-    let spans = agents.into_iter().next().expect("an agent").end().spans;
-    let says = |span: &&Span| {
-        let of = |name: &str| span.attributes.get(name);
-        of("netpath.oversize.proof").is_some_and(|proof| proof == "icmp_too_big")
-            && of("netpath.oversize.mtu").is_some_and(|mtu| *mtu == FORMER)
-    };
-    assert!(spans.iter().any(|span| says(&span)), "{spans:#?}");
-    drop(lab);
-}
-
-/// Addresses of a path and what its sender was told.
-fn announced(sweep: &Sweep) -> Vec<([String; 2], Announced)> {
-    let present = sweep.paths.iter().filter(|path| path.present);
-    let told = present.flat_map(|path| {
-        let told = path.oversize.iter().flat_map(Oversize::announced);
-        told.map(move |told| (ends(path), told.clone()))
-    });
-    told.collect()
-}
-
-#[test]
 fn a_bridge_that_filters_drops_between_pods_of_one_node() {
     let test = "oversize::a_bridge_that_filters_drops_between_pods_of_one_node";
     let Some(_turn) = turn(test) else { return };
@@ -203,11 +149,7 @@ fn without_the_kernels_symbols_only_drops_with_a_reason_count() {
     let at = (node.netns.as_str(), node.name.as_str());
     let agent = Agent::start_by(&["setpriv", "--bounding-set", "-syslog"], at, &[]);
     agent.await_attached();
-    let ping = Ping::new(Place::from(near), stale.address, 3);
-    ping.drive(&Stop::default()).expect("ping");
-    agent.await_sweep("the pair", |sweep| {
-        sweep.path(near.address, stale.address).is_some()
-    });
+    acquaint(&agent, [near, stale]);
     lab.set_mtu(&node.name, BRIDGE, FORMER).expect("MTU");
     let (sent, _) = send([near, stale], 5);
     lab.set_mtu(&node.name, &stale.host_veth, FORMER)
@@ -236,11 +178,8 @@ fn without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives() {
     let at = (node.netns.as_str(), node.name.as_str());
     let agent = Agent::start_by(&through, at, &[]);
     agent.await_attached();
-    let ping = Ping::new(Place::from(near), stale.address, 3);
-    ping.drive(&Stop::default()).expect("ping");
-    let sweep = agent.await_sweep("the pair", |sweep| {
-        sweep.path(near.address, stale.address).is_some()
-    });
+    acquaint(&agent, [near, stale]);
+    let sweep = agent.next_sweep();
     let looked_at = sweep.paths.iter().any(|path| path.oversize.is_some());
     assert!(!looked_at, "{sweep:#?}");
     assert_eq!(sweep.ledger.reason("blind_spot", "drops_no_types"), 1);
@@ -251,4 +190,12 @@ fn without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives() {
         "{}",
         ended.errors
     );
+}
+
+/// Until the agent has a path for the pair.
+fn acquaint(agent: &Agent, [from, to]: [&Pod; 2]) {
+    let ping = Ping::new(Place::from(from), to.address, 1);
+    agent.await_path([from, to].map(|pod| pod.address.into()), || {
+        ping.drive(&Stop::default()).expect("ping");
+    });
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnosis::double_encapsulation::fixture;
-use crate::path::{Class, Oversize, UnderlayKind};
+use crate::path::{Announced, Class, Oversize, UnderlayKind};
 
 const POD: [u8; 4] = [10, 42, 1, 5];
 const FAR: [u8; 4] = [10, 42, 2, 7];
@@ -121,4 +121,73 @@ fn the_fix_names_the_pods_that_are_behind_what_is_narrow() {
         finding.evidence[0].text.starts_with("7 packets"),
         "{finding:#?}"
     );
+}
+
+/// The far end's node has told this node's pod.
+fn announced(number: u32, quiet: u16) -> Announced {
+    Announced {
+        from: [10, 42, 2, 0].into(),
+        number,
+        packets: 4,
+        recent: 1,
+        quiet,
+    }
+}
+
+#[test]
+fn a_sender_that_was_told_as_little_is_not_in_the_dark() {
+    for (number, quiet, expected) in [
+        (1_230, 0, &[][..]),
+        (1_200, 0, &[]),
+        (1_231, 0, &[BLACKHOLE]),
+        (0, 0, &[BLACKHOLE]),
+        (1_230, 7, &[BLACKHOLE]),
+    ] {
+        let mut told = path(vec![dropped(Place::VethToNode, "veth7", 9)]);
+        if let Some(found) = &mut told.oversize {
+            found.announced = vec![announced(number, quiet)];
+        }
+        assert_eq!(found(1_450, &[told]), expected, "{number}, {quiet}");
+    }
+}
+
+type Rule = fn(&OversizeFacts<'_>) -> Option<Finding>;
+
+#[test]
+fn what_the_senders_were_told_stands_beside_the_drops() {
+    let told = |place, device, number| {
+        let mut told = path(vec![dropped(place, device, 9)]);
+        if let Some(found) = &mut told.oversize {
+            found.announced = vec![announced(number, 0)];
+        }
+        [told, path(vec![dropped(place, device, 2)])]
+    };
+    let (bridge, overlay) = (device("cni0", 1_230), device("flannel.1", 1_450));
+    let rules: [(_, Rule); 2] = [
+        (told(Place::IpForward, "cni0", 1_230), stale_mtu),
+        (told(Place::BridgePort, "veth7", 1_400), oversize_blackhole),
+    ];
+    for (paths, rule) in rules {
+        let facts = OversizeFacts {
+            node: "n1",
+            paths: &paths,
+            bridge: Some(&bridge),
+            overlay: Some(&overlay),
+        };
+        let finding = rule(&facts).expect("a finding");
+        let number = paths[0].oversize.as_ref().expect("seen").announced[0].number;
+        let said = format!(
+            "MTU {number} was announced by 10.42.2.0 to the sender of 10.42.2.7 > 10.42.1.5 (4 ICMP \
+             errors)"
+        );
+        let last = finding.evidence.last().expect("evidence");
+        assert_eq!((last.id, &last.text), ("announced_mtu", &said));
+        let untold = OversizeFacts {
+            paths: &paths[1..],
+            ..facts
+        };
+        let finding = rule(&untold).expect("a finding");
+        let mut ids = finding.evidence.iter().map(|fact| fact.id);
+        assert!(!ids.any(|id| id == "announced_mtu"), "{finding:#?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use observer_ebpf::abi::announced::ANNOUNCED;
 use observer_ebpf::abi::biflow::Assignment;
 use observer_ebpf::abi::key::{Address, Endpoint, Family, FlowKey, FlowKind};
 use observer_ebpf::abi::point::{Hook, Point};
@@ -200,6 +201,28 @@ fn what_is_announced_to_a_pod_counts_once_by_mtu_on_the_way_of_what_was_too_long
             into_pod(pair, &told(1_230));
             let state = pair.agree("an error without ports");
             assert_eq!(announced(&state)[&(1_230, 7, along)], 3);
+        },
+    );
+}
+
+#[test]
+fn an_announced_mtu_that_finds_the_map_full_is_counted_as_that() {
+    with_pair(
+        "an_announced_mtu_that_finds_the_map_full_is_counted_as_that",
+        |pair| {
+            pair.name_pair([POD_A, POD_B].map(Address::v4), 7);
+            pair.control(|control| control.ports_attached = 1);
+            let room = u16::try_from(ANNOUNCED).expect("few");
+            let beyond = 3;
+            for mtu in 1..=room + beyond {
+                into_pod(pair, &announcing(mtu, &segment(POD_A, POD_B)));
+            }
+            into_pod(pair, &announcing(1, &segment(POD_A, POD_B)));
+            let state = pair.agree("more numbers than there is room for");
+            assert_eq!(announced(&state).len(), usize::from(room));
+            assert_eq!(announced(&state)[&(1, 7, LOW_TO_HIGH as u8)], 2);
+            assert_eq!(state.counter("announced_refused"), u64::from(beyond));
+            assert_eq!(state.counter("drops_refused"), 0);
         },
     );
 }
