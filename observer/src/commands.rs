@@ -212,12 +212,16 @@ fn record(args: RecordArgs) -> ExitCode {
     }
 }
 
-/// A refused bundle is a wrong argument.
 fn replay(args: &ReplayArgs) -> ExitCode {
     let ReplayFormat::Json = args.format;
-    let document = match replay::replay(&args.bundles) {
+    log(LogLevel::Info);
+    let document = replay::at_signals().and_then(|stop| replay::replay(&args.bundles, &stop));
+    let document = match document {
         Ok(document) => document,
-        Err(error) => return failed(&error, 2),
+        Err(error) => {
+            let code = error.exit_code();
+            return failed(&error, code);
+        }
     };
     match writeln!(std::io::stdout(), "{document}") {
         Ok(()) => ExitCode::SUCCESS,

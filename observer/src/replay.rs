@@ -3,6 +3,7 @@
 //!
 //! Never: a device, a socket or a clock of this machine; a decision of its own about a path.
 
+mod cooked;
 mod exemplars;
 mod join;
 mod learn;
@@ -10,16 +11,19 @@ mod node;
 mod place;
 mod regions;
 mod roads;
+mod signals;
 mod underlays;
 
 use std::path::{Path, PathBuf};
+
+pub use signals::at_signals;
 
 use crate::config::ConfigError;
 use crate::export::Ledger;
 use crate::export::json::{JsonError, document};
 use crate::export::span::Span;
 use crate::path::PathReport;
-use crate::record::{Bundle, BundleError, Place};
+use crate::record::{Bundle, BundleError, Place, Stop};
 
 /// Bundles cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -33,18 +37,36 @@ pub enum ReplayError {
     /// The document cannot be written.
     #[error("write the document: {0}")]
     Json(#[from] JsonError),
+    /// Signals cannot be waited for.
+    #[error("wait for signals: {0}")]
+    Signals(std::io::Error),
+    /// It was to stop.
+    #[error("replay: stopped by a signal; nothing is left behind")]
+    Stopped,
 }
 
-/// Replays one bundle per node, each a folder or an archive of one, into one JSON document.
-pub fn replay(bundles: &[PathBuf]) -> Result<String, ReplayError> {
+impl ReplayError {
+    /// The process' exit code: 2 wrong arguments, of which a refused bundle is one; 1 all else.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Bundle(_) | Self::Config(_) => 2,
+            Self::Json(_) | Self::Signals(_) | Self::Stopped => 1,
+        }
+    }
+}
+
+/// Replays one bundle per node, each a folder or an archive of one, into one JSON document, unless it
+/// is to stop.
+pub fn replay(bundles: &[PathBuf], stop: &Stop) -> Result<String, ReplayError> {
     let mut joined = join::Joined::default();
     for bundle in bundles {
-        let place = Place::open(bundle)?;
-        let seen = observe(place.folder()).map_err(|error| match error {
-            ReplayError::Bundle(error) => place.name(error).into(),
-            other @ (ReplayError::Config(_) | ReplayError::Json(_)) => other,
-        })?;
-        joined.add(seen);
+        let seen = read(bundle, stop);
+        // Whatever was wrong when it was to stop, nobody waits for the word on it.
+        if stop.is_set() {
+            return Err(ReplayError::Stopped);
+        }
+        joined.add(seen?);
     }
     let Told {
         paths,
@@ -61,6 +83,15 @@ struct Told {
     ledger: Ledger,
 }
 
-fn observe(folder: &Path) -> Result<Told, ReplayError> {
-    node::observe(&Bundle::open(folder)?)
+fn read(bundle: &Path, stop: &Stop) -> Result<Told, ReplayError> {
+    let place = Place::open(bundle, stop)?;
+    let told = Bundle::open(place.folder()).map_err(ReplayError::from);
+    let told = told.and_then(|bundle| node::observe(&bundle, stop));
+    told.map_err(|error| match error {
+        ReplayError::Bundle(error) => place.name(error).into(),
+        ReplayError::Config(_)
+        | ReplayError::Json(_)
+        | ReplayError::Signals(_)
+        | ReplayError::Stopped => error,
+    })
 }

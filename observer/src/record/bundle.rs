@@ -11,6 +11,7 @@ use super::{
 use crate::config::{Network, Networks};
 
 const ABOUT: &str = "bundle.json";
+const MADE: &str = "by hand: {\"version\":1,\"node\":\"n1\",\"cluster_cidr\":\"10.42.0.0/16\"}";
 pub(super) const VERSION: u32 = 1;
 
 /// What one node's folder holds; its captures are not opened yet.
@@ -67,7 +68,7 @@ struct Recorded {
 impl Bundle {
     /// Reads what stands beside the captures.
     pub fn open(folder: &Path) -> Result<Self, BundleError> {
-        let about: About = document::read(folder, ABOUT)?;
+        let about: About = document::read(folder, (ABOUT, MADE))?;
         if about.version != VERSION {
             let cause = format!("version {}; version {VERSION} is read", about.version);
             return Err(Cause::Content(cause).of(&folder.join(ABOUT)));

@@ -14,15 +14,14 @@ use super::exemplars::Exemplars;
 use super::learn::{Learner, Learnt};
 use super::place::{Places, Unplaced};
 use super::regions::region;
-use super::roads;
 use super::underlays::underlays;
-use super::{ReplayError, Told};
+use super::{ReplayError, Told, roads};
 use crate::config::{Config, Network, Overrides};
 use crate::export::span::{self, ClockOffset};
 use crate::host::{HostObserver, Seen, Sizes};
 use crate::interfaces::{Device as Interface, Roles, WantedUnderlays, assign};
 use crate::path::{Device, Devices, PathReport, PathTable, RelayModes};
-use crate::record::{Bundle, Merge};
+use crate::record::{Bundle, Merge, Stop};
 use crate::routing::{MAIN_TABLE, RouteKind, node_addresses};
 use crate::sweep::{
     Context, Remembered, Snapshot, assemble, crossed, plain_destinations, read_captured,
@@ -45,8 +44,11 @@ const INTERVAL: u64 = 500_000_000;
 /// Time of the first frame since boot, nanoseconds.
 const START: u64 = 1_000_000_000;
 
+/// By what a clock is set back at least, nanoseconds: processors write their frames in turns of less.
+const STEP: u64 = 10_000_000;
+
 /// Reports, spans and ledger of one node.
-pub(super) fn observe(bundle: &Bundle) -> Result<Told, ReplayError> {
+pub(super) fn observe(bundle: &Bundle, stop: &Stop) -> Result<Told, ReplayError> {
     let config = Config::read(
         None,
         Overrides {
@@ -73,12 +75,14 @@ pub(super) fn observe(bundle: &Bundle) -> Result<Told, ReplayError> {
         bundle,
         config,
         devices,
+        stop,
     };
     let (learnt, end) = node.learn()?;
     node.count(&learnt, interval(end - START))
 }
 
 struct Node<'a> {
+    stop: &'a Stop,
     bundle: &'a Bundle,
     config: Config,
     devices: Vec<Interface>,
@@ -93,6 +97,8 @@ struct Node<'a> {
 struct Passed {
     no_point: u64,
     no_direction: u64,
+    /// Times that the clock was set back, by [`STEP`] or more.
+    set_back: u64,
     end: u64,
     first: u64,
 }
@@ -125,9 +131,11 @@ impl Node<'_> {
             }
         })?;
         let mut reports = sweeps.sweep(self, &mut host, paths);
+        let tailscale = &self.bundle.tailscale;
         for report in &mut reports {
-            report.derp_region = region(report, &sweeps.relay, &self.bundle.tailscale);
+            report.derp_region = region(report, &sweeps.relay, tailscale);
         }
+        let joined = exemplars.counts();
         let mut ledger = sweeps.snapshot.ledger;
         let lost = &self.bundle.lost;
         let not_read = &self.bundle.routes.not_read;
@@ -140,6 +148,9 @@ impl Node<'_> {
             ("not_read.routes", not_read.routes),
             ("not_replayed.no_point", passed.no_point),
             ("not_replayed.no_direction", passed.no_direction),
+            ("clock.set_back", passed.set_back),
+            ("ambiguous", joined.ambiguous),
+            ("unmatched", joined.unmatched),
             ("outer_fragments.later", sweeps.snapshot.outer.fragments()),
             ("unattributed.paths_full", paths.refused()),
             ("translation.ambiguous", learnt.counts.ambiguous),
@@ -176,8 +187,11 @@ impl Node<'_> {
         let mut passed = Passed::default();
         let mut merge = Merge::open(&self.bundle.packets)?;
         let mut room = Vec::new();
-        let (mut first, mut now) = (None, START);
+        let (mut first, mut last, mut now) = (None, 0, START);
         while let Some(frame) = merge.take()? {
+            if self.stop.is_set() {
+                return Err(ReplayError::Stopped);
+            }
             let placed = match self.places.of(&frame, &mut room) {
                 Ok(placed) => placed,
                 Err(Unplaced::NoPoint) => {
@@ -198,10 +212,19 @@ impl Node<'_> {
                                file <interface>.pcap";
                     return Err(frame.refuse(why).into());
                 }
+                Err(Unplaced::NotSaid) => {
+                    let why = "a LINUX_SLL frame does not say its device, and the file's name is none: \
+                               capture with `tcpdump -i any -y LINUX_SLL2`, or device by device, as in \
+                               `tcpdump -i cni0 -w cni0.pcap`";
+                    return Err(frame.refuse(why).into());
+                }
             };
             let first = *first.get_or_insert(frame.head.wall);
             // A capture's clock may have been set back; the step's never is.
-            now = now.max(START.saturating_add(frame.head.wall.saturating_sub(first)));
+            let time = START.saturating_add(frame.head.wall.saturating_sub(first));
+            passed.set_back += u64::from(frame.head.wall.saturating_add(STEP) <= last);
+            last = frame.head.wall;
+            now = now.max(time);
             host.observe_frame(&Seen {
                 site: placed.site,
                 framing: placed.framing,

@@ -155,7 +155,7 @@ fn a_span_keeps_its_ids_and_times() {
 }
 
 #[test]
-fn a_name_cannot_steer_the_terminal_and_comes_back_unchanged() {
+fn a_name_cannot_steer_the_terminal_or_open_a_tag_and_comes_back_unchanged() {
     let mut report = fixture::report();
     let name = "a\u{1b}[2J\u{9b}31m\u{202e}\u{7f}\n<b>";
     report.source.pod = Some(name.to_owned());
@@ -164,6 +164,7 @@ fn a_name_cannot_steer_the_terminal_and_comes_back_unchanged() {
         !line.chars().any(super::super::table::is_unprintable),
         "{line:?}"
     );
+    assert!(!line.contains('<'), "{line}");
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["source"]["pod"], name);
 }

@@ -219,7 +219,7 @@ fn what_cannot_be_is_refused_with_its_place() {
     let after = |block: Vec<u8>| [head.clone(), block].concat();
     let lying = with(packet(order, (0, 0), b"frame", 0), 20, &order.word(500));
     for (file, offset, says) in [
-        (pcap(order, 0xa1b2_c3d4, 113), 20, "link type 113"),
+        (pcap(order, 0xa1b2_c3d4, 0), 20, "link type 0 "),
         (with(good(), 32, &order.word(262_145)), 24, "262145 bytes"),
         (with(good(), 32, &order.word(106)), 24, "on the wire"),
         (with(good(), 28, &order.word(1_000_000)), 24, "fraction"),
