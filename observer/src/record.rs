@@ -29,4 +29,4 @@ pub use packets::PacketFile;
 pub use place::Place;
 pub use routes::{NotRead, Routes, THROW};
 pub use stop::Stop;
-pub use tailscale::Tailscale;
+pub use tailscale::{Peer, Tailscale};

@@ -12,6 +12,7 @@ mod place;
 mod regions;
 mod roads;
 mod signals;
+mod told;
 mod underlays;
 
 use std::path::{Path, PathBuf};

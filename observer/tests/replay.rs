@@ -15,6 +15,8 @@ mod relayed;
 mod stopped;
 #[path = "replay/strange.rs"]
 mod strange;
+#[path = "replay/told.rs"]
+mod told;
 
 use bundle::{Folder, Link, RAW, cooked, cooked_without_interface};
 use frames::{Road, talk};

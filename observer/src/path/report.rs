@@ -91,8 +91,12 @@ pub struct PathReport {
     pub underlay: Option<UnderlayKind>,
     /// How Tailscale carries it.
     pub relay: RelayMode,
+    /// True if that is what tailscaled said, not what its packets show.
+    pub relay_is_told: bool,
     /// Region of the relay that carries it, where known.
     pub derp_region: Option<String>,
+    /// Machine or address of the peer relay that carries it, where known.
+    pub peer_relay: Option<String>,
     /// Packets at the pod point of this node, else at the first point seen.
     pub packets: u64,
     /// L3 bytes there.

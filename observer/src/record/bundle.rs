@@ -31,6 +31,8 @@ pub struct Bundle {
     pub tailscale: Tailscale,
     /// Its captures.
     pub packets: Vec<PacketFile>,
+    /// True if they show the marks of packets: those of other tools do not.
+    pub has_marks: bool,
     /// Frames that its recorder knows to be missing in them, by reason.
     pub lost: Lost,
 }
@@ -62,6 +64,7 @@ struct About {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Recorded {
+    marks: bool,
     lost: Lost,
 }
 
@@ -86,6 +89,7 @@ impl Bundle {
             links,
             tailscale: tailscale::read(folder)?,
             packets: packets::list(&folder.join("packets"))?,
+            has_marks: about.recorded.marks,
             lost: about.recorded.lost,
         })
     }

@@ -13,9 +13,9 @@ use observer_ebpf::units::Monotonic;
 use super::exemplars::Exemplars;
 use super::learn::{Learner, Learnt};
 use super::place::{Places, Unplaced};
-use super::regions::region;
+use super::regions::{peer_relay, region};
 use super::underlays::underlays;
-use super::{ReplayError, Told, roads};
+use super::{ReplayError, Told, roads, told};
 use crate::config::{Config, Network, Overrides};
 use crate::export::span::{self, ClockOffset};
 use crate::host::{HostObserver, Seen, Sizes};
@@ -72,6 +72,7 @@ pub(super) fn observe(bundle: &Bundle, stop: &Stop) -> Result<Told, ReplayError>
         places: Places::new(&bundle.links, &roles),
         points: points(&roles, &devices),
         has_ports: roles.at(Point::Port).next().is_some(),
+        told: told(bundle),
         bundle,
         config,
         devices,
@@ -79,6 +80,11 @@ pub(super) fn observe(bundle: &Bundle, stop: &Stop) -> Result<Told, ReplayError>
     };
     let (learnt, end) = node.learn()?;
     node.count(&learnt, interval(end - START))
+}
+
+fn told(bundle: &Bundle) -> BTreeSet<IpAddr> {
+    let endpoints = bundle.tailscale.endpoints();
+    endpoints.filter(|_| !bundle.has_marks).collect()
 }
 
 struct Node<'a> {
@@ -89,6 +95,8 @@ struct Node<'a> {
     points: Devices,
     places: Places<'a>,
     has_ports: bool,
+    /// Where tailscaled sends its datagrams, if the captures do not show which are its own.
+    told: BTreeSet<IpAddr>,
 }
 
 /// Frames that the step was not shown; of those that it was, the time of the last one, and of the first
@@ -133,7 +141,11 @@ impl Node<'_> {
         let mut reports = sweeps.sweep(self, &mut host, paths);
         let tailscale = &self.bundle.tailscale;
         for report in &mut reports {
+            if !self.bundle.has_marks {
+                told::complete(report, tailscale, &self.config.networks);
+            }
             report.derp_region = region(report, &sweeps.relay, tailscale);
+            report.peer_relay = peer_relay(report, &sweeps.relay, tailscale);
         }
         let joined = exemplars.counts();
         let mut ledger = sweeps.snapshot.ledger;
@@ -255,8 +267,11 @@ impl Node<'_> {
         let is_pods = |address| networks.iter().any(|network| network.contains(address));
         let main = self.bundle.routes.tables.get(&MAIN_TABLE);
         let main = main.map_or(&[][..], Vec::as_slice);
-        let nodes = node_addresses(&self.devices, main, is_pods);
-        host.nodes = nodes.into_iter().map(Address::from).collect();
+        let nodes = node_addresses(&self.devices, main, is_pods).into_iter();
+        // The overlay carries WireGuard between nodes alone.
+        let told = self.told.iter().filter(|&&address| is_pods(address));
+        let nodes = nodes.chain(told.copied());
+        host.nodes = nodes.map(Address::from).collect();
         host.jiffy_nanos = JIFFY;
         let relays = self.bundle.tailscale.relays.keys();
         host.relays = relays.map(|&relay| key(relay)).collect();
@@ -285,7 +300,7 @@ impl Sweeps {
         let snapshot = &mut self.snapshot;
         let epoch = host.control.epoch;
         host.control.epoch = epoch.wrapping_add(1);
-        read_captured(host, snapshot, epoch);
+        read_captured(host, snapshot, epoch, &node.told);
         let peers = crossed(snapshot, paths, &self.remembered);
         for (leg, peers) in snapshot.legs.iter_mut().zip(peers) {
             leg.peers = peers;

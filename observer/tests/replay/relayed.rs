@@ -78,7 +78,11 @@ fn the_relays_that_tailscaled_named_are_told_from_other_ends() {
 
 #[test]
 fn a_damaged_word_of_tailscaled_is_refused_with_the_byte() {
-    for name in ["tailscale-derpmap.json", "tailscale-status.json"] {
+    for name in [
+        "tailscale-derpmap.json",
+        "tailscale-status.json",
+        "tailscale-prefs.json",
+    ] {
         let relayed = talk(8_443);
         relayed.write(name, &DERPMAP.as_bytes()[..20]);
         let error = replay(&[relayed.path().to_owned()], &Stop::default()).expect_err(name);
