@@ -15,6 +15,7 @@ mod signals;
 mod told;
 mod underlays;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use signals::at_signals;
@@ -35,6 +36,14 @@ pub enum ReplayError {
     /// A bundle's settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Two bundles are of one node.
+    #[error("replay {bundle:?}: node {node:?} has a bundle already; give one per node")]
+    Twice {
+        /// The second one.
+        bundle: PathBuf,
+        /// Their node.
+        node: String,
+    },
     /// The document cannot be written.
     #[error("write the document: {0}")]
     Json(#[from] JsonError),
@@ -51,7 +60,7 @@ impl ReplayError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Bundle(_) | Self::Config(_) => 2,
+            Self::Bundle(_) | Self::Config(_) | Self::Twice { .. } => 2,
             Self::Json(_) | Self::Signals(_) | Self::Stopped => 1,
         }
     }
@@ -61,8 +70,9 @@ impl ReplayError {
 /// is to stop.
 pub fn replay(bundles: &[PathBuf], stop: &Stop) -> Result<String, ReplayError> {
     let mut joined = join::Joined::default();
+    let mut nodes = BTreeSet::new();
     for bundle in bundles {
-        let seen = read(bundle, stop);
+        let seen = read(bundle, &mut nodes, stop);
         // Whatever was wrong when it was to stop, nobody waits for the word on it.
         if stop.is_set() {
             return Err(ReplayError::Stopped);
@@ -84,14 +94,24 @@ struct Told {
     ledger: Ledger,
 }
 
-fn read(bundle: &Path, stop: &Stop) -> Result<Told, ReplayError> {
-    let place = Place::open(bundle, stop)?;
+/// Replays a bundle, unless one of its node is known already.
+fn read(given: &Path, nodes: &mut BTreeSet<String>, stop: &Stop) -> Result<Told, ReplayError> {
+    let place = Place::open(given, stop)?;
     let told = Bundle::open(place.folder()).map_err(ReplayError::from);
-    let told = told.and_then(|bundle| node::observe(&bundle, stop));
+    let told = told.and_then(|bundle| {
+        if nodes.insert(bundle.node.clone()) {
+            return node::observe(&bundle, stop);
+        }
+        Err(ReplayError::Twice {
+            bundle: given.to_owned(),
+            node: bundle.node,
+        })
+    });
     told.map_err(|error| match error {
         ReplayError::Bundle(error) => place.name(error).into(),
         ReplayError::Config(_)
         | ReplayError::Json(_)
+        | ReplayError::Twice { .. }
         | ReplayError::Signals(_)
         | ReplayError::Stopped => error,
     })

@@ -331,7 +331,7 @@ fn what_is_refused_names_the_file_and_the_byte() {
     };
     check(
         &|folder| folder.cut("packets/cni0.in.pcap", 50),
-        &["packets/cni0.in.pcap", "byte 40", "ends"],
+        &["packets/cni0.in.pcap", "byte 40", "ends", "`editcap "],
     );
     check(
         &|folder| folder.pcap("eth0.pcap", 147, &frame()),
@@ -347,7 +347,7 @@ fn what_is_refused_names_the_file_and_the_byte() {
     );
     check(
         &|folder| folder.pcap("eth7.pcap", 1, &frame()),
-        &["packets/eth7.pcap", "byte 24", "ip-link.json"],
+        &["packets/eth7.pcap", "byte 24", "\"eth7\"", "ip-link.json"],
     );
     check(
         &|folder| folder.cut("ip-link.json", 30),

@@ -58,7 +58,9 @@ pub(crate) fn run(input: &[u8], saw: Saw<'_>) {
         }
         Err(ReplayError::Config(_)) => saw("ends", ENDS[5]),
         Err(ReplayError::Json(_)) => saw("ends", ENDS[6]),
-        Err(error @ (ReplayError::Signals(_) | ReplayError::Stopped)) => panic!("{error}"),
+        Err(
+            error @ (ReplayError::Twice { .. } | ReplayError::Signals(_) | ReplayError::Stopped),
+        ) => panic!("{error}"),
     }
 }
 

@@ -75,7 +75,11 @@ pub(super) fn unpack(
             // The libraries quote what stands in the archive.
             Wrong::Stream(error) => {
                 let why = escaped(&error.to_string());
-                format!("byte {} of a .tar.gz: {why}", offset.get())
+                let ask = match error.kind() {
+                    io::ErrorKind::UnexpectedEof => "; was it cut off?",
+                    _ => "",
+                };
+                format!("byte {} of a .tar.gz: {why}{ask}", offset.get())
             }
         };
         Cause::Content(cause).of(archive)
@@ -152,8 +156,7 @@ fn write<R: Read>(
 }
 
 fn cut_off(what: &str) -> Wrong {
-    let text = format!("{what}; was it cut off?");
-    Wrong::Stream(io::Error::new(io::ErrorKind::UnexpectedEof, text))
+    Wrong::Stream(io::Error::new(io::ErrorKind::UnexpectedEof, what))
 }
 
 fn name_of(kind: EntryType) -> &'static str {

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::document::Named;
 use super::error::Cause;
 use super::{
     BundleError, Link, PacketFile, Routes, Tailscale, document, links, packets, routes, tailscale,
 };
 use crate::config::{Network, Networks};
 
-const ABOUT: &str = "bundle.json";
-const MADE: &str = "by hand: {\"version\":1,\"node\":\"n1\",\"cluster_cidr\":\"10.42.0.0/16\"}";
+const ABOUT: Named = (
+    "bundle.json",
+    r#"by hand: {"version":1,"node":"n1","cluster_cidr":"10.42.0.0/16"}"#,
+);
 pub(super) const VERSION: u32 = 1;
 
 /// What one node's folder holds; its captures are not opened yet.
@@ -71,14 +74,14 @@ struct Recorded {
 impl Bundle {
     /// Reads what stands beside the captures.
     pub fn open(folder: &Path) -> Result<Self, BundleError> {
-        let about: About = document::read(folder, (ABOUT, MADE))?;
+        let about: About = document::read(folder, ABOUT)?;
         if about.version != VERSION {
             let cause = format!("version {}; version {VERSION} is read", about.version);
-            return Err(Cause::Content(cause).of(&folder.join(ABOUT)));
+            return Err(Cause::Content(cause).of(&folder.join(ABOUT.0)));
         }
         if about.node.is_empty() {
             let cause = "`node` is empty; name the node".to_owned();
-            return Err(Cause::Content(cause).of(&folder.join(ABOUT)));
+            return Err(Cause::Content(cause).of(&folder.join(ABOUT.0)));
         }
         let links = links::read(folder)?;
         Ok(Self {

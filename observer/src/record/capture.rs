@@ -109,7 +109,10 @@ pub struct CaptureError {
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The file ends within a header, a record or a block.
-    #[error("the file ends before {what} does; was the capture cut off?")]
+    #[error(
+        "the file ends before {what} does; was the capture cut off? `editcap FILE NEW` keeps its whole \
+         frames"
+    )]
     Truncated {
         /// What was read.
         what: &'static str,

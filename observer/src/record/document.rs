@@ -12,12 +12,13 @@ use super::{BundleError, regular};
 /// The most bytes of a document; a node with ten thousand devices prints about ten million.
 const LONGEST: u64 = 64 << 20;
 
-/// Reads a document of a folder; `made` says how one gets it.
-pub(super) fn read<T: DeserializeOwned>(
-    folder: &Path,
-    (name, made): (&str, &str),
-) -> Result<T, BundleError> {
-    let document = read_if_there(folder, name)?;
+/// A document's name, and how it is made.
+pub(super) type Named = (&'static str, &'static str);
+
+/// Reads a document of a folder.
+pub(super) fn read<T: DeserializeOwned>(folder: &Path, named: Named) -> Result<T, BundleError> {
+    let (name, made) = named;
+    let document = read_if_there(folder, named)?;
     document.ok_or_else(|| {
         let cause = format!("not there; it is made {made}");
         Cause::Content(cause).of(&folder.join(name))
@@ -27,11 +28,18 @@ pub(super) fn read<T: DeserializeOwned>(
 /// Reads a document that may be missing.
 pub(super) fn read_if_there<T: DeserializeOwned>(
     folder: &Path,
-    name: &str,
+    (name, made): Named,
 ) -> Result<Option<T>, BundleError> {
     let path = folder.join(name);
     match regular::open(&path) {
-        Ok(file) => read_open(&file).map(Some).map_err(|cause| cause.of(&path)),
+        Ok(file) => match read_open(&file) {
+            Ok(document) => Ok(Some(document)),
+            Err(Cause::Json { offset, reason }) => {
+                let reason = format!("{reason}; it is made {made}");
+                Err(Cause::Json { offset, reason }.of(&path))
+            }
+            Err(cause) => Err(cause.of(&path)),
+        },
         Err(Cause::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(cause.of(&path)),
     }

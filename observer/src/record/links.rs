@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::document::Named;
 use super::error::Cause;
 use super::{BundleError, document};
 use crate::interfaces::{Device, IfIndex, Kind, Prefix, Vxlan};
@@ -20,9 +21,8 @@ pub struct Link {
     pub mac: Option<[u8; 6]>,
 }
 
-/// (file, how it is made).
-const LINKS: (&str, &str) = ("ip-link.json", "with `ip -j -d link`");
-const ADDRESSES: (&str, &str) = ("ip-address.json", "with `ip -j address`");
+const LINKS: Named = ("ip-link.json", "with `ip -j -d link`");
+const ADDRESSES: Named = ("ip-address.json", "with `ip -j address`");
 
 /// Every field may be missing: the tools print empty objects for what a filter leaves out.
 #[derive(Deserialize)]

@@ -41,6 +41,13 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Name of its device: as the file says, else as the file is named.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        let name = self.interface.name.as_deref();
+        name.unwrap_or(&self.file.interface)
+    }
+
     /// Refuses the file for what this frame says.
     #[must_use]
     pub fn refuse(&self, why: &str) -> BundleError {

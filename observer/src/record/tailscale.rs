@@ -9,13 +9,17 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::document::Named;
 use super::error::Cause;
 use super::{BundleError, document};
 use crate::interfaces::Prefix;
 
-const RELAYS: &str = "tailscale-derpmap.json";
-const STATUS: &str = "tailscale-status.json";
-const PREFS: &str = "tailscale-prefs.json";
+const RELAYS: Named = (
+    "tailscale-derpmap.json",
+    "by LocalAPI's `derpmap`, or `tailscale debug derp-map`",
+);
+const STATUS: Named = ("tailscale-status.json", "with `tailscale status --json`");
+const PREFS: Named = ("tailscale-prefs.json", "with `tailscale debug prefs`");
 /// The state of a daemon that carries packets (tailscale: ipn/backend.go).
 const RUNNING: &str = "Running";
 /// Port of a relay that names none (tailscale: tailcfg/derpmap.go).
@@ -114,7 +118,7 @@ pub(super) fn read(folder: &Path) -> Result<Tailscale, BundleError> {
     let relays = relays(map);
     if relays.len() > MOST_RELAYS {
         let cause = format!("more than {MOST_RELAYS} addresses of relays");
-        return Err(Cause::Content(cause).of(&folder.join(RELAYS)));
+        return Err(Cause::Content(cause).of(&folder.join(RELAYS.0)));
     }
     let is_down = status.backend_state.is_some_and(|state| state != RUNNING);
     let is_running = !is_down && prefs.want_running != Some(false);

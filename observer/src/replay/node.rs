@@ -79,7 +79,18 @@ pub(super) fn observe(bundle: &Bundle, stop: &Stop) -> Result<Told, ReplayError>
         stop,
     };
     let (learnt, end) = node.learn()?;
-    node.count(&learnt, interval(end - START))
+    let told = node.count(&learnt, interval(end - START))?;
+    if !told.paths.iter().any(|path| path.source.address.is_some()) {
+        let networks = node.config.networks.iter().map(Network::to_string);
+        let networks: Vec<_> = networks.collect();
+        tracing::warn!(
+            "{:?}: no packets between pods in {}; `cluster_cidr` of bundle.json names the networks of \
+             all pods",
+            bundle.node,
+            networks.join(",")
+        );
+    }
+    Ok(told)
 }
 
 fn told(bundle: &Bundle) -> BTreeSet<IpAddr> {
@@ -220,9 +231,12 @@ impl Node<'_> {
                         .into());
                 }
                 Err(Unplaced::NoDevice) => {
-                    let why = "a frame of an interface that ip-link.json does not have; name the \
-                               file <interface>.pcap";
-                    return Err(frame.refuse(why).into());
+                    let why = format!(
+                        "a frame of interface {:?}, which ip-link.json does not have; name the file \
+                         <interface>.pcap",
+                        frame.device()
+                    );
+                    return Err(frame.refuse(&why).into());
                 }
                 Err(Unplaced::NotSaid) => {
                     let why = "a LINUX_SLL frame does not say its device, and the file's name is none: \

@@ -115,9 +115,7 @@ impl<'a> Places<'a> {
 
     /// The device that the frame's interface, else its file, is named after.
     fn named(&self, frame: &Frame<'_>) -> Option<&'a Link> {
-        let name = frame.interface.name.as_deref();
-        let name = name.unwrap_or(&frame.file.interface);
-        self.names.get(name).copied()
+        self.names.get(frame.device()).copied()
     }
 
     fn point(&self, ifindex: IfIndex) -> Result<Point, Unplaced> {

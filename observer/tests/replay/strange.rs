@@ -95,3 +95,26 @@ fn what_is_no_bundle_is_refused_with_what_is_one() {
         &["packets/bundle.json", "not there", "by hand"],
     );
 }
+
+#[test]
+fn what_a_tool_printed_for_people_is_refused_with_the_tools_option() {
+    let text = |one: &Folder, _: &Path| one.write("ip-link.json", b"1: lo: <LOOPBACK>");
+    instead("ip-link.json", text, &["byte 1", "`ip -j -d link`"]);
+    for (name, made) in [
+        ("ip6-route.json", "`ip -6 -j route show table all`"),
+        ("tailscale-status.json", "`tailscale status --json`"),
+    ] {
+        let (one, _) = talk(Road::Lan);
+        one.write(name, b"100.64.0.1  n1");
+        refused(one.path(), &[name, "byte ", made]);
+    }
+}
+
+#[test]
+fn a_second_bundle_of_a_node_is_refused() {
+    let (one, two) = talk(Road::Lan);
+    let paths = [&one, &two, &one].map(|folder| folder.path().to_owned());
+    let error = replay(&paths, &Stop::default()).expect_err("one per node");
+    let error = error.to_string();
+    assert!(error.contains("\"n1\" has a bundle already"), "{error}");
+}
