@@ -141,7 +141,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let is_pointer = |line: &str| line.starts_with("Usage:") || line.starts_with("For more ");
     let said: Vec<_> = lines.take_while(|line| !is_pointer(line)).collect();
-    let said = said.join("; ");
+    let said = said.join("; ").replace(":; ", ": ");
     eprintln!(
         "observer: {}; see `observer --help`",
         said.trim_start_matches("error: ")

@@ -12,6 +12,7 @@ mod place;
 mod regions;
 mod roads;
 mod signals;
+mod sweeps;
 mod told;
 mod underlays;
 

@@ -1,32 +1,27 @@
 //! One node's frames, twice: first to learn who talks, so that every pair counts from its first
 //! packet on, then to count, sweep by sweep of the capture's own time.
 
-use std::collections::{BTreeSet, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use observer_ebpf::abi::control::Control;
 use observer_ebpf::abi::key::Address;
 use observer_ebpf::abi::point::Point;
-use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::units::Monotonic;
 
 use super::exemplars::Exemplars;
 use super::learn::{Learner, Learnt};
 use super::place::{Places, Unplaced};
 use super::regions::{peer_relay, region};
-use super::underlays::underlays;
+use super::sweeps::{Fixed, Sweeps, count, key};
 use super::{ReplayError, Told, roads, told};
 use crate::config::{Config, Network, Overrides};
 use crate::export::span::{self, ClockOffset};
 use crate::host::{HostObserver, Seen, Sizes};
 use crate::interfaces::{Device as Interface, Roles, WantedUnderlays, assign};
-use crate::path::{Device, Devices, PathReport, PathTable, RelayModes};
+use crate::path::{Device, Devices};
 use crate::record::{Bundle, Merge, Stop};
-use crate::routing::{MAIN_TABLE, RouteKind, node_addresses};
-use crate::sweep::{
-    Context, Remembered, Snapshot, assemble, crossed, plain_destinations, read_captured,
-};
-use crate::translation::Known;
+use crate::routing::{MAIN_TABLE, node_addresses};
 
 /// Room for what an incident shows; about 60 MB when full.
 const SIZES: Sizes = Sizes {
@@ -81,13 +76,18 @@ pub(super) fn observe(bundle: &Bundle, stop: &Stop) -> Result<Told, ReplayError>
     let (learnt, end) = node.learn()?;
     let told = node.count(&learnt, interval(end - START))?;
     if !told.paths.iter().any(|path| path.source.address.is_some()) {
-        let networks = node.config.networks.iter().map(Network::to_string);
-        let networks: Vec<_> = networks.collect();
+        let Config {
+            networks, services, ..
+        } = &node.config;
+        let pods = networks
+            .iter()
+            .filter(|network| !services.contains(network));
+        let pods: Vec<_> = pods.map(Network::to_string).collect();
         tracing::warn!(
             "{:?}: no packets between pods in {}; `cluster_cidr` of bundle.json names the networks of \
              all pods",
             bundle.node,
-            networks.join(",")
+            pods.join(",")
         );
     }
     Ok(told)
@@ -136,20 +136,25 @@ impl Node<'_> {
     fn count(&self, learnt: &Learnt, interval: u64) -> Result<Told, ReplayError> {
         let mut host = self.host();
         let paths = &learnt.paths;
-        let mut sweeps = Sweeps {
-            known: learnt.tell(&mut host),
-            ..Sweeps::default()
+        let fixed = Fixed {
+            bundle: self.bundle,
+            devices: &self.devices,
+            points: &self.points,
+            rules: &self.config.underlay,
+            told: &self.told,
+            paths,
         };
+        let mut sweeps = Sweeps::new(learnt.tell(&mut host));
         let mut exemplars = Exemplars::default();
         let mut end = START.saturating_add(interval);
         let passed = self.each(&mut host, |host, now| {
             exemplars.take(host.take_events(), now);
             if now >= end {
-                sweeps.sweep(self, host, paths);
+                sweeps.sweep(fixed, host);
                 end = now.saturating_add(interval);
             }
         })?;
-        let mut reports = sweeps.sweep(self, &mut host, paths);
+        let mut reports = sweeps.sweep(fixed, &mut host);
         let tailscale = &self.bundle.tailscale;
         for report in &mut reports {
             if !self.bundle.has_marks {
@@ -292,71 +297,6 @@ impl Node<'_> {
         host.control.relays = count(&host.relays);
         host
     }
-}
-
-/// What is remembered from sweep to sweep.
-#[derive(Default)]
-struct Sweeps {
-    snapshot: Snapshot,
-    remembered: Remembered,
-    relay: RelayModes,
-    known: Known,
-}
-
-impl Sweeps {
-    /// Ends an epoch of the capture.
-    fn sweep(
-        &mut self,
-        node: &Node<'_>,
-        host: &mut HostObserver,
-        paths: &PathTable,
-    ) -> Vec<PathReport> {
-        let snapshot = &mut self.snapshot;
-        let epoch = host.control.epoch;
-        host.control.epoch = epoch.wrapping_add(1);
-        read_captured(host, snapshot, epoch, &node.told);
-        let peers = crossed(snapshot, paths, &self.remembered);
-        for (leg, peers) in snapshot.legs.iter_mut().zip(peers) {
-            leg.peers = peers;
-        }
-        self.relay
-            .advance(&snapshot.legs, |path| paths.pair(path).is_some());
-        for relay in self.relay.awaited().into_iter().take(RELAYS as usize) {
-            if host.relays.len() < RELAYS as usize + node.bundle.tailscale.relays.len() {
-                host.relays.insert(key(relay));
-            }
-        }
-        host.control.relays = count(&host.relays);
-        let rules = &node.config.underlay;
-        let routes = &node.bundle.routes;
-        let known = (node.devices.as_slice(), routes);
-        let is_stray = |destination: &IpAddr| {
-            roads::route(routes, *destination).is_some_and(|route| {
-                route.kind == RouteKind::Unicast && route.destination.length() == 0
-            })
-        };
-        let plain = plain_destinations(snapshot, paths).into_iter();
-        let strays: BTreeSet<_> = plain.filter(is_stray).collect();
-        let mut context = Context {
-            drops: None,
-            node: &node.bundle.node,
-            devices: &node.points,
-            underlays: &underlays(&snapshot.outer, &node.points, known, rules),
-            strays: &strays,
-            translations: &self.known,
-            remembered: &mut self.remembered,
-            relay: &mut self.relay,
-        };
-        assemble(snapshot, paths, &mut context)
-    }
-}
-
-fn key(relay: SocketAddr) -> RelayKey {
-    RelayKey::new(relay.ip().into(), relay.port())
-}
-
-fn count(relays: &HashSet<RelayKey>) -> u32 {
-    u32::try_from(relays.len()).unwrap_or(u32::MAX)
 }
 
 /// Nanoseconds between two sweeps of a capture that spans so many: more than usual where the times in a
