@@ -192,7 +192,7 @@ pub(super) mod fixture {
             encapsulation: Encapsulation(vec![Layer::WireGuard, Layer::Vxlan]),
             underlay: None,
             relay: RelayMode::Unknown,
-            relay_is_told: false,
+            relay_by: crate::path::RelayBy::Packets,
             derp_region: None,
             peer_relay: None,
             packets: 12,

@@ -38,7 +38,7 @@ pub(crate) fn report() -> PathReport {
         encapsulation: Encapsulation(vec![Layer::Vxlan]),
         underlay: Some(UnderlayKind::Lan),
         relay: RelayMode::None,
-        relay_is_told: false,
+        relay_by: crate::path::RelayBy::Packets,
         derp_region: None,
         peer_relay: None,
         packets: 120,

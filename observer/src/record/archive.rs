@@ -75,9 +75,10 @@ pub(super) fn unpack(
             // The libraries quote what stands in the archive.
             Wrong::Stream(error) => {
                 let why = escaped(&error.to_string());
-                let ask = match error.kind() {
-                    io::ErrorKind::UnexpectedEof => "; was it cut off?",
-                    _ => "",
+                let ask = if error.kind() == io::ErrorKind::UnexpectedEof {
+                    "; was it cut off?"
+                } else {
+                    ""
                 };
                 format!("byte {} of a .tar.gz: {why}{ask}", offset.get())
             }

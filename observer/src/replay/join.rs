@@ -77,7 +77,7 @@ fn join(mut report: PathReport, other: &PathReport) -> PathReport {
     name(&mut report.destination.node, &other.destination.node);
     if report.relay == RelayMode::Unknown {
         report.relay = other.relay;
-        report.relay_is_told = other.relay_is_told;
+        report.relay_by = other.relay_by;
         report.encapsulation.clone_from(&other.encapsulation);
     }
     name(&mut report.derp_region, &other.derp_region);

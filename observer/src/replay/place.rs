@@ -20,6 +20,9 @@ pub(super) struct Places<'a> {
     pods: Vec<&'a Link>,
 }
 
+/// Says where a frame at a device went, by its bytes.
+type Deduce = fn(&Places<'_>, &Link, &[u8]) -> Option<Heading>;
+
 /// A frame as the step takes it.
 #[derive(Debug)]
 pub(super) struct Placed<'a> {
@@ -73,12 +76,13 @@ impl<'a> Places<'a> {
         room: &'b mut Vec<u8>,
     ) -> Result<Placed<'b>, Unplaced> {
         let told = frame.head.heading.or(frame.file.heading);
-        let (framing, deduce): (_, fn(&Self, &Link, &[u8]) -> Option<Heading>) =
-            match frame.interface.link {
-                LinkType::LinuxSll | LinkType::LinuxSll2 => return self.cooked(frame, told, room),
-                LinkType::Ethernet => (Framing::Ethernet, Self::by_mac),
-                LinkType::Raw => (Framing::Ip, |places, _, bytes| places.by_address(bytes)),
-            };
+        let (framing, deduce): (_, Deduce) = match frame.interface.link {
+            LinkType::LinuxSll | LinkType::LinuxSll2 => return self.cooked(frame, told, room),
+            LinkType::Ethernet => (Framing::Ethernet, |places, link, bytes| {
+                places.by_mac(link, bytes)
+            }),
+            LinkType::Raw => (Framing::Ip, |places, _, bytes| places.by_address(bytes)),
+        };
         let link = self.named(frame).ok_or(Unplaced::NoDevice)?;
         let point = self.point(link.device.ifindex)?;
         let heading = told.or_else(|| deduce(self, link, frame.bytes));

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::config::Network;
-use crate::path::{Layer, PathReport, RelayMode};
+use crate::path::{Layer, PathReport, RelayBy, RelayMode};
 use crate::record::{Peer, Tailscale};
 
 /// Completes the mode of a path that this node sends.
@@ -27,7 +27,7 @@ pub(super) fn complete(report: &mut PathReport, tailscale: &Tailscale, pods: &[N
     }
     if mode != RelayMode::Unknown {
         report.relay = mode;
-        report.relay_is_told = true;
+        report.relay_by = RelayBy::Tailscaled;
     }
 }
 
@@ -80,7 +80,11 @@ mod tests {
         let pods = [Network::v4([10, 42, 0, 0], 16)];
         complete(&mut report, &tailscale, &pods);
         let stack = report.encapsulation.to_string();
-        (report.class_name(), stack, report.relay_is_told)
+        (
+            report.class_name(),
+            stack,
+            report.relay_by == RelayBy::Tailscaled,
+        )
     }
 
     #[test]

@@ -262,7 +262,7 @@ fn report(evidence: Evidence, points: BTreeMap<Point, PointReport>, values: &Val
         encapsulation: evidence.encapsulation,
         underlay: evidence.underlay,
         relay: evidence.relay,
-        relay_is_told: false,
+        relay_by: crate::path::RelayBy::Packets,
         derp_region: None,
         peer_relay: None,
         packets,

@@ -43,7 +43,7 @@ fn report() -> PathReport {
         encapsulation: Encapsulation(vec![Layer::Vxlan]),
         underlay: Some(UnderlayKind::Lan),
         relay: RelayMode::None,
-        relay_is_told: false,
+        relay_by: observer::path::RelayBy::Packets,
         derp_region: None,
         peer_relay: None,
         packets: 120,

@@ -165,7 +165,7 @@ mod tests {
         let both = [root.clone(), served];
         assert_eq!(same(7, &both), [true, true]);
         assert_eq!(same(5, &both), [false, true], "the receiver saw more cut");
-        assert_eq!(same(7, &[root.clone()]), [true, false]);
+        assert_eq!(same(7, std::slice::from_ref(&root)), [true, false]);
         for other in [
             span("server", "n2", ("s", Some("x"))),
             span("server", "n1", ("s", Some("r"))),

@@ -91,7 +91,7 @@ fn path(relay: RelayMode, micros: u64, count: u32) -> PathReport {
         encapsulation: crate::path::Encapsulation::default(),
         underlay: None,
         relay,
-        relay_is_told: false,
+        relay_by: crate::path::RelayBy::Packets,
         derp_region: None,
         peer_relay: None,
         packets: 0,

@@ -29,7 +29,7 @@ fn path(relay: RelayMode, packets: u64) -> PathReport {
         encapsulation: Encapsulation(vec![Layer::WireGuard, Layer::Vxlan]),
         underlay: None,
         relay,
-        relay_is_told: false,
+        relay_by: crate::path::RelayBy::Packets,
         derp_region: None,
         peer_relay: None,
         packets,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::millis;
 use crate::export::names::{ANNOUNCED, DROPPED, place_name, point_role};
-use crate::path::{self, Class, Dropped, End, PathReport, Quantiles, RelayMode};
+use crate::path::{self, Class, Dropped, End, PathReport, Quantiles, RelayBy, RelayMode};
 
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
@@ -168,10 +168,9 @@ const fn mode_by(report: &PathReport) -> Option<&'static str> {
     match report.relay {
         RelayMode::None | RelayMode::Unknown => None,
         RelayMode::Direct | RelayMode::Overlay | RelayMode::Derp | RelayMode::PeerRelay => {
-            Some(if report.relay_is_told {
-                "tailscaled"
-            } else {
-                "packets"
+            Some(match report.relay_by {
+                RelayBy::Packets => "packets",
+                RelayBy::Tailscaled => "tailscaled",
             })
         }
     }

@@ -181,7 +181,7 @@ fn each_interface_of_a_section_counts_time_in_its_own_units_from_its_own_beginni
         // Three of one name: in 1/1,024 s, in milliseconds, and as is usual.
         let file = [
             section(order),
-            interface(order, 1, &units(0x80 | 10)),
+            interface(order, 1, &units(0x8a)),
             interface(order, 1, &units(3)),
             interface(order, 276, &option(order, 14, &offset)),
             packet(order, (2, 7), b"third", 0),

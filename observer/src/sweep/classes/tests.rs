@@ -67,7 +67,7 @@ fn report(class: Class, packets: u64) -> PathReport {
         encapsulation: Encapsulation::default(),
         underlay: None,
         relay: RelayMode::None,
-        relay_is_told: false,
+        relay_by: crate::path::RelayBy::Packets,
         derp_region: None,
         peer_relay: None,
         packets,
