@@ -141,7 +141,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let is_pointer = |line: &str| line.starts_with("Usage:") || line.starts_with("For more ");
     let said: Vec<_> = lines.take_while(|line| !is_pointer(line)).collect();
-    let said = said.join("; ");
+    let said = said.join("; ").replace(":; ", ": ");
     eprintln!(
         "observer: {}; see `observer --help`",
         said.trim_start_matches("error: ")
@@ -212,12 +212,16 @@ fn record(args: RecordArgs) -> ExitCode {
     }
 }
 
-/// A refused bundle is a wrong argument.
 fn replay(args: &ReplayArgs) -> ExitCode {
     let ReplayFormat::Json = args.format;
-    let document = match replay::replay(&args.bundles) {
+    log(LogLevel::Info);
+    let document = replay::at_signals().and_then(|stop| replay::replay(&args.bundles, &stop));
+    let document = match document {
         Ok(document) => document,
-        Err(error) => return failed(&error, 2),
+        Err(error) => {
+            let code = error.exit_code();
+            return failed(&error, code);
+        }
     };
     match writeln!(std::io::stdout(), "{document}") {
         Ok(()) => ExitCode::SUCCESS,

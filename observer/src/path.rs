@@ -19,6 +19,6 @@ pub use devices::{Device, Devices};
 pub use leg::{Crossed, Leg};
 pub use oversize::{Announced, Dropped, Oversize};
 pub use relay::{Moved, RelayModes};
-pub use report::{End, Fragments, PathReport, PointReport, Quantiles, TcpReport};
+pub use report::{End, Fragments, PathReport, PointReport, Quantiles, RelayBy, TcpReport};
 pub use table::PathTable;
 pub use wire::WireReport;

@@ -15,7 +15,10 @@ pub mod live;
 mod merge;
 mod packets;
 mod place;
+mod regular;
 mod routes;
+mod scratch;
+mod stop;
 mod tailscale;
 
 pub use bundle::{Bundle, Lost};
@@ -25,4 +28,5 @@ pub use merge::{Frame, Merge};
 pub use packets::PacketFile;
 pub use place::Place;
 pub use routes::{NotRead, Routes, THROW};
-pub use tailscale::Tailscale;
+pub use stop::Stop;
+pub use tailscale::{Peer, Tailscale};

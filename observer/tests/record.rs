@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use observer::record::capture::{Beside, Head, Heading, LinkType};
 use observer::record::live::{RecordError, Recorded, Recording, record};
-use observer::record::{Bundle, Lost, Merge};
+use observer::record::{Bundle, Lost, Merge, Stop};
 use observer_ebpf::fixtures::layers::{self, TCP, Tcp, UDP, udp};
 use observer_ebpf::fixtures::{POD_A, POD_B, TAIL_A, TAIL_B};
 use world::{in_new_namespace, ip, run};
@@ -138,7 +138,7 @@ fn tags_marks_and_segment_sizes() {
 }
 
 fn replayed(folder: &Folder) -> serde_json::Value {
-    let document = observer::replay::replay(std::slice::from_ref(&folder.0));
+    let document = observer::replay::replay(std::slice::from_ref(&folder.0), &Stop::default());
     serde_json::from_str(&document.expect("a document")).expect("JSON")
 }
 

@@ -11,9 +11,16 @@ mod frames;
 mod million;
 #[path = "replay/relayed.rs"]
 mod relayed;
+#[path = "replay/stopped.rs"]
+mod stopped;
+#[path = "replay/strange.rs"]
+mod strange;
+#[path = "replay/told.rs"]
+mod told;
 
-use bundle::{Folder, Link, RAW, cooked};
+use bundle::{Folder, Link, RAW, cooked, cooked_without_interface};
 use frames::{Road, talk};
+use observer::record::Stop;
 use observer::replay::replay;
 use observer_ebpf::fixtures;
 use serde_json::Value;
@@ -254,6 +261,41 @@ fn a_cooked_capture_of_all_devices_says_device_and_direction() {
 }
 
 #[test]
+fn an_older_cooked_capture_of_one_device_says_the_direction() {
+    let folder = node();
+    let frame = &fixtures::named("ipv4_first_fragment_keeps_ports")
+        .expect("a fixture")
+        .bytes;
+    for (device, kind) in [("cni0", 3), ("flannel.1", 4)] {
+        let shown = [(1_000, cooked_without_interface(kind, frame))];
+        folder.pcap(&format!("{device}.pcap"), 113, &shown);
+    }
+    let found = document(&[&folder]);
+    let forth = path(&found, "10.42.1.2", "10.42.2.3");
+    for point in ["bridge", "overlay"] {
+        assert_eq!(forth["points"][point]["packets"], 1, "{point}");
+        // Its bytes are those of the packet alone, whatever stood before it.
+        let bytes = forth["points"][point]["bytes"].as_u64().expect("bytes");
+        assert_eq!(bytes, frame.len() as u64 - 14, "{point}");
+    }
+    assert_eq!(forth["source"]["node"], "n1", "came in at the bridge");
+}
+
+#[test]
+fn a_clock_that_is_set_back_is_counted() {
+    let (one, _) = talk(Road::Lan);
+    let set_back = |folder: &Folder| document(&[folder])["ledger"]["clock"]["set_back"].clone();
+    assert_eq!(set_back(&one), 0);
+    let mut frames = one.frames("packets/eth0.out.pcap");
+    let last = frames.last_mut().expect("frames");
+    last.0 = 1;
+    one.pcap("eth0.out.pcap", 1, &frames);
+    assert_eq!(set_back(&one), 1);
+    let found = document(&[&one]);
+    assert_eq!(path(&found, "10.42.1.2", "10.42.2.3")["packets"], 10);
+}
+
+#[test]
 fn without_another_word_addresses_say_the_direction() {
     let folder = node();
     let frame = fixtures::named("ipv4_first_fragment_keeps_ports")
@@ -279,7 +321,7 @@ fn what_is_refused_names_the_file_and_the_byte() {
         let folder = node();
         folder.pcap("cni0.in.pcap", 1, &frame());
         make(&folder);
-        let error = replay(&[folder.path().to_owned()])
+        let error = replay(&[folder.path().to_owned()], &Stop::default())
             .expect_err(says[0])
             .to_string();
         assert!(
@@ -289,11 +331,15 @@ fn what_is_refused_names_the_file_and_the_byte() {
     };
     check(
         &|folder| folder.cut("packets/cni0.in.pcap", 50),
-        &["packets/cni0.in.pcap", "byte 40", "ends"],
+        &["packets/cni0.in.pcap", "byte 40", "ends", "`editcap "],
     );
     check(
-        &|folder| folder.pcap("eth0.pcap", 113, &frame()),
-        &["packets/eth0.pcap", "byte 20", "link type 113"],
+        &|folder| folder.pcap("eth0.pcap", 147, &frame()),
+        &["packets/eth0.pcap", "byte 20", "link type 147"],
+    );
+    check(
+        &|folder| folder.pcap("any.pcap", 113, &frame()),
+        &["packets/any.pcap", "byte 24", "-y LINUX_SLL2", "-i cni0"],
     );
     check(
         &|folder| folder.pcap("any.pcap", 276, &[(1, vec![0; 19])]),
@@ -301,7 +347,7 @@ fn what_is_refused_names_the_file_and_the_byte() {
     );
     check(
         &|folder| folder.pcap("eth7.pcap", 1, &frame()),
-        &["packets/eth7.pcap", "byte 24", "ip-link.json"],
+        &["packets/eth7.pcap", "byte 24", "\"eth7\"", "ip-link.json"],
     );
     check(
         &|folder| folder.cut("ip-link.json", 30),
@@ -329,7 +375,7 @@ fn what_is_refused_names_the_file_and_the_byte() {
     );
     check(
         &|folder| folder.remove("ip-address.json"),
-        &["ip-address.json", "No such file"],
+        &["ip-address.json", "not there", "`ip -j address`"],
     );
 }
 
@@ -343,7 +389,7 @@ fn document(folders: &[&Folder]) -> Value {
         .iter()
         .map(|folder| folder.path().to_owned())
         .collect();
-    let text = replay(&paths).expect("a document");
+    let text = replay(&paths, &Stop::default()).expect("a document");
     let found: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(found["version"], 1);
     found

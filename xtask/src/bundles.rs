@@ -3,6 +3,8 @@
 //!
 //! Never: an expectation of its own about a path.
 
+mod together;
+
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::lab::{ChildGuard, LabError};
 use crate::real::await_true::await_true;
@@ -133,26 +136,41 @@ impl Bundle {
         live: &Reports,
         name: impl Fn(&str) -> String,
     ) -> Result<Vec<Row>, LabError> {
-        Ok(compare(live, &self.replay(observer)?, name))
+        let (again, _) = replay(observer, std::slice::from_ref(self))?;
+        Ok(compare(live, &again, name))
     }
+}
 
-    fn replay(&self, observer: &Path) -> Result<Reports, LabError> {
-        let what = || format!("replay {}", self.folder.display());
-        let output = Command::new(observer)
-            .arg("replay")
-            .arg(&self.folder)
-            .output();
-        let output = output.map_err(|cause| LabError::io(what(), cause))?;
-        let failed = |detail| LabError::Answer {
-            what: what(),
-            detail,
-        };
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Err(failed(said.trim().to_owned()));
-        }
-        Reports::of_document(&output.stdout).map_err(|cause| failed(cause.to_string()))
+/// What one replay of all bundles says beside what the observers of all nodes said.
+pub(crate) fn compare_together(
+    bundles: &[Bundle],
+    observer: &Path,
+    live: &[&Reports],
+    name: impl Fn(&str) -> String,
+) -> Result<Vec<Row>, LabError> {
+    let (again, document) = replay(observer, bundles)?;
+    Ok(together::compare(live, &document, &again, name))
+}
+
+/// What a replay says, and its document.
+fn replay(observer: &Path, bundles: &[Bundle]) -> Result<(Reports, Value), LabError> {
+    let folders = bundles.iter().map(|bundle| &bundle.folder);
+    let nodes: Vec<_> = bundles.iter().map(|bundle| bundle.node.as_str()).collect();
+    let what = || format!("replay the bundles of {}", nodes.join(", "));
+    let output = Command::new(observer).arg("replay").args(folders).output();
+    let output = output.map_err(|cause| LabError::io(what(), cause))?;
+    let failed = |detail| LabError::Answer {
+        what: what(),
+        detail,
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(said.trim().to_owned()));
     }
+    let wrong = |cause: serde_json::Error| failed(cause.to_string());
+    let again = Reports::of_document(&output.stdout).map_err(wrong)?;
+    let document = serde_json::from_slice(&output.stdout).map_err(wrong)?;
+    Ok((again, document))
 }
 
 fn compare(live: &Reports, again: &Reports, name: impl Fn(&str) -> String) -> Vec<Row> {

@@ -54,6 +54,8 @@ pub(crate) struct Passed {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct End {
+    /// Its node, where known.
+    pub(crate) node: Option<String>,
     pub(crate) address: Option<String>,
 }
 
@@ -143,6 +145,25 @@ impl Reports {
         let lost = lost.and_then(Value::as_object).into_iter().flatten();
         reports.not_captured = lost.filter_map(|(_, count)| count.as_u64()).sum();
         Ok(reports)
+    }
+
+    /// What the agents of several nodes say: of each pair what the one at its source does, else any, with as
+    /// many fragments as any of them saw; each sees those at its own devices.
+    pub(crate) fn joined(all: &[&Self]) -> Self {
+        let mut joined = Self::default();
+        for (pair, path) in all.iter().flat_map(|reports| &reports.paths) {
+            let known = joined.paths.entry(pair.clone()).or_default();
+            let (one, other) = (known.fragments, path.fragments);
+            if path.source.node.is_some() || known.packets == 0 {
+                *known = path.clone();
+            }
+            known.fragments.inner = one.inner.max(other.inner);
+            known.fragments.vxlan = one.vxlan.max(other.vxlan);
+        }
+        for (class, packets) in all.iter().flat_map(|reports| &reports.collected) {
+            *joined.collected.entry(class.clone()).or_default() += packets;
+        }
+        joined
     }
 
     /// Frames that a replayed capture does not hold, by its recorder's own count.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::bundles::{Bundle, Recorder, Row, Site};
+use crate::bundles::{self, Bundle, Recorder, Row, Site};
 use crate::lab::topology::{Protocol, Role};
 use crate::lab::{ChildGuard, Lab, LabError, Options, Pod};
 use crate::real::await_true::await_true;
@@ -37,6 +37,8 @@ const MORE: Duration = Duration::from_millis(60);
 /// How long echo requests run before the rest: what is sent before an observer knows a pair counts for
 /// no pair.
 const ACQUAINTED: Duration = Duration::from_secs(1);
+/// What the bundles of all nodes say is no node's.
+const TOGETHER: &str = "all";
 /// Connections at a time through a Service, and from one such round to the next.
 const CONNECTIONS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -88,12 +90,17 @@ pub fn observe(options: Options, run: &Run, observer: &Path) -> Result<Observed,
     thread::sleep(SETTLE);
     let bundles = recorders.into_iter().map(Recorder::end);
     let bundles: Vec<Bundle> = bundles.collect::<Result<_, _>>()?;
+    let lives = watches.into_iter().map(Watch::end);
+    let lives: Vec<Reports> = lives.collect::<Result<_, _>>()?;
     let mut rows = Vec::new();
-    for (watch, bundle) in watches.into_iter().zip(bundles) {
-        let live = watch.end()?;
-        let compared = bundle.compare(observer, &live, |address| name(&lab, address))?;
+    for (live, bundle) in lives.iter().zip(&bundles) {
+        let compared = bundle.compare(observer, live, |address| name(&lab, address))?;
         rows.extend(compared.into_iter().map(|row| (bundle.node.clone(), row)));
     }
+    let all: Vec<&Reports> = lives.iter().collect();
+    let named = |address: &str| name(&lab, address);
+    let compared = bundles::compare_together(&bundles, observer, &all, named)?;
+    rows.extend(compared.into_iter().map(|row| (TOGETHER.to_owned(), row)));
     Ok(Observed {
         scenario,
         seed: run.seed,

@@ -26,7 +26,7 @@ impl Order {
     }
 }
 
-const LINKS: [u16; 3] = [1, 101, 276];
+const LINKS: [u16; 4] = [1, 101, 113, 276];
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 
@@ -146,7 +146,7 @@ fn damaged(frames: &[&[u8]]) -> Vec<(String, Vec<u8>)> {
         named("magic", b"not a capture at all".to_vec()),
         named("version", old),
         named("version-pcapng", section(little, 7)),
-        named("link_type", pcap(little, (MICROSECONDS, 113), frames)),
+        named("link_type", pcap(little, (MICROSECONDS, 0), frames)),
         named("length", lies),
         named("time", late),
         named("interface", with(&[packet(little, (7, 0), first)])),

@@ -13,7 +13,7 @@ const READ: [&str; 6] = [
     "named_interface",
     "cut_frame",
 ];
-const LINKS: [&str; 3] = ["ethernet", "raw", "linux_sll2"];
+const LINKS: [&str; 4] = ["ethernet", "raw", "linux_sll", "linux_sll2"];
 const REFUSED: [&str; 8] = [
     "truncated",
     "magic",
@@ -95,7 +95,8 @@ const fn link(link: LinkType) -> &'static str {
     match link {
         LinkType::Ethernet => LINKS[0],
         LinkType::Raw => LINKS[1],
-        LinkType::LinuxSll2 => LINKS[2],
+        LinkType::LinuxSll => LINKS[2],
+        LinkType::LinuxSll2 => LINKS[3],
     }
 }
 

@@ -38,7 +38,9 @@ pub(crate) fn report() -> PathReport {
         encapsulation: Encapsulation(vec![Layer::Vxlan]),
         underlay: Some(UnderlayKind::Lan),
         relay: RelayMode::None,
+        relay_by: crate::path::RelayBy::Packets,
         derp_region: None,
+        peer_relay: None,
         packets: 120,
         bytes: 96_000,
         fragments: Fragments {

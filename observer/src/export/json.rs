@@ -105,12 +105,13 @@ fn entries(ledger: &Ledger) -> BTreeMap<&str, Entry<'_>> {
     entries
 }
 
-/// One line; the characters that JSON lets pass but a terminal obeys are escaped too.
+/// One line; the characters that JSON lets pass but a terminal obeys are escaped too, and what opens a tag
+/// of HTML.
 fn line(value: &impl Serialize) -> Result<String, JsonError> {
     let text = serde_json::to_string(value)?;
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
-        if super::table::is_unprintable(character) {
+        if character == '<' || super::table::is_unprintable(character) {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
                 // Writing into a String cannot fail.

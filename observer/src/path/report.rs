@@ -76,6 +76,15 @@ impl TcpReport {
     }
 }
 
+/// What says how Tailscale carries a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayBy {
+    /// Its packets.
+    Packets,
+    /// The node's tailscaled, where they left it open.
+    Tailscaled,
+}
+
 /// One ordered pair and class. Counts are since the agent's start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathReport {
@@ -91,8 +100,12 @@ pub struct PathReport {
     pub underlay: Option<UnderlayKind>,
     /// How Tailscale carries it.
     pub relay: RelayMode,
+    /// What says so.
+    pub relay_by: RelayBy,
     /// Region of the relay that carries it, where known.
     pub derp_region: Option<String>,
+    /// Machine or address of the peer relay that carries it, where known.
+    pub peer_relay: Option<String>,
     /// Packets at the pod point of this node, else at the first point seen.
     pub packets: u64,
     /// L3 bytes there.

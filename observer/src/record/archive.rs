@@ -7,16 +7,20 @@ mod name;
 mod stream;
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::{Entry, EntryType};
 
+use super::Stop;
 use super::document::escaped;
 use super::error::{BundleError, Cause};
 use name::Names;
 use stream::{Counted, Limited};
+
+/// What a gzip file begins with (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// How much of an archive is unpacked.
 #[derive(Clone, Copy, Debug)]
@@ -49,26 +53,41 @@ impl From<io::Error> for Wrong {
     }
 }
 
-/// Unpacks `archive` into the empty `folder`.
-pub(super) fn unpack(archive: &Path, folder: &Path, limits: Limits) -> Result<(), BundleError> {
-    let file = File::open(archive).map_err(|error| Cause::Io(error).of(archive))?;
-    let counted = Counted::new(BufReader::new(file));
+/// Unpacks `archive` into the empty `folder`, unless that is to stop.
+pub(super) fn unpack(
+    archive: &Path,
+    folder: &Path,
+    limits: Limits,
+    stop: &Stop,
+) -> Result<(), BundleError> {
+    let failed = |error| Cause::Io(error).of(archive);
+    let mut file = BufReader::new(File::open(archive).map_err(failed)?);
+    if !file.fill_buf().map_err(failed)?.starts_with(&GZIP) {
+        let cause = "byte 0: it does not begin as gzip does; give a bundle's folder or its .tar.gz";
+        return Err(Cause::Content(cause.to_owned()).of(archive));
+    }
+    let counted = Counted::new(file);
     let offset = counted.offset();
-    let unpacked = Limited::new(MultiGzDecoder::new(counted), limits.bytes);
+    let unpacked = Limited::new(MultiGzDecoder::new(counted), limits.bytes, stop);
     take(unpacked, folder, limits).map_err(|wrong| {
         let cause = match wrong {
             Wrong::Entry(why) => why,
             // The libraries quote what stands in the archive.
             Wrong::Stream(error) => {
                 let why = escaped(&error.to_string());
-                format!("byte {} of a .tar.gz: {why}", offset.get())
+                let ask = if error.kind() == io::ErrorKind::UnexpectedEof {
+                    "; was it cut off?"
+                } else {
+                    ""
+                };
+                format!("byte {} of a .tar.gz: {why}{ask}", offset.get())
             }
         };
         Cause::Content(cause).of(archive)
     })
 }
 
-fn take<R: Read>(unpacked: Limited<R>, folder: &Path, limits: Limits) -> Result<(), Wrong> {
+fn take<R: Read>(unpacked: Limited<'_, R>, folder: &Path, limits: Limits) -> Result<(), Wrong> {
     let mut archive = tar::Archive::new(unpacked);
     let mut names = Names::default();
     let mut entries = 0;
@@ -138,8 +157,7 @@ fn write<R: Read>(
 }
 
 fn cut_off(what: &str) -> Wrong {
-    let text = format!("{what}; was it cut off?");
-    Wrong::Stream(io::Error::new(io::ErrorKind::UnexpectedEof, text))
+    Wrong::Stream(io::Error::new(io::ErrorKind::UnexpectedEof, what))
 }
 
 fn name_of(kind: EntryType) -> &'static str {

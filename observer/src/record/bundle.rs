@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::document::Named;
 use super::error::Cause;
 use super::{
     BundleError, Link, PacketFile, Routes, Tailscale, document, links, packets, routes, tailscale,
 };
 use crate::config::{Network, Networks};
 
-const ABOUT: &str = "bundle.json";
+const ABOUT: Named = (
+    "bundle.json",
+    r#"by hand: {"version":1,"node":"n1","cluster_cidr":"10.42.0.0/16"}"#,
+);
 pub(super) const VERSION: u32 = 1;
 
 /// What one node's folder holds; its captures are not opened yet.
@@ -30,6 +34,8 @@ pub struct Bundle {
     pub tailscale: Tailscale,
     /// Its captures.
     pub packets: Vec<PacketFile>,
+    /// True if they show the marks of packets: those of other tools do not.
+    pub has_marks: bool,
     /// Frames that its recorder knows to be missing in them, by reason.
     pub lost: Lost,
 }
@@ -61,6 +67,7 @@ struct About {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Recorded {
+    marks: bool,
     lost: Lost,
 }
 
@@ -70,11 +77,11 @@ impl Bundle {
         let about: About = document::read(folder, ABOUT)?;
         if about.version != VERSION {
             let cause = format!("version {}; version {VERSION} is read", about.version);
-            return Err(Cause::Content(cause).of(&folder.join(ABOUT)));
+            return Err(Cause::Content(cause).of(&folder.join(ABOUT.0)));
         }
         if about.node.is_empty() {
             let cause = "`node` is empty; name the node".to_owned();
-            return Err(Cause::Content(cause).of(&folder.join(ABOUT)));
+            return Err(Cause::Content(cause).of(&folder.join(ABOUT.0)));
         }
         let links = links::read(folder)?;
         Ok(Self {
@@ -85,6 +92,7 @@ impl Bundle {
             links,
             tailscale: tailscale::read(folder)?,
             packets: packets::list(&folder.join("packets"))?,
+            has_marks: about.recorded.marks,
             lost: about.recorded.lost,
         })
     }

@@ -23,6 +23,8 @@ pub enum LinkType {
     Ethernet,
     /// `RAW` (101): an IP header.
     Raw,
+    /// `LINUX_SLL` (113): a cooked header with direction, which does not say the interface.
+    LinuxSll,
     /// `LINUX_SLL2` (276): a cooked header with interface index and direction.
     LinuxSll2,
 }
@@ -32,6 +34,7 @@ impl LinkType {
         match number {
             1 => Ok(Self::Ethernet),
             101 => Ok(Self::Raw),
+            113 => Ok(Self::LinuxSll),
             276 => Ok(Self::LinuxSll2),
             _ => Err(Problem::LinkType(number)),
         }
@@ -42,6 +45,7 @@ impl LinkType {
         match self {
             Self::Ethernet => 1,
             Self::Raw => 101,
+            Self::LinuxSll => 113,
             Self::LinuxSll2 => 276,
         }
     }
@@ -105,7 +109,10 @@ pub struct CaptureError {
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The file ends within a header, a record or a block.
-    #[error("the file ends before {what} does; was the capture cut off?")]
+    #[error(
+        "the file ends before {what} does; was the capture cut off? `editcap FILE NEW` keeps its whole \
+         frames"
+    )]
     Truncated {
         /// What was read.
         what: &'static str,
@@ -123,8 +130,8 @@ pub enum Problem {
     },
     /// A link type without a reader.
     #[error(
-        "link type {0} is not read; EN10MB (1), RAW (101) and LINUX_SLL2 (276) are: capture with \
-         `tcpdump -i any -y LINUX_SLL2` or per interface"
+        "link type {0} is not read; EN10MB (1), RAW (101), LINUX_SLL (113) and LINUX_SLL2 (276) are: \
+         capture on the node itself, with `tcpdump -i any -y LINUX_SLL2` or device by device"
     )]
     LinkType(u16),
     /// A length that cannot be.

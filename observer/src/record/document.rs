@@ -6,41 +6,53 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::BundleError;
 use super::error::Cause;
+use super::{BundleError, regular};
 
 /// The most bytes of a document; a node with ten thousand devices prints about ten million.
 const LONGEST: u64 = 64 << 20;
 
+/// A document's name, and how it is made.
+pub(super) type Named = (&'static str, &'static str);
+
 /// Reads a document of a folder.
-pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, BundleError> {
-    let path = folder.join(name);
-    let file = File::open(&path).map_err(|error| Cause::Io(error).of(&path))?;
-    read_open(&file, &path)
+pub(super) fn read<T: DeserializeOwned>(folder: &Path, named: Named) -> Result<T, BundleError> {
+    let (name, made) = named;
+    let document = read_if_there(folder, named)?;
+    document.ok_or_else(|| {
+        let cause = format!("not there; it is made {made}");
+        Cause::Content(cause).of(&folder.join(name))
+    })
 }
 
 /// Reads a document that may be missing.
 pub(super) fn read_if_there<T: DeserializeOwned>(
     folder: &Path,
-    name: &str,
+    (name, made): Named,
 ) -> Result<Option<T>, BundleError> {
     let path = folder.join(name);
-    match File::open(&path) {
-        Ok(file) => read_open(&file, &path).map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Cause::Io(error).of(&path)),
+    match regular::open(&path) {
+        Ok(file) => match read_open(&file) {
+            Ok(document) => Ok(Some(document)),
+            Err(Cause::Json { offset, reason }) => {
+                let reason = format!("{reason}; it is made {made}");
+                Err(Cause::Json { offset, reason }.of(&path))
+            }
+            Err(cause) => Err(cause.of(&path)),
+        },
+        Err(Cause::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause.of(&path)),
     }
 }
 
-fn read_open<T: DeserializeOwned>(file: &File, path: &Path) -> Result<T, BundleError> {
+fn read_open<T: DeserializeOwned>(file: &File) -> Result<T, Cause> {
     let mut text = Vec::new();
-    let read = file.take(LONGEST + 1).read_to_end(&mut text);
-    let length = read.map_err(|error| Cause::Io(error).of(path))?;
+    let length = file.take(LONGEST + 1).read_to_end(&mut text)?;
     if length as u64 > LONGEST {
-        let cause = Cause::Content(format!("longer than {LONGEST} bytes"));
-        return Err(cause.of(path));
+        let cause = format!("longer than {LONGEST} bytes, which no tool prints");
+        return Err(Cause::Content(cause));
     }
-    parse(&text).map_err(|cause| cause.of(path))
+    parse(&text)
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Cause> {

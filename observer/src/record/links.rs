@@ -1,12 +1,13 @@
 //! The devices of a bundle, out of `ip -j -d link` and `ip -j address`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::document::Named;
 use super::error::Cause;
 use super::{BundleError, document};
 use crate::interfaces::{Device, IfIndex, Kind, Prefix, Vxlan};
@@ -20,8 +21,8 @@ pub struct Link {
     pub mac: Option<[u8; 6]>,
 }
 
-const LINKS: &str = "ip-link.json";
-const ADDRESSES: &str = "ip-address.json";
+const LINKS: Named = ("ip-link.json", "with `ip -j -d link`");
+const ADDRESSES: Named = ("ip-address.json", "with `ip -j address`");
 
 /// Every field may be missing: the tools print empty objects for what a filter leaves out.
 #[derive(Deserialize)]
@@ -55,7 +56,16 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Link>, BundleError> {
     let mut links = links(&shown);
     if links.is_empty() {
         let cause = "no device in it; write it with `ip -j -d link`".to_owned();
-        return Err(Cause::Content(cause).of(&folder.join(LINKS)));
+        return Err(Cause::Content(cause).of(&folder.join(LINKS.0)));
+    }
+    let mut numbers = HashSet::new();
+    if let Some(twice) = links
+        .iter()
+        .find(|link| !numbers.insert(link.device.ifindex))
+    {
+        let number = twice.device.ifindex.0;
+        let cause = format!("two devices with number {number}; write it with `ip -j -d link`");
+        return Err(Cause::Content(cause).of(&folder.join(LINKS.0)));
     }
     for entry in held {
         let owner = |link: &&mut Link| Some(link.device.ifindex.0) == entry.ifindex;
@@ -68,7 +78,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Link>, BundleError> {
             };
             let prefix = Prefix::new(address, length);
             let prefix = prefix
-                .map_err(|error| Cause::Content(error.to_string()).of(&folder.join(ADDRESSES)))?;
+                .map_err(|error| Cause::Content(error.to_string()).of(&folder.join(ADDRESSES.0)))?;
             link.device.addresses.push(prefix);
         }
     }

@@ -111,6 +111,9 @@ pub fn record(recording: &Recording) -> Result<Recorded, RecordError> {
 
 async fn follow(recording: &Recording) -> Result<Recorded, RecordError> {
     let folder = recording.folder.as_path();
+    // A folder is made only once nothing else stands in the way.
+    let before = Devices::read()?;
+    let mut tap = Tap::open().map_err(RecordError::Open)?;
     make(folder)?;
     let path = folder.join("packets/all.pcapng");
     let failed = |source| RecordError::Write {
@@ -122,11 +125,9 @@ async fn follow(recording: &Recording) -> Result<Recorded, RecordError> {
         open(SignalKind::interrupt())?,
         open(SignalKind::terminate())?,
     );
-    let before = Devices::read()?;
     tables::write_protocols(folder, "snmp.before.txt")?;
     let out = BufWriter::with_capacity(1 << 20, File::create_new(&path).map_err(failed)?);
     let mut packets = Packets::begin(out, recording.most).map_err(failed)?;
-    let mut tap = Tap::open().map_err(RecordError::Open)?;
     let start = now();
     eprintln!("recording into {}", folder.display());
     let over = async {

@@ -7,7 +7,7 @@ use std::io::BufReader;
 
 use super::capture::{Capture, CaptureError, Head, Interface};
 use super::error::Cause;
-use super::{BundleError, PacketFile};
+use super::{BundleError, PacketFile, regular};
 
 const BUFFER: usize = 64 << 10;
 
@@ -41,6 +41,13 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Name of its device: as the file says, else as the file is named.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        let name = self.interface.name.as_deref();
+        name.unwrap_or(&self.file.interface)
+    }
+
     /// Refuses the file for what this frame says.
     #[must_use]
     pub fn refuse(&self, why: &str) -> BundleError {
@@ -57,7 +64,7 @@ impl<'a> Merge<'a> {
             last: None,
         };
         for (place, file) in files.iter().enumerate() {
-            let opened = File::open(&file.path).map_err(|error| Cause::Io(error).of(&file.path))?;
+            let opened = regular::open(&file.path).map_err(|cause| cause.of(&file.path))?;
             let capture = Capture::open(BufReader::with_capacity(BUFFER, opened));
             merge.files.push(Open {
                 file,

@@ -1,6 +1,7 @@
 //! The captures of a bundle: which files they are, and what their names say.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::BundleError;
@@ -21,7 +22,19 @@ pub struct PacketFile {
 /// The captures in `folder`, in order of name. What is no regular file, or bears another name, is
 /// refused: it may lead out of the bundle, or hold what would be missed.
 pub(super) fn list(folder: &Path) -> Result<Vec<PacketFile>, BundleError> {
-    let failed = |error| Cause::Io(error).of(folder);
+    let failed = |error: io::Error| {
+        let cause = if error.kind() == ErrorKind::NotFound {
+            Cause::Content("not there; it is the folder of the captures".to_owned())
+        } else {
+            Cause::Io(error)
+        };
+        cause.of(folder)
+    };
+    let is_link = fs::symlink_metadata(folder).map_err(failed)?.is_symlink();
+    if is_link {
+        let cause = "a symbolic link; a bundle holds files and folders alone".to_owned();
+        return Err(Cause::Content(cause).of(folder));
+    }
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -42,7 +55,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<PacketFile>, BundleError> {
         });
     }
     if files.is_empty() {
-        let cause = Cause::Content("no capture in it".to_owned());
+        let cause = Cause::Content("no capture in it: put <interface>.pcap there".to_owned());
         return Err(cause.of(folder));
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));

@@ -3,16 +3,14 @@
 //!
 //! Never: a file outside the private folder; a name of it in an error.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::Stop;
 use super::archive::{self, Limits};
 use super::error::{BundleError, Cause};
-
-/// Names that are tried for a private folder.
-const TRIES: u32 = 1_000;
+use super::scratch::Scratch;
 
 /// An opened place.
 #[derive(Debug)]
@@ -23,10 +21,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// Takes a folder as it is, and unpacks what is a file.
-    pub fn open(given: &Path) -> Result<Self, BundleError> {
+    /// Takes a folder as it is, and unpacks what is a file, unless that is to stop.
+    pub fn open(given: &Path, stop: &Stop) -> Result<Self, BundleError> {
+        let is_folder = is_folder(given).map_err(|cause| cause.of(given))?;
         let given = given.to_owned();
-        if !given.is_file() {
+        if is_folder {
             return Ok(Self {
                 folder: given.clone(),
                 given,
@@ -34,9 +33,9 @@ impl Place {
             });
         }
         let scratch = Scratch::new()?;
-        archive::unpack(&given, &scratch.0, Limits::default())?;
+        archive::unpack(&given, scratch.path(), Limits::default(), stop)?;
         Ok(Self {
-            folder: top(&scratch.0),
+            folder: top(scratch.path()),
             given,
             scratch: Some(scratch),
         })
@@ -52,11 +51,25 @@ impl Place {
     #[must_use]
     pub fn name(&self, error: BundleError) -> BundleError {
         let scratch = self.scratch.as_ref();
-        let inside = scratch.and_then(|scratch| error.path.strip_prefix(&scratch.0).ok());
+        let inside = scratch.and_then(|scratch| error.path.strip_prefix(scratch.path()).ok());
         match inside {
             Some(inside) => error.cause.of(&self.given.join(inside)),
             None => error,
         }
+    }
+}
+
+/// False of a file.
+fn is_folder(given: &Path) -> Result<bool, Cause> {
+    const GIVE: &str = "give a bundle's folder or its .tar.gz";
+    match fs::metadata(given) {
+        Ok(about) if about.is_dir() => Ok(true),
+        Ok(about) if about.is_file() => Ok(false),
+        Ok(_) => Err(Cause::Content(format!("neither folder nor file; {GIVE}"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(Cause::Content(format!("not there; {GIVE}")))
+        }
+        Err(error) => Err(Cause::Io(error)),
     }
 }
 
@@ -67,35 +80,5 @@ fn top(folder: &Path) -> PathBuf {
     match (entries.next(), entries.next()) {
         (Some(only), None) if !is_top && only.path().is_dir() => only.path(),
         _ => folder.to_owned(),
-    }
-}
-
-/// A folder that only its owner can read, removed with all that is in it.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self, BundleError> {
-        let parent = std::env::temp_dir();
-        let process = std::process::id();
-        for number in 0..TRIES {
-            let path = parent.join(format!("observer-replay-{process}-{number}"));
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Self(path)),
-                // What is there already, be it a link, is left alone.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Cause::Io(error).of(&path)),
-            }
-        }
-        let cause = "no free name for a private folder; remove observer-replay-*".to_owned();
-        Err(Cause::Content(cause).of(&parent))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!("remove {:?}: {error}; remove it by hand", self.0);
-        }
     }
 }

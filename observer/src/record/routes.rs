@@ -7,14 +7,21 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::document::Named;
 use super::{BundleError, Link, document};
 use crate::interfaces::{IfIndex, Prefix};
 use crate::routing::{MAIN_TABLE, PolicyRule, RouteKind, RuleAction, TableRoute};
 
 /// (rules, routes) of each family.
-const FILES: [(&str, &str); 2] = [
-    ("ip-rule.json", "ip-route.json"),
-    ("ip6-rule.json", "ip6-route.json"),
+const FILES: [(Named, Named); 2] = [
+    (
+        ("ip-rule.json", "with `ip -j rule`"),
+        ("ip-route.json", "with `ip -j route show table all`"),
+    ),
+    (
+        ("ip6-rule.json", "with `ip -6 -j rule`"),
+        ("ip6-route.json", "with `ip -6 -j route show table all`"),
+    ),
 ];
 /// The kind of a route that hands a packet on to the next rule.
 pub const THROW: RouteKind = RouteKind::Other(libc::RTN_THROW);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use observer_ebpf::abi::FIRST_PATH;
 use observer_ebpf::abi::event::{Event, EventKind};
 
-use crate::latency::{Identity, Joiner, RoundTrip, identity};
+use crate::latency::{Identity, Joiner, JoinerCounts, RoundTrip, identity};
 
 /// Round trips of a pair, of data in either direction.
 const OF_A_PAIR: usize = 8;
@@ -65,6 +65,11 @@ impl Exemplars {
                 kept.pop_last();
             }
         }
+    }
+
+    /// Records that could not be joined.
+    pub(super) fn counts(&self) -> JoinerCounts {
+        self.joiner.counts()
     }
 
     /// All that were kept.

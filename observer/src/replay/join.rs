@@ -1,5 +1,5 @@
-//! What several nodes say of one path as one report, and of one round trip as one trace: the node of the source counts, the others tell
-//! which node they are. Pure.
+//! What several nodes say of one path as one report, and of one round trip as one trace: the node of the
+//! source counts, the others tell which node they are. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,15 +7,16 @@ use std::net::IpAddr;
 use super::Told;
 use crate::export::Ledger;
 use crate::export::span::Span;
-use crate::path::PathReport;
+use crate::path::{Class, PathReport, RelayMode};
 
-/// Source, destination, class; of collected traffic the class alone.
-type Identity = (Option<IpAddr>, Option<IpAddr>, Option<&'static str>);
+/// Source, destination, class without mode; of collected traffic the class alone.
+type Identity = (Option<IpAddr>, Option<IpAddr>, Option<Class>);
 
 /// Reports and ledgers of the nodes so far.
 #[derive(Default)]
 pub(super) struct Joined {
-    paths: BTreeMap<Identity, PathReport>,
+    /// One report per mode.
+    paths: BTreeMap<Identity, Vec<PathReport>>,
     spans: Vec<Span>,
     ledger: Ledger,
 }
@@ -25,14 +26,16 @@ impl Joined {
         self.spans.extend(told.spans);
         for report in told.paths {
             let ends = (report.source.address, report.destination.address);
-            let identity = (ends.0, ends.1, report.class_name());
-            let joined = match self.paths.remove(&identity) {
+            let known = self.paths.entry((ends.0, ends.1, report.class));
+            let known = known.or_default();
+            let place = known.iter().position(|known| may_be_one(known, &report));
+            let joined = match place.map(|place| known.remove(place)) {
                 None => report,
                 Some(known) if ends == (None, None) => sum(known, &report),
                 Some(known) if report.source_is_local => join(report, &known),
                 Some(known) => join(known, &report),
             };
-            self.paths.insert(identity, joined);
+            known.push(joined);
         }
         for (name, count) in told.ledger {
             *self.ledger.entry(name).or_default() += count;
@@ -42,14 +45,25 @@ impl Joined {
     /// Reports in order of source, destination and class; spans by trace, that of the data's sender
     /// first; and the sums of the ledgers.
     pub(super) fn finish(mut self) -> Told {
+        let mut paths: Vec<_> = self.paths.into_values().flatten().collect();
+        paths.sort_by_key(|path| {
+            let ends = (path.source.address, path.destination.address);
+            (ends, path.class_name())
+        });
         self.spans
             .sort_by_key(|span| (span.trace_id, span.parent.is_some(), span.start));
         Told {
-            paths: self.paths.into_values().collect(),
+            paths,
             spans: self.spans,
             ledger: self.ledger,
         }
     }
+}
+
+/// A node that cannot tell how Tailscale carries a path has none to set against another's word.
+fn may_be_one(one: &PathReport, other: &PathReport) -> bool {
+    let is_open = |report: &PathReport| report.relay == RelayMode::Unknown;
+    one.class_name() == other.class_name() || is_open(one) || is_open(other)
 }
 
 /// What `report` says, and beside it what only the other node knows.
@@ -61,7 +75,13 @@ fn join(mut report: PathReport, other: &PathReport) -> PathReport {
     };
     name(&mut report.source.node, &other.source.node);
     name(&mut report.destination.node, &other.destination.node);
+    if report.relay == RelayMode::Unknown {
+        report.relay = other.relay;
+        report.relay_by = other.relay_by;
+        report.encapsulation.clone_from(&other.encapsulation);
+    }
     name(&mut report.derp_region, &other.derp_region);
+    name(&mut report.peer_relay, &other.peer_relay);
     let room = |report: &PathReport| report.mtu.as_ref().map_or(u32::MAX, |(room, _)| *room);
     if room(other) < room(&report) {
         report.mtu.clone_from(&other.mtu);

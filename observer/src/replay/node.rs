@@ -1,33 +1,27 @@
 //! One node's frames, twice: first to learn who talks, so that every pair counts from its first
 //! packet on, then to count, sweep by sweep of the capture's own time.
 
-use std::collections::{BTreeSet, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use observer_ebpf::abi::control::Control;
 use observer_ebpf::abi::key::Address;
 use observer_ebpf::abi::point::Point;
-use observer_ebpf::abi::relay::{RELAYS, RelayKey};
 use observer_ebpf::units::Monotonic;
 
 use super::exemplars::Exemplars;
 use super::learn::{Learner, Learnt};
 use super::place::{Places, Unplaced};
-use super::regions::region;
-use super::roads;
-use super::underlays::underlays;
-use super::{ReplayError, Told};
+use super::regions::{peer_relay, region};
+use super::sweeps::{Fixed, Sweeps, count, key};
+use super::{ReplayError, Told, roads, told};
 use crate::config::{Config, Network, Overrides};
 use crate::export::span::{self, ClockOffset};
 use crate::host::{HostObserver, Seen, Sizes};
 use crate::interfaces::{Device as Interface, Roles, WantedUnderlays, assign};
-use crate::path::{Device, Devices, PathReport, PathTable, RelayModes};
-use crate::record::{Bundle, Merge};
-use crate::routing::{MAIN_TABLE, RouteKind, node_addresses};
-use crate::sweep::{
-    Context, Remembered, Snapshot, assemble, crossed, plain_destinations, read_captured,
-};
-use crate::translation::Known;
+use crate::path::{Device, Devices};
+use crate::record::{Bundle, Merge, Stop};
+use crate::routing::{MAIN_TABLE, node_addresses};
 
 /// Room for what an incident shows; about 60 MB when full.
 const SIZES: Sizes = Sizes {
@@ -45,8 +39,11 @@ const INTERVAL: u64 = 500_000_000;
 /// Time of the first frame since boot, nanoseconds.
 const START: u64 = 1_000_000_000;
 
+/// By what a clock is set back at least, nanoseconds: processors write their frames in turns of less.
+const STEP: u64 = 10_000_000;
+
 /// Reports, spans and ledger of one node.
-pub(super) fn observe(bundle: &Bundle) -> Result<Told, ReplayError> {
+pub(super) fn observe(bundle: &Bundle, stop: &Stop) -> Result<Told, ReplayError> {
     let config = Config::read(
         None,
         Overrides {
@@ -70,21 +67,47 @@ pub(super) fn observe(bundle: &Bundle) -> Result<Told, ReplayError> {
         places: Places::new(&bundle.links, &roles),
         points: points(&roles, &devices),
         has_ports: roles.at(Point::Port).next().is_some(),
+        told: told(bundle),
         bundle,
         config,
         devices,
+        stop,
     };
     let (learnt, end) = node.learn()?;
-    node.count(&learnt, interval(end - START))
+    let told = node.count(&learnt, interval(end - START))?;
+    if !told.paths.iter().any(|path| path.source.address.is_some()) {
+        let Config {
+            networks, services, ..
+        } = &node.config;
+        let pods = networks
+            .iter()
+            .filter(|network| !services.contains(network));
+        let pods: Vec<_> = pods.map(Network::to_string).collect();
+        tracing::warn!(
+            "{:?}: no packets between pods in {}; `cluster_cidr` of bundle.json names the networks of \
+             all pods",
+            bundle.node,
+            pods.join(",")
+        );
+    }
+    Ok(told)
+}
+
+fn told(bundle: &Bundle) -> BTreeSet<IpAddr> {
+    let endpoints = bundle.tailscale.endpoints();
+    endpoints.filter(|_| !bundle.has_marks).collect()
 }
 
 struct Node<'a> {
+    stop: &'a Stop,
     bundle: &'a Bundle,
     config: Config,
     devices: Vec<Interface>,
     points: Devices,
     places: Places<'a>,
     has_ports: bool,
+    /// Where tailscaled sends its datagrams, if the captures do not show which are its own.
+    told: BTreeSet<IpAddr>,
 }
 
 /// Frames that the step was not shown; of those that it was, the time of the last one, and of the first
@@ -93,6 +116,8 @@ struct Node<'a> {
 struct Passed {
     no_point: u64,
     no_direction: u64,
+    /// Times that the clock was set back, by [`STEP`] or more.
+    set_back: u64,
     end: u64,
     first: u64,
 }
@@ -111,23 +136,34 @@ impl Node<'_> {
     fn count(&self, learnt: &Learnt, interval: u64) -> Result<Told, ReplayError> {
         let mut host = self.host();
         let paths = &learnt.paths;
-        let mut sweeps = Sweeps {
-            known: learnt.tell(&mut host),
-            ..Sweeps::default()
+        let fixed = Fixed {
+            bundle: self.bundle,
+            devices: &self.devices,
+            points: &self.points,
+            rules: &self.config.underlay,
+            told: &self.told,
+            paths,
         };
+        let mut sweeps = Sweeps::new(learnt.tell(&mut host));
         let mut exemplars = Exemplars::default();
         let mut end = START.saturating_add(interval);
         let passed = self.each(&mut host, |host, now| {
             exemplars.take(host.take_events(), now);
             if now >= end {
-                sweeps.sweep(self, host, paths);
+                sweeps.sweep(fixed, host);
                 end = now.saturating_add(interval);
             }
         })?;
-        let mut reports = sweeps.sweep(self, &mut host, paths);
+        let mut reports = sweeps.sweep(fixed, &mut host);
+        let tailscale = &self.bundle.tailscale;
         for report in &mut reports {
-            report.derp_region = region(report, &sweeps.relay, &self.bundle.tailscale);
+            if !self.bundle.has_marks {
+                told::complete(report, tailscale, &self.config.networks);
+            }
+            report.derp_region = region(report, &sweeps.relay, tailscale);
+            report.peer_relay = peer_relay(report, &sweeps.relay, tailscale);
         }
+        let joined = exemplars.counts();
         let mut ledger = sweeps.snapshot.ledger;
         let lost = &self.bundle.lost;
         let not_read = &self.bundle.routes.not_read;
@@ -140,6 +176,9 @@ impl Node<'_> {
             ("not_read.routes", not_read.routes),
             ("not_replayed.no_point", passed.no_point),
             ("not_replayed.no_direction", passed.no_direction),
+            ("clock.set_back", passed.set_back),
+            ("ambiguous", joined.ambiguous),
+            ("unmatched", joined.unmatched),
             ("outer_fragments.later", sweeps.snapshot.outer.fragments()),
             ("unattributed.paths_full", paths.refused()),
             ("translation.ambiguous", learnt.counts.ambiguous),
@@ -176,8 +215,11 @@ impl Node<'_> {
         let mut passed = Passed::default();
         let mut merge = Merge::open(&self.bundle.packets)?;
         let mut room = Vec::new();
-        let (mut first, mut now) = (None, START);
+        let (mut first, mut last, mut now) = (None, 0, START);
         while let Some(frame) = merge.take()? {
+            if self.stop.is_set() {
+                return Err(ReplayError::Stopped);
+            }
             let placed = match self.places.of(&frame, &mut room) {
                 Ok(placed) => placed,
                 Err(Unplaced::NoPoint) => {
@@ -194,14 +236,26 @@ impl Node<'_> {
                         .into());
                 }
                 Err(Unplaced::NoDevice) => {
-                    let why = "a frame of an interface that ip-link.json does not have; name the \
-                               file <interface>.pcap";
+                    let why = format!(
+                        "a frame of interface {:?}, which ip-link.json does not have; name the file \
+                         <interface>.pcap",
+                        frame.device()
+                    );
+                    return Err(frame.refuse(&why).into());
+                }
+                Err(Unplaced::NotSaid) => {
+                    let why = "a LINUX_SLL frame does not say its device, and the file's name is none: \
+                               capture with `tcpdump -i any -y LINUX_SLL2`, or device by device, as in \
+                               `tcpdump -i cni0 -w cni0.pcap`";
                     return Err(frame.refuse(why).into());
                 }
             };
             let first = *first.get_or_insert(frame.head.wall);
             // A capture's clock may have been set back; the step's never is.
-            now = now.max(START.saturating_add(frame.head.wall.saturating_sub(first)));
+            let time = START.saturating_add(frame.head.wall.saturating_sub(first));
+            passed.set_back += u64::from(frame.head.wall.saturating_add(STEP) <= last);
+            last = frame.head.wall;
+            now = now.max(time);
             host.observe_frame(&Seen {
                 site: placed.site,
                 framing: placed.framing,
@@ -232,79 +286,17 @@ impl Node<'_> {
         let is_pods = |address| networks.iter().any(|network| network.contains(address));
         let main = self.bundle.routes.tables.get(&MAIN_TABLE);
         let main = main.map_or(&[][..], Vec::as_slice);
-        let nodes = node_addresses(&self.devices, main, is_pods);
-        host.nodes = nodes.into_iter().map(Address::from).collect();
+        let nodes = node_addresses(&self.devices, main, is_pods).into_iter();
+        // The overlay carries WireGuard between nodes alone.
+        let told = self.told.iter().filter(|&&address| is_pods(address));
+        let nodes = nodes.chain(told.copied());
+        host.nodes = nodes.map(Address::from).collect();
         host.jiffy_nanos = JIFFY;
         let relays = self.bundle.tailscale.relays.keys();
         host.relays = relays.map(|&relay| key(relay)).collect();
         host.control.relays = count(&host.relays);
         host
     }
-}
-
-/// What is remembered from sweep to sweep.
-#[derive(Default)]
-struct Sweeps {
-    snapshot: Snapshot,
-    remembered: Remembered,
-    relay: RelayModes,
-    known: Known,
-}
-
-impl Sweeps {
-    /// Ends an epoch of the capture.
-    fn sweep(
-        &mut self,
-        node: &Node<'_>,
-        host: &mut HostObserver,
-        paths: &PathTable,
-    ) -> Vec<PathReport> {
-        let snapshot = &mut self.snapshot;
-        let epoch = host.control.epoch;
-        host.control.epoch = epoch.wrapping_add(1);
-        read_captured(host, snapshot, epoch);
-        let peers = crossed(snapshot, paths, &self.remembered);
-        for (leg, peers) in snapshot.legs.iter_mut().zip(peers) {
-            leg.peers = peers;
-        }
-        self.relay
-            .advance(&snapshot.legs, |path| paths.pair(path).is_some());
-        for relay in self.relay.awaited().into_iter().take(RELAYS as usize) {
-            if host.relays.len() < RELAYS as usize + node.bundle.tailscale.relays.len() {
-                host.relays.insert(key(relay));
-            }
-        }
-        host.control.relays = count(&host.relays);
-        let rules = &node.config.underlay;
-        let routes = &node.bundle.routes;
-        let known = (node.devices.as_slice(), routes);
-        let is_stray = |destination: &IpAddr| {
-            roads::route(routes, *destination).is_some_and(|route| {
-                route.kind == RouteKind::Unicast && route.destination.length() == 0
-            })
-        };
-        let plain = plain_destinations(snapshot, paths).into_iter();
-        let strays: BTreeSet<_> = plain.filter(is_stray).collect();
-        let mut context = Context {
-            drops: None,
-            node: &node.bundle.node,
-            devices: &node.points,
-            underlays: &underlays(&snapshot.outer, &node.points, known, rules),
-            strays: &strays,
-            translations: &self.known,
-            remembered: &mut self.remembered,
-            relay: &mut self.relay,
-        };
-        assemble(snapshot, paths, &mut context)
-    }
-}
-
-fn key(relay: SocketAddr) -> RelayKey {
-    RelayKey::new(relay.ip().into(), relay.port())
-}
-
-fn count(relays: &HashSet<RelayKey>) -> u32 {
-    u32::try_from(relays.len()).unwrap_or(u32::MAX)
 }
 
 /// Nanoseconds between two sweeps of a capture that spans so many: more than usual where the times in a

@@ -6,19 +6,10 @@ use std::net::IpAddr;
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::parse::Framing;
 
+use super::cooked::Cooked;
 use crate::interfaces::{IfIndex, Kind, Roles};
 use crate::record::capture::{Heading, LinkType};
 use crate::record::{Frame, Link};
-
-const ETHERNET: usize = 14;
-/// Bytes of a cooked header: protocol, reserved, interface index, hardware type, packet type, length
-/// of the address, address (`tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html`).
-const COOKED: usize = 20;
-/// Bytes that a frame gets shorter with an Ethernet header instead.
-const SHRUNK: u32 = 6;
-const _: () = assert!(COOKED == ETHERNET + SHRUNK as usize);
-/// Packet type of what the host sends.
-const OUTGOING: u8 = 4;
 
 /// The node's devices by number and name, with their points.
 pub(super) struct Places<'a> {
@@ -28,6 +19,9 @@ pub(super) struct Places<'a> {
     own: Vec<IpAddr>,
     pods: Vec<&'a Link>,
 }
+
+/// Says where a frame at a device went, by its bytes.
+type Deduce = fn(&Places<'_>, &Link, &[u8]) -> Option<Heading>;
 
 /// A frame as the step takes it.
 #[derive(Debug)]
@@ -47,6 +41,8 @@ pub(super) enum Unplaced {
     NoDirection,
     /// No device of the bundle has its interface's name.
     NoDevice,
+    /// Its cooked header does not say the device, and neither does its file.
+    NotSaid,
     /// It is shorter than its cooked header.
     Short,
 }
@@ -63,10 +59,7 @@ impl<'a> Places<'a> {
                 .iter()
                 .map(|link| (link.device.ifindex, link))
                 .collect(),
-            names: links
-                .iter()
-                .map(|link| (link.device.name.as_str(), link))
-                .collect(),
+            names: names(links, roles),
             points: places.map(|place| (place.ifindex, place.point)).collect(),
             own: links.iter().flat_map(addresses).collect(),
             pods: links
@@ -83,20 +76,18 @@ impl<'a> Places<'a> {
         room: &'b mut Vec<u8>,
     ) -> Result<Placed<'b>, Unplaced> {
         let told = frame.head.heading.or(frame.file.heading);
-        if frame.interface.link == LinkType::LinuxSll2 {
-            return self.cooked(frame, told, room);
-        }
-        let name = frame.interface.name.as_deref();
-        let name = name.unwrap_or(&frame.file.interface);
-        let link = *self.names.get(name).ok_or(Unplaced::NoDevice)?;
-        let point = self.point(link.device.ifindex)?;
-        let (framing, deduced) = match frame.interface.link {
-            LinkType::Ethernet => (Framing::Ethernet, self.by_mac(link, frame.bytes)),
-            LinkType::Raw | LinkType::LinuxSll2 => (Framing::Ip, self.by_address(frame.bytes)),
+        let (framing, deduce): (_, Deduce) = match frame.interface.link {
+            LinkType::LinuxSll | LinkType::LinuxSll2 => return self.cooked(frame, told, room),
+            LinkType::Ethernet => (Framing::Ethernet, |places, link, bytes| {
+                places.by_mac(link, bytes)
+            }),
+            LinkType::Raw => (Framing::Ip, |places, _, bytes| places.by_address(bytes)),
         };
-        let heading = told.or(deduced).ok_or(Unplaced::NoDirection)?;
+        let link = self.named(frame).ok_or(Unplaced::NoDevice)?;
+        let point = self.point(link.device.ifindex)?;
+        let heading = told.or_else(|| deduce(self, link, frame.bytes));
         Ok(Placed {
-            site: site(point, heading),
+            site: site(point, heading.ok_or(Unplaced::NoDirection)?),
             framing,
             bytes: frame.bytes,
             length: frame.head.length,
@@ -110,28 +101,25 @@ impl<'a> Places<'a> {
         told: Option<Heading>,
         room: &'b mut Vec<u8>,
     ) -> Result<Placed<'b>, Unplaced> {
-        let (header, packet) = frame
-            .bytes
-            .split_first_chunk::<COOKED>()
-            .ok_or(Unplaced::Short)?;
-        let [p0, p1, _, _, i0, i1, i2, i3, _, _, kind, ..] = *header;
-        let point = self.point(IfIndex(u32::from_be_bytes([i0, i1, i2, i3])))?;
-        let heading = told.unwrap_or(if kind == OUTGOING {
-            Heading::Out
-        } else {
-            Heading::In
-        });
-        room.clear();
-        room.extend_from_slice(&[0; ETHERNET - 2]);
-        room.extend_from_slice(&[p0, p1]);
-        room.extend_from_slice(packet);
+        let cooked = Cooked::split(frame.interface.link, frame.bytes).ok_or(Unplaced::Short)?;
+        let number = match cooked.ifindex {
+            Some(number) => number,
+            None => self.named(frame).ok_or(Unplaced::NotSaid)?.device.ifindex,
+        };
+        let point = self.point(number)?;
+        cooked.write_as_ethernet(room);
         Ok(Placed {
-            site: site(point, heading),
+            site: site(point, told.unwrap_or(cooked.heading)),
             framing: Framing::Ethernet,
             bytes: room,
             // Never less than nothing: what was captured was on the wire, and is longer than the header.
-            length: frame.head.length.saturating_sub(SHRUNK),
+            length: frame.head.length.saturating_sub(cooked.shrinks_by),
         })
+    }
+
+    /// The device that the frame's interface, else its file, is named after.
+    fn named(&self, frame: &Frame<'_>) -> Option<&'a Link> {
+        self.names.get(frame.device()).copied()
     }
 
     fn point(&self, ifindex: IfIndex) -> Result<Point, Unplaced> {
@@ -174,6 +162,22 @@ impl<'a> Places<'a> {
         };
         self.own.contains(&address) || self.pods.iter().any(is_pods)
     }
+}
+
+/// Devices by name; of two with one name, of which one is gone, the one that is observed.
+fn names<'a>(links: &'a [Link], roles: &Roles) -> HashMap<&'a str, &'a Link> {
+    let is_observed = |link: &Link| {
+        let mut places = roles.attachments.iter();
+        places.any(|place| place.ifindex == link.device.ifindex)
+    };
+    let mut names = HashMap::new();
+    for link in links {
+        let named = names.entry(link.device.name.as_str()).or_insert(link);
+        if is_observed(link) && !is_observed(named) {
+            *named = link;
+        }
+    }
+    names
 }
 
 const fn site(point: Point, heading: Heading) -> Site {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use observer::record::Stop;
 use observer::replay::replay;
 use tar::{Builder, EntryType, Header};
 
@@ -33,7 +34,7 @@ fn packed(folder: &Folder, bytes: &[u8]) -> PathBuf {
 }
 
 fn said(path: &Path) -> String {
-    replay(&[path.to_owned()]).expect("a document")
+    replay(&[path.to_owned()], &Stop::default()).expect("a document")
 }
 
 #[test]
@@ -135,7 +136,7 @@ fn a_damaged_archive_is_refused_with_the_byte() {
     wrong[sum] ^= 1;
     with(&wrong, &["n1.tar.gz", "byte "]);
     with(b"PK\x03\x04 no gzip", &["n1.tar.gz", "gzip"]);
-    with(b"", &["n1.tar.gz", "byte 0 "]);
+    with(b"", &["n1.tar.gz", "byte 0: "]);
     // Cut where an entry ends, and packed again.
     let mut builder = Builder::new(Vec::new());
     append(&mut builder, "n1/a", EntryType::Regular, 0);
@@ -165,7 +166,9 @@ fn append(builder: Entries<'_>, name: &str, kind: EntryType, size: u64) {
 }
 
 fn refused(path: &Path, says: &[&str]) {
-    let error = replay(&[path.to_owned()]).expect_err(says[0]).to_string();
+    let error = replay(&[path.to_owned()], &Stop::default())
+        .expect_err(says[0])
+        .to_string();
     assert!(
         says.iter().all(|part| error.contains(part)),
         "{says:?}: {error}"

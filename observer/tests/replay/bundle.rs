@@ -178,3 +178,12 @@ pub(crate) fn cooked(ifindex: u32, kind: u8, frame: &[u8]) -> Vec<u8> {
     bytes.extend(&frame[14..]);
     bytes
 }
+
+/// The same with the header of the first version.
+pub(crate) fn cooked_without_interface(kind: u8, frame: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, kind, 0, 1, 0, 6];
+    bytes.extend(&frame[6..12]);
+    bytes.extend([0, 0]);
+    bytes.extend(&frame[12..]);
+    bytes
+}

@@ -1,6 +1,7 @@
 //! Packets over a relay, captured by hand: no packet bears a mark, and what tailscaled said of its relays
 //! tells their connections from others.
 
+use observer::record::Stop;
 use observer::replay::replay;
 use observer_ebpf::fixtures::layers::{self, IPV4, TCP, Tcp, UDP, ethernet};
 use observer_ebpf::fixtures::{TAIL_A, TAIL_B};
@@ -77,10 +78,14 @@ fn the_relays_that_tailscaled_named_are_told_from_other_ends() {
 
 #[test]
 fn a_damaged_word_of_tailscaled_is_refused_with_the_byte() {
-    for name in ["tailscale-derpmap.json", "tailscale-status.json"] {
+    for name in [
+        "tailscale-derpmap.json",
+        "tailscale-status.json",
+        "tailscale-prefs.json",
+    ] {
         let relayed = talk(8_443);
         relayed.write(name, &DERPMAP.as_bytes()[..20]);
-        let error = replay(&[relayed.path().to_owned()]).expect_err(name);
+        let error = replay(&[relayed.path().to_owned()], &Stop::default()).expect_err(name);
         let error = error.to_string();
         assert!(error.contains(name) && error.contains("byte 20"), "{error}");
     }

@@ -6,8 +6,11 @@ use super::RealLab;
 use super::judge::{Judged, Verdict};
 use super::tailscaled;
 use super::watch::Given;
-use crate::bundles::{Bundle, Recorder, Site};
+use crate::bundles::{self, Bundle, Recorder, Row, Site};
 use crate::lab::LabError;
+
+/// What the bundles of all nodes say is no node's.
+const TOGETHER: &str = "all";
 
 /// A recorder in every node; each bundle has a folder of its own in `folder`.
 pub(super) fn start_all(
@@ -44,15 +47,25 @@ pub(super) fn judge(
             continue;
         };
         let rows = bundle.compare(observer, &live.reports, |address| name(lab, address))?;
-        judged.extend(rows.into_iter().map(|row| Judged {
-            by: bundle.node.clone(),
-            about: row.about,
-            expected: row.live,
-            given: row.again,
-            verdict: Verdict::of(row.is_same),
-        }));
+        judged.extend(rows.into_iter().map(|row| judged_by(&bundle.node, row)));
+    }
+    if !bundles.is_empty() {
+        let all: Vec<_> = given.iter().map(|given| &given.reports).collect();
+        let named = |address: &str| name(lab, address);
+        let rows = bundles::compare_together(bundles, observer, &all, named)?;
+        judged.extend(rows.into_iter().map(|row| judged_by(TOGETHER, row)));
     }
     Ok(judged)
+}
+
+fn judged_by(node: &str, row: Row) -> Judged {
+    Judged {
+        by: node.to_owned(),
+        about: row.about,
+        expected: row.live,
+        given: row.again,
+        verdict: Verdict::of(row.is_same),
+    }
 }
 
 /// A bundle that nothing stands beside is not right.

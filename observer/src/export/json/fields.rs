@@ -73,9 +73,19 @@ const TABLE: &[Field] = &[
     ),
     row("tailscale_mode", "string", "How Tailscale carries it"),
     row(
+        "tailscale_mode_by",
+        "string",
+        "What says that: `packets`, or `tailscaled` where a capture without packet marks left it open; null: nothing",
+    ),
+    row(
         "derp_region",
         "string",
         "Region of the relay that carries it; null: none, or not known",
+    ),
+    row(
+        "peer_relay",
+        "string",
+        "Machine of the peer relay that carries it, else its address; null: none, or not known",
     ),
     row(
         "intended",

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::millis;
 use crate::export::names::{ANNOUNCED, DROPPED, place_name, point_role};
-use crate::path::{self, Class, Dropped, End, PathReport, Quantiles};
+use crate::path::{self, Class, Dropped, End, PathReport, Quantiles, RelayBy, RelayMode};
 
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
@@ -20,7 +20,9 @@ pub(super) struct Line<'a> {
     depth: Option<usize>,
     proxy: Option<bool>,
     tailscale_mode: Option<String>,
+    tailscale_mode_by: Option<&'static str>,
     derp_region: Option<&'a str>,
+    peer_relay: Option<&'a str>,
     intended: Option<&'static str>,
     configured: Option<&'static str>,
     observed: Option<&'static str>,
@@ -133,7 +135,9 @@ impl<'a> Line<'a> {
             depth: stack.map(crate::path::Encapsulation::depth),
             proxy: report.proxy,
             tailscale_mode: is_seen.then(|| report.relay.to_string()),
+            tailscale_mode_by: mode_by(report),
             derp_region: report.derp_region.as_deref(),
+            peer_relay: report.peer_relay.as_deref(),
             intended: None,
             configured: None,
             observed: class,
@@ -155,6 +159,19 @@ impl<'a> Line<'a> {
             },
             oversize: report.oversize.as_ref().map(oversize),
             rtt_ms: round_trips(report),
+        }
+    }
+}
+
+/// Who says the mode, where one is said.
+const fn mode_by(report: &PathReport) -> Option<&'static str> {
+    match report.relay {
+        RelayMode::None | RelayMode::Unknown => None,
+        RelayMode::Direct | RelayMode::Overlay | RelayMode::Derp | RelayMode::PeerRelay => {
+            Some(match report.relay_by {
+                RelayBy::Packets => "packets",
+                RelayBy::Tailscaled => "tailscaled",
+            })
         }
     }
 }

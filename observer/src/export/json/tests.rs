@@ -18,7 +18,8 @@ fn a_path_is_the_object_of_the_bundle_document() {
             r#"{"type":"path","source":{"node":"n1","address":"10.42.1.5","pod":"shop/web-0","services":[]},"#,
             r#""destination":{"node":"n2","address":"10.42.2.7","pod":null,"services":["10.43.0.9:80"]},"#,
             r#""class":"vxlan-lan","present":true,"encap":"vxlan","depth":1,"proxy":false,"#,
-            r#""tailscale_mode":"none","derp_region":null,"#,
+            r#""tailscale_mode":"none","tailscale_mode_by":null,"#,
+            r#""derp_region":null,"peer_relay":null,"#,
             r#""intended":null,"configured":null,"observed":"vxlan-lan","#,
             r#""mtu":{"effective":1450,"bottleneck":"flannel.1"},"#,
             r#""packets":120,"bytes":96000,"#,
@@ -155,7 +156,7 @@ fn a_span_keeps_its_ids_and_times() {
 }
 
 #[test]
-fn a_name_cannot_steer_the_terminal_and_comes_back_unchanged() {
+fn a_name_cannot_steer_the_terminal_or_open_a_tag_and_comes_back_unchanged() {
     let mut report = fixture::report();
     let name = "a\u{1b}[2J\u{9b}31m\u{202e}\u{7f}\n<b>";
     report.source.pod = Some(name.to_owned());
@@ -164,6 +165,7 @@ fn a_name_cannot_steer_the_terminal_and_comes_back_unchanged() {
         !line.chars().any(super::super::table::is_unprintable),
         "{line:?}"
     );
+    assert!(!line.contains('<'), "{line}");
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["source"]["pod"], name);
 }

@@ -1,9 +1,11 @@
-//! The bytes of an archive on their way: counted where they come from, and bounded where they are
-//! unpacked.
+//! The bytes of an archive on their way: counted where they come from, and bounded and stopped where
+//! they are unpacked.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
+
+use crate::record::Stop;
 
 /// Counts what is used of a reader.
 pub(super) struct Counted<R> {
@@ -42,18 +44,20 @@ impl<R: BufRead> BufRead for Counted<R> {
     }
 }
 
-/// Ends in an error where more bytes come than may.
-pub(super) struct Limited<R> {
+/// Ends in an error where more bytes come than may, or it is to stop.
+pub(super) struct Limited<'a, R> {
     inner: R,
+    stop: &'a Stop,
     most: u64,
     left: u64,
     has_ended: bool,
 }
 
-impl<R> Limited<R> {
-    pub(super) const fn new(inner: R, most: u64) -> Self {
+impl<'a, R> Limited<'a, R> {
+    pub(super) const fn new(inner: R, most: u64, stop: &'a Stop) -> Self {
         Self {
             inner,
+            stop,
             most,
             left: most,
             has_ended: false,
@@ -66,8 +70,11 @@ impl<R> Limited<R> {
     }
 }
 
-impl<R: Read> Read for Limited<R> {
+impl<R: Read> Read for Limited<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_set() {
+            return Err(io::Error::other("stopped"));
+        }
         let read = self.inner.read(into)?;
         self.has_ended = read == 0 && !into.is_empty();
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| {

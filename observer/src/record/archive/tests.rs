@@ -38,7 +38,8 @@ impl Room {
 
     fn unpack(&self, bytes: u64, entries: u64) -> Result<(), String> {
         let limits = Limits { bytes, entries };
-        unpack(&self.archive(), &self.0.join("into"), limits).map_err(|error| error.to_string())
+        let into = self.0.join("into");
+        unpack(&self.archive(), &into, limits, &Stop::default()).map_err(|error| error.to_string())
     }
 }
 

@@ -168,6 +168,39 @@ fn pcapng_keeps_names_directions_and_each_sections_interfaces_and_clocks() {
 }
 
 #[test]
+fn each_interface_of_a_section_counts_time_in_its_own_units_from_its_own_beginning() {
+    for order in Order::BOTH {
+        let offset = match order {
+            Order::Little => 1_700_000_000_i64.to_le_bytes(),
+            Order::Big => 1_700_000_000_i64.to_be_bytes(),
+        };
+        let units = |resolution: u8| {
+            let unit = option(order, 9, &[resolution]);
+            [option(order, 2, b"eth0"), unit, option(order, 14, &offset)].concat()
+        };
+        // Three of one name: in 1/1,024 s, in milliseconds, and as is usual.
+        let file = [
+            section(order),
+            interface(order, 1, &units(0x8a)),
+            interface(order, 1, &units(3)),
+            interface(order, 276, &option(order, 14, &offset)),
+            packet(order, (2, 7), b"third", 0),
+            packet(order, (0, 512), b"first", 0),
+            packet(order, (1, 512), b"second", 0),
+        ]
+        .concat();
+        let (frames, error) = read(&file);
+        assert!(error.is_none(), "{error:?}");
+        let found: Vec<_> = frames
+            .iter()
+            .map(|(head, _)| (head.interface, head.wall - 1_700_000_000_000_000_000))
+            .collect();
+        assert_eq!(found, [(2, 7_000), (0, 500_000_000), (1, 512_000_000)]);
+        assert!(frames.iter().all(|(head, _)| head.heading.is_none()));
+    }
+}
+
+#[test]
 fn a_file_cut_off_anywhere_gives_fewer_frames_and_never_other_ones() {
     for file in all() {
         let (whole, _) = read(&file);
@@ -219,7 +252,7 @@ fn what_cannot_be_is_refused_with_its_place() {
     let after = |block: Vec<u8>| [head.clone(), block].concat();
     let lying = with(packet(order, (0, 0), b"frame", 0), 20, &order.word(500));
     for (file, offset, says) in [
-        (pcap(order, 0xa1b2_c3d4, 113), 20, "link type 113"),
+        (pcap(order, 0xa1b2_c3d4, 0), 20, "link type 0 "),
         (with(good(), 32, &order.word(262_145)), 24, "262145 bytes"),
         (with(good(), 32, &order.word(106)), 24, "on the wire"),
         (with(good(), 28, &order.word(1_000_000)), 24, "fraction"),

@@ -172,7 +172,7 @@ impl<W: Write> Packets<W> {
 const fn longest(link: LinkType) -> u32 {
     match link {
         LinkType::Ethernet => SNAP_LENGTH + TAG,
-        LinkType::Raw | LinkType::LinuxSll2 => 0,
+        LinkType::Raw | LinkType::LinuxSll | LinkType::LinuxSll2 => 0,
     }
 }
 
