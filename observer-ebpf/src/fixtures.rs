@@ -7,6 +7,7 @@ pub mod layers;
 
 mod aggregates;
 mod cover;
+mod dns;
 mod ethernet;
 mod expected;
 mod extensions;
@@ -176,6 +177,7 @@ pub fn all() -> Vec<Fixture> {
         tcp::list(),
         tcp_options::list(),
         udp::list(),
+        dns::list(),
         icmp::list(),
         icmp_errors::list(),
         icmpv6_errors::list(),

@@ -24,7 +24,7 @@ use observer_ebpf::abi::outer::{OuterFlow, OuterFlowRecord, OuterKey};
 use observer_ebpf::abi::point::{Hook, Site};
 use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord, TrafficRow};
-use observer_ebpf::parse::{Captured, Expand, Framing, parse};
+use observer_ebpf::parse::{CapturedHead, Expand, Framing, parse};
 use observer_ebpf::step::{self, Frame, Unread, refuse, tell_unread};
 use observer_ebpf::units::Monotonic;
 
@@ -143,8 +143,13 @@ impl HostObserver {
     pub fn observe_frame(&self, seen: &Seen<'_>) {
         self.now.set(seen.time);
         let expand = Expand::at(seen.site.point);
-        match parse(&Captured(seen.bytes), seen.framing, expand, seen.length) {
+        let head = CapturedHead {
+            bytes: seen.bytes,
+            length: seen.length,
+        };
+        match parse(&head, seen.framing, expand, seen.length) {
             Ok(packet) => {
+                step::count_cut(self, &packet);
                 let frame = Frame {
                     length: seen.length,
                     gso_size: seen.gso_size,

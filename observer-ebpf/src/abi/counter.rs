@@ -53,10 +53,13 @@ pub enum Loss {
     /// Later fragments whose first one was not seen, or is forgotten: counted for the pair that they
     /// name, not for the flow.
     FragmentsUnmatched = 19,
+    /// Packets whose headers go on where the capture, or the copied head, ends: counted for the flow that
+    /// the rest names, the outer one if need be; of TCP and DNS not timed.
+    CaptureShort = 20,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 20;
+pub const LOSSES: u32 = 21;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -135,6 +138,7 @@ impl Loss {
         (Self::DropsRefused, "drops_refused"),
         (Self::DropsUnreadable, "drops_unreadable"),
         (Self::FragmentsUnmatched, "fragments_unmatched"),
+        (Self::CaptureShort, "capture_short"),
     ];
 }
 

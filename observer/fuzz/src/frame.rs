@@ -6,7 +6,7 @@ use observer_ebpf::abi::PATHS;
 use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::event::{Event, EventKind};
 use observer_ebpf::abi::point::{FlowDirection, Hook, Point};
-use observer_ebpf::parse::{Captured, Expand, parse};
+use observer_ebpf::parse::{CapturedHead, Expand, parse};
 use observer_ebpf::step::Frame;
 use observer_ebpf::units::Monotonic;
 
@@ -39,7 +39,11 @@ pub(crate) fn run(input: &[u8], saw: Saw<'_>) {
             mark: seen.mark,
         };
         let expand = Expand::at(seen.site.point);
-        let parsed = parse(&Captured(seen.bytes), seen.framing, expand, seen.length);
+        let head = CapturedHead {
+            bytes: seen.bytes,
+            length: seen.length,
+        };
+        let parsed = parse(&head, seen.framing, expand, seen.length);
         account.add(&host, seen.site, frame, &parsed);
         kinds::tell_parsed(&parsed, saw);
     }
