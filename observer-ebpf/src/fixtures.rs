@@ -8,6 +8,7 @@ pub mod nesting;
 
 mod aggregates;
 mod cover;
+mod dns;
 mod ethernet;
 mod expected;
 mod extensions;
@@ -177,6 +178,7 @@ pub fn all() -> Vec<Fixture> {
         tcp::list(),
         tcp_options::list(),
         udp::list(),
+        dns::list(),
         icmp::list(),
         icmp_errors::list(),
         icmpv6_errors::list(),

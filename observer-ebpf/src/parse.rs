@@ -4,6 +4,8 @@
 //! Never: a decision about what to count, a read behind the end, a loop without a constant bound.
 
 mod bytes;
+mod cut;
+mod dns;
 mod ethernet;
 mod extensions;
 mod frame;
@@ -16,7 +18,9 @@ mod tcp;
 mod transport;
 mod tunnel;
 
-pub use bytes::{Bytes, Captured, Window};
+pub use bytes::{Bytes, Captured, CapturedHead, Window};
+pub use cut::left;
+pub use dns::{is_dns, message};
 pub use frame::{Expand, Framing, parse, parse_into};
 pub use icmp::{IcmpError, IcmpErrorKind, Quote};
 pub use merged::{GLANCE, Glance, glance};
@@ -38,7 +42,8 @@ pub enum NotOurs {
     Version = 1,
     /// Neighbour discovery (RFC 4861): what ARP is to IPv4.
     NeighbourDiscovery = 2,
-    /// Who listens to which group on a link (RFC 2710, RFC 3810).
+    /// Who listens to which group on a link: IGMP (RFC 1112, RFC 2236, RFC 3376) and its IPv6 twin
+    /// (RFC 2710, RFC 3810).
     MulticastListener = 3,
 }
 

@@ -31,7 +31,7 @@ pub use arrival::{Rates, Wires, arrive, note, receive};
 pub use dropped::dropped;
 pub use further::{Heads, MOST, further, rest};
 pub use nesting::is_carrier;
-pub use observe::{Frame, observe, refuse};
+pub use observe::{Frame, count_cut, observe, refuse};
 pub use refusal::{Unread, tell_unread};
 pub use select::{is_selected, order};
 pub use size::{Size, size};

@@ -25,7 +25,8 @@ use observer_ebpf::abi::point::{Hook, Site};
 use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord, TrafficRow};
 use observer_ebpf::parse::{
-    Captured, Expand, Framing, HOST_DEPTH, Nest, Packet, Rejected, descend, parse,
+    Captured, CapturedHead, Expand, Framing, HOST_DEPTH, Nest, Packet, Rejected, descend, is_dns,
+    message, parse,
 };
 use observer_ebpf::step::{self, Frame, Unread, refuse, tell_unread};
 use observer_ebpf::units::Monotonic;
@@ -149,6 +150,7 @@ impl HostObserver {
         self.now.set(seen.time);
         match self.read(seen) {
             Ok(packet) => {
+                step::count_cut(self, &packet);
                 let frame = Frame {
                     length: seen.length,
                     gso_size: seen.gso_size,
@@ -181,16 +183,23 @@ impl HostObserver {
     /// # Errors
     /// Says why it is no packet.
     pub fn read(&self, seen: &Seen<'_>) -> Result<Packet, Rejected> {
-        let (bytes, expand) = (Captured(seen.bytes), Expand::at(seen.site.point));
-        let mut packet = parse(&bytes, seen.framing, expand, seen.length)?;
+        let expand = Expand::at(seen.site.point);
+        let head = CapturedHead {
+            bytes: seen.bytes,
+            length: seen.length,
+        };
+        let mut packet = parse(&head, seen.framing, expand, seen.length)?;
         if packet.beyond != 0 {
             let nest = Nest {
                 length: seen.length,
                 packet: &mut packet,
                 inner: &mut Packet::EMPTY.clone(),
-                bytes,
+                bytes: Captured(seen.bytes),
             };
             descend(nest, self.depth, |packet| step::is_carrier(self, packet));
+            if is_dns(&packet) {
+                message(&head, &mut packet);
+            }
         }
         Ok(packet)
     }

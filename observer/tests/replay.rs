@@ -22,7 +22,7 @@ use bundle::{Folder, Link, RAW, cooked, cooked_without_interface};
 use frames::{Road, talk};
 use observer::record::Stop;
 use observer::replay::replay;
-use observer_ebpf::fixtures;
+use observer_ebpf::fixtures::{self, layers};
 use serde_json::Value;
 
 #[test]
@@ -137,20 +137,63 @@ fn heads_of_each_frame_say_what_whole_frames_say() {
 }
 
 #[test]
-fn a_head_cut_within_tcp_is_counted_and_its_pair_still_has_all_packets() {
-    let (one, two) = talk(Road::Lan);
-    let whole = document(&[&one, &two]);
-    // In VXLAN the TCP header begins at byte 84 and ends at 116.
-    cut(&[&one, &two], 96);
-    let heads = document(&[&one, &two]);
-    let rejected = &heads["ledger"]["parse_rejected"];
-    assert_eq!(rejected["tcp_short"], 40, "{rejected}");
-    assert_eq!(heads["ledger"]["frames"], whole["ledger"]["frames"]);
-    let [whole, heads] = [&whole, &heads].map(|found| path(found, "10.42.1.2", "10.42.2.3"));
-    for said in ["packets", "bytes"] {
-        assert_eq!(heads[said], whole[said], "{said}");
+fn heads_of_96_bytes_say_the_same_but_for_round_trips_that_the_capture_cuts() {
+    for (road, point) in [(Road::Lan, "underlay"), (Road::Tailnet, "tunnel")] {
+        let (one, two) = talk(road);
+        let mut whole = document(&[&one, &two]);
+        // In VXLAN the timestamps end at byte 116, without link layer at 102.
+        cut(&[&one, &two], 96);
+        let mut heads = document(&[&one, &two]);
+        let count = |found: &Value| path(found, "10.42.1.2", "10.42.2.3")["rtt_ms"].clone();
+        assert_eq!(count(&whole)[point]["count"], 10);
+        assert_eq!(count(&heads)[point], Value::Null);
+        assert_eq!(count(&heads)["pod"], count(&whole)["pod"]);
+        for found in [&mut whole, &mut heads] {
+            for path in found["paths"].as_array_mut().expect("paths") {
+                path["rtt_ms"]
+                    .as_object_mut()
+                    .expect("points")
+                    .remove(point);
+            }
+        }
+        assert_eq!(heads["paths"], whole["paths"]);
+        let short = |found: &mut Value| {
+            let ledger = found["ledger"].as_object_mut().expect("a ledger");
+            let samples = ledger.remove("samples").and_then(|count| count.as_u64());
+            let short = ledger
+                .remove("capture_short")
+                .and_then(|count| count.as_u64());
+            (samples.expect("a count"), short.expect("a count"))
+        };
+        let (all, left) = (short(&mut whole), short(&mut heads));
+        assert_eq!((all.1, left.1), (0, 40), "one of three points");
+        assert!(left.0 < all.0, "{left:?} of {all:?}");
+        assert_eq!(heads["ledger"], whole["ledger"]);
     }
-    assert_eq!(heads["class"], "unknown");
+}
+
+#[test]
+fn heads_of_96_bytes_without_inner_addresses_count_as_what_is_around_them() {
+    let frame = |length: usize| {
+        let inner = layers::Ipv6::new(fixtures::POD_A6, fixtures::POD_B6, layers::TCP);
+        let inner = inner.around(&layers::Tcp::default().around(&vec![7; length]));
+        let inner = layers::ethernet(layers::IPV6, &inner);
+        let datagram = layers::udp(51_000, 8_472, &layers::vxlan(0x08, &inner));
+        let around = layers::Ipv4::new(fixtures::NODE_A, fixtures::NODE_B, layers::UDP);
+        layers::ethernet(layers::IPV4, &around.around(&datagram))
+    };
+    let one = Folder::new("n1", &Link::of_a_node(1));
+    let frames: Vec<_> = (0..10).map(|number| (number * 1_000, frame(100))).collect();
+    one.pcap("eth0.out.pcap", 1, &frames);
+    cut(&[&one], 96);
+    let ledger = document(&[&one])["ledger"].clone();
+    assert_eq!(
+        (&ledger["frames"], &ledger["capture_short"]),
+        (&10.into(), &10.into())
+    );
+    let rejected = ledger["parse_rejected"].as_object().expect("reasons");
+    let refused: u64 = rejected.values().filter_map(Value::as_u64).sum();
+    assert_eq!(refused, 0, "{rejected:?}");
 }
 
 /// Keeps so many bytes of each frame.

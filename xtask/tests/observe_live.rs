@@ -25,6 +25,8 @@ mod collector;
 mod counters;
 #[path = "observe/delays.rs"]
 mod delays;
+#[path = "observe/dns.rs"]
+mod dns;
 #[path = "observe/dual_stack.rs"]
 mod dual_stack;
 #[path = "observe/endings.rs"]

@@ -54,10 +54,13 @@ pub enum Loss {
     FragmentsUnmatched = 19,
     /// ICMP errors that told a pod of this node an MTU and that `announced` had no entry for: it was full.
     AnnouncedRefused = 20,
+    /// Packets whose headers go on where the capture, or the copied head, ends: counted for the flow that
+    /// the rest names, the outer one if need be; of TCP and DNS not timed.
+    CaptureShort = 21,
 }
 
 /// Number of [`Loss`] cells.
-pub const LOSSES: u32 = 21;
+pub const LOSSES: u32 = 22;
 /// Number of all cells of `counters`.
 pub const COUNTERS: u32 = LOSSES + NotOurs::COUNT + Malformed::COUNT;
 
@@ -139,6 +142,7 @@ impl Loss {
         (Self::DropsUnreadable, "drops_unreadable"),
         (Self::FragmentsUnmatched, "fragments_unmatched"),
         (Self::AnnouncedRefused, "announced_refused"),
+        (Self::CaptureShort, "capture_short"),
     ];
 }
 

@@ -11,11 +11,10 @@ pub(super) const HEADER: usize = 14;
 pub(super) fn version(
     bytes: &impl Bytes,
     offset: usize,
+    packet: &mut Packet,
     short: Malformed,
 ) -> Result<Version, Rejected> {
-    let Some(header) = bytes.at::<HEADER>(offset) else {
-        return Err(Rejected::Malformed(short));
-    };
+    let header = bytes.need::<HEADER>(offset, packet, short)?;
     named(u16::from_be_bytes([header[12], header[13]]))
 }
 
@@ -34,7 +33,7 @@ const SERVICE_TAG: u16 = 0x88a8;
 #[inline(always)]
 pub(super) fn link<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(Version, usize), Rejected> {
     if B::IS_WINDOW {
-        return Ok((version(bytes, 0, Malformed::EthernetShort)?, HEADER));
+        return Ok((version(bytes, 0, packet, Malformed::EthernetShort)?, HEADER));
     }
     let header = bytes.at::<HEADER>(0).ok_or(Malformed::EthernetShort)?;
     let mut kind = u16::from_be_bytes([header[12], header[13]]);

@@ -39,7 +39,7 @@ pub(super) fn step_over(
         } else {
             Malformed::Ipv6ExtensionShort
         };
-        let header = bytes.at::<UNIT>(start + chain).ok_or(short)?;
+        let header = bytes.need::<UNIT>(start + chain, packet, short)?;
         let size = if next == FRAGMENT {
             UNIT
         } else {

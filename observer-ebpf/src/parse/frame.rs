@@ -5,6 +5,8 @@ use crate::abi::biflow::{Carriage, TcpOptions};
 use crate::abi::outer::Within;
 use crate::abi::point::Point;
 
+use super::cut::left;
+use super::dns::{is_dns, message};
 use super::ip::{self, Version};
 use super::transport::{Load, OnVxlanPort, UDP_HEADER, transport};
 use super::tunnel::VXLAN_HEADER;
@@ -61,7 +63,8 @@ impl Expand {
     }
 }
 
-/// Parses a frame of `length` bytes on the wire, of which `bytes` can read all or the head.
+/// Parses a frame of `length` bytes on the wire, of which `bytes` can read all or the head. Of what the
+/// head cuts it says what is left.
 ///
 /// # Errors
 /// Says whether the frame is none of ours or lies about itself, at its outer or inner headers.
@@ -72,11 +75,20 @@ pub fn parse(
     length: u32,
 ) -> Result<Packet, Rejected> {
     let mut packet = Packet::EMPTY;
-    parse_into(bytes, framing, expand, length, &mut packet).map(|()| packet)
+    match parse_into(bytes, framing, expand, length, &mut packet) {
+        Err(_) if bytes.is_cut_before(packet.missing) => {
+            left(bytes, framing, expand, length, &mut packet)
+        }
+        parsed => parsed,
+    }?;
+    if is_dns(&packet) {
+        message(bytes, &mut packet);
+    }
+    Ok(packet)
 }
 
 /// As [`parse`], into room of the caller: the kernel's stack has none for a packet. What was in it
-/// does not matter; after an error it is worth nothing.
+/// does not matter; after an error it is worth nothing but to [`left`]. DNS is left to [`message`].
 ///
 /// # Errors
 /// As [`parse`].
@@ -99,26 +111,39 @@ pub fn parse_into<B: Bytes>(
     Ok(())
 }
 
+/// The IP version of the outer packet, and its offset.
+#[inline(always)]
+pub(super) fn begin(
+    bytes: &impl Bytes,
+    framing: Framing,
+    packet: &mut Packet,
+) -> Result<(Version, usize), Rejected> {
+    match framing {
+        Framing::Ethernet => ethernet::link(bytes, packet),
+        Framing::Ip => match bytes.at::<2>(0).map(|first| first[0] >> 4) {
+            Some(4) => Ok((Version::V4, 0)),
+            Some(6) => Ok((Version::V6, 0)),
+            Some(_) => Err(Rejected::NotOurs(NotOurs::Version)),
+            None => Err(Malformed::Empty.into()),
+        },
+    }
+}
+
 /// Follows the headers to the innermost packet, and answers with what it carries.
 #[inline(always)]
-fn innermost(
-    bytes: &impl Bytes,
+fn innermost<B: Bytes>(
+    bytes: &B,
     framing: Framing,
     expand: Expand,
     length: u32,
     packet: &mut Packet,
 ) -> Result<Load, Rejected> {
     let length = length as usize;
-    let (version, offset) = match framing {
-        Framing::Ethernet => ethernet::link(bytes, packet)?,
-        Framing::Ip => match bytes.at::<2>(0).map(|first| first[0] >> 4) {
-            Some(4) => (Version::V4, 0),
-            Some(6) => (Version::V6, 0),
-            Some(_) => return Err(Rejected::NotOurs(NotOurs::Version)),
-            None => return Err(Malformed::Empty.into()),
-        },
-    };
+    let (version, offset) = begin(bytes, framing, packet)?;
     packet.carriage = Carriage::Plain;
+    if !B::IS_WINDOW {
+        packet.missing = 0;
+    }
     clear(packet);
     let network = ip::network(bytes, version, offset, length, packet)?;
     let on_port = match expand {
@@ -155,6 +180,7 @@ pub(super) fn parse_inside(
     length: u32,
     packet: &mut Packet,
 ) -> Result<(), Rejected> {
+    packet.missing = 0;
     clear(packet);
     let bound = match carrier.fragment {
         Fragment::First => usize::from(u16::MAX),
@@ -187,7 +213,7 @@ fn inside<B: Bytes>(
     bound: usize,
     packet: &mut Packet,
 ) -> Result<Load, Rejected> {
-    let version = ethernet::version(bytes, link, Malformed::InnerEthernetShort)?;
+    let version = ethernet::version(bytes, link, packet, Malformed::InnerEthernetShort)?;
     let network = ip::network(bytes, version, link + ethernet::HEADER, bound, packet)?;
     let load = transport(bytes, &network, packet, OnVxlanPort::Maybe)?;
     if load == Load::Vxlan {

@@ -4,7 +4,7 @@
 
 use crate::abi::key::{Address, Endpoint, Family, FlowKind};
 
-use super::ip::{Network, addresses, forget, fragment, word};
+use super::ip::{IPV4_HEADER, IPV6_HEADER, Network, addresses, forget, fragment, word};
 use super::transport::{ICMP, ICMPV6, TCP, UDP, without_client};
 use super::{Bytes, Fragment, Malformed, NotOurs, Packet, Rejected, TimingKind};
 
@@ -74,8 +74,6 @@ pub enum Quote {
 const HEADER: usize = 8;
 /// Bytes of a quoted transport header that are looked at: as many as every error quotes (RFC 792).
 const TRANSPORT: usize = 8;
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
 const FRAGMENT: u8 = 44;
 const FRAGMENT_HEADER: usize = 8;
 /// Offsets of a quote lie below: a mask that changes none of them.
@@ -90,7 +88,7 @@ pub(super) fn message<B: Bytes>(
     packet: &mut Packet,
 ) -> Result<(), Rejected> {
     let offset = network.transport;
-    let header = bytes.at::<HEADER>(offset).ok_or(Malformed::IcmpShort)?;
+    let header = bytes.need::<HEADER>(offset, packet, Malformed::IcmpShort)?;
     if offset + HEADER > network.end {
         return Err(Malformed::IcmpShort.into());
     }
@@ -158,14 +156,14 @@ pub(super) fn quoted(bytes: &impl Bytes, packet: &mut Packet) -> Result<(), Malf
     let begin = forget(packet, begin) & FRAME_MASK;
     let end = packet.network_offset as usize + packet.length as usize;
     let read = if packet.key.family == Family::V4 as u8 {
-        version_4(bytes, (begin, end))?
+        version_4(bytes, (begin, end), packet)?
     } else {
-        version_6(bytes, (begin, end))?
+        version_6(bytes, (begin, end), packet)?
     };
     let Some(quoted) = read else {
         return Ok(());
     };
-    let ports = ports(bytes, &quoted, end)?;
+    let ports = ports(bytes, &quoted, end, packet)?;
     let (source, destination) = ports.unwrap_or((0, 0));
     packet.error.quote = if ports.is_some() {
         Quote::Flow
@@ -199,11 +197,12 @@ struct Quoted {
 fn version_4(
     bytes: &impl Bytes,
     (begin, end): (usize, usize),
+    packet: &mut Packet,
 ) -> Result<Option<Quoted>, Malformed> {
     if begin + IPV4_HEADER > end {
         return Ok(None);
     }
-    let header = bytes.at::<IPV4_HEADER>(begin).ok_or(Malformed::IcmpShort)?;
+    let header = bytes.need::<IPV4_HEADER>(begin, packet, Malformed::IcmpShort)?;
     let length = usize::from(header[0] & 0x0f) * 4;
     if header[0] >> 4 != 4 || length < IPV4_HEADER {
         return Ok(None);
@@ -223,11 +222,12 @@ fn version_4(
 fn version_6(
     bytes: &impl Bytes,
     (begin, end): (usize, usize),
+    packet: &mut Packet,
 ) -> Result<Option<Quoted>, Malformed> {
     if begin + IPV6_HEADER > end {
         return Ok(None);
     }
-    let header = bytes.at::<IPV6_HEADER>(begin).ok_or(Malformed::IcmpShort)?;
+    let header = bytes.need::<IPV6_HEADER>(begin, packet, Malformed::IcmpShort)?;
     let Some((source, destination)) = addresses(header).filter(|_| header[0] >> 4 == 6) else {
         return Ok(None);
     };
@@ -239,9 +239,8 @@ fn version_6(
         transport: begin + IPV6_HEADER,
     };
     if quoted.protocol == FRAGMENT && quoted.transport + FRAGMENT_HEADER <= end {
-        let header = bytes
-            .at::<FRAGMENT_HEADER>(quoted.transport)
-            .ok_or(Malformed::IcmpShort)?;
+        let at = quoted.transport;
+        let header = bytes.need::<FRAGMENT_HEADER>(at, packet, Malformed::IcmpShort)?;
         let word = u16::from_be_bytes([header[2], header[3]]);
         quoted.protocol = header[0];
         quoted.is_later = fragment(word >> 3, word & 1 != 0) == Fragment::Later;
@@ -252,13 +251,16 @@ fn version_6(
 
 /// (source, destination) port as the flow's key has them.
 #[inline(always)]
-fn ports(bytes: &impl Bytes, quoted: &Quoted, end: usize) -> Result<Option<(u16, u16)>, Malformed> {
+fn ports(
+    bytes: &impl Bytes,
+    quoted: &Quoted,
+    end: usize,
+    packet: &mut Packet,
+) -> Result<Option<(u16, u16)>, Malformed> {
     if quoted.is_later || quoted.transport + TRANSPORT > end {
         return Ok(None);
     }
-    let header = bytes
-        .at::<TRANSPORT>(quoted.transport)
-        .ok_or(Malformed::IcmpShort)?;
+    let header = bytes.need::<TRANSPORT>(quoted.transport, packet, Malformed::IcmpShort)?;
     let source = u16::from_be_bytes([header[0], header[1]]);
     let destination = u16::from_be_bytes([header[2], header[3]]);
     let identifier = u16::from_be_bytes([header[4], header[5]]);

@@ -37,8 +37,8 @@ impl Network {
     }
 }
 
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
+pub(super) const IPV4_HEADER: usize = 20;
+pub(super) const IPV6_HEADER: usize = 40;
 
 /// Reads the header at `offset` of a frame of `frame_length` bytes: protocol, family, fragmentation
 /// and length of `packet`. The transport stores the ends, unless another packet lies within.
@@ -53,15 +53,27 @@ pub(super) fn network<B: Bytes>(
     let network = match version {
         Version::V4 => ipv4(bytes, offset, frame_length, packet)?,
         Version::V6 if B::IS_WINDOW => return Err(Malformed::Ipv6Short),
-        Version::V6 => ipv6(bytes, offset, frame_length, packet)?,
+        Version::V6 => {
+            let network = ipv6(bytes, offset, frame_length, packet)?;
+            let (chain, next) = ((network.transport, network.end), packet.key.protocol);
+            Network {
+                transport: step_over(bytes, next, chain, packet)?,
+                ..network
+            }
+        }
     };
+    keep(&network, offset, packet);
+    Ok(network)
+}
+
+#[inline(always)]
+fn keep(network: &Network, offset: usize, packet: &mut Packet) {
     packet.key.kind = match packet.fragment {
         Fragment::None | Fragment::First => FlowKind::Flow as u8,
         Fragment::Later => FlowKind::LaterFragments as u8,
     };
     packet.network_offset = word(offset);
     packet.length = word(network.end - offset);
-    Ok(network)
 }
 
 #[inline(always)]
@@ -71,9 +83,7 @@ fn ipv4<B: Bytes>(
     frame_length: usize,
     packet: &mut Packet,
 ) -> Result<Network, Malformed> {
-    let header = bytes
-        .at::<IPV4_HEADER>(offset)
-        .ok_or(Malformed::Ipv4Short)?;
+    let header = bytes.need::<IPV4_HEADER>(offset, packet, Malformed::Ipv4Short)?;
     if header[0] >> 4 != 4 {
         return Err(Malformed::Ipv4Version);
     }
@@ -120,9 +130,7 @@ fn ipv6(
     frame_length: usize,
     packet: &mut Packet,
 ) -> Result<Network, Malformed> {
-    let header = bytes
-        .at::<IPV6_HEADER>(offset)
-        .ok_or(Malformed::Ipv6Short)?;
+    let header = bytes.need::<IPV6_HEADER>(offset, packet, Malformed::Ipv6Short)?;
     if header[0] >> 4 != 6 {
         return Err(Malformed::Ipv6Version);
     }
@@ -135,7 +143,7 @@ fn ipv6(
     };
     let (source, destination) = addresses(header).ok_or(Malformed::Ipv6Short)?;
     packet.key.family = Family::V6 as u8;
-    let transport = step_over(bytes, header[6], (transport, end), packet)?;
+    packet.key.protocol = header[6];
     Ok(Network {
         source,
         destination,
@@ -151,6 +159,20 @@ fn addresses_v4(header: &[u8; IPV4_HEADER]) -> Option<(Address, Address)> {
     let (_, rest) = header.split_first_chunk::<12>()?;
     let (source, rest) = rest.split_first_chunk::<4>()?;
     Some((Address::v4(*source), Address::v4(*rest.first_chunk()?)))
+}
+
+/// An IPv6 packet as far as its own header: the protocol is what comes next, an extension or not.
+#[inline(always)]
+pub(super) fn without_extensions(
+    bytes: &impl Bytes,
+    offset: usize,
+    frame_length: usize,
+    packet: &mut Packet,
+) -> Result<Network, Malformed> {
+    let network = ipv6(bytes, offset, frame_length, packet)?;
+    packet.fragment = Fragment::None;
+    keep(&network, offset, packet);
+    Ok(network)
 }
 
 /// Source and destination of an IPv6 header. Both out of the one window: a second one has a bound

@@ -54,6 +54,10 @@ pub struct Packet {
     pub payload_offset: u32,
     /// L3 length of the innermost packet, bytes. Of an aggregate: all payload, one set of headers.
     pub length: u32,
+    /// Offset behind the bytes that the parser looked for and that are not there; 0 = nothing is missing.
+    /// A packet that bears it was cut by its capture: its headers say more. A [`super::Window`] leaves it
+    /// as it is.
+    pub missing: u32,
     /// What times a round trip.
     pub timing: Timing,
     /// What it says of its connection; nothing unless it is TCP.
@@ -79,6 +83,7 @@ impl Packet {
         network_offset: 0,
         payload_offset: 0,
         length: 0,
+        missing: 0,
         timing: Timing::NONE,
         options: TcpOptions::NONE,
         error: IcmpError::NONE,
@@ -193,9 +198,9 @@ pub enum Opaque {
 /// Numbers in a packet that let a round trip be timed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// `TSval` of RFC 7323, or {identifier, sequence} of an echo request.
+    /// `TSval` of RFC 7323, {identifier, sequence} of an echo, or {client port, id} of a DNS query.
     pub probe: u32,
-    /// `TSecr` of RFC 7323, or {identifier, sequence} of an echo reply.
+    /// `TSecr` of RFC 7323, {identifier, sequence} of an echo, or {client port, id} of a DNS answer.
     pub answer: u32,
     /// Sequence number behind the packet's last byte.
     pub sequence_end: u32,
@@ -237,6 +242,10 @@ pub enum TimingKind {
     EchoRequest = 3,
     /// Echo reply of ICMP or its IPv6 twin.
     EchoReply = 4,
+    /// DNS query over UDP.
+    DnsQuery = 5,
+    /// DNS answer over UDP.
+    DnsAnswer = 6,
 }
 
 /// TCP flag FIN.

@@ -36,7 +36,7 @@ pub(super) fn segment<B: Bytes>(
     packet: &mut Packet,
 ) -> Result<Options, Malformed> {
     let offset = network.transport;
-    let header = bytes.at::<HEADER>(offset).ok_or(Malformed::TcpShort)?;
+    let header = bytes.need::<HEADER>(offset, packet, Malformed::TcpShort)?;
     if offset + HEADER > network.end {
         return Err(Malformed::TcpShort);
     }
@@ -100,9 +100,7 @@ fn is_stamped(
     if options.length() < STAMPED {
         return Ok(false);
     }
-    let head = bytes
-        .at::<STAMPED>(options.start)
-        .ok_or(Malformed::TcpShort)?;
+    let head = bytes.need::<STAMPED>(options.start, packet, Malformed::TcpShort)?;
     let is_stamped = matches!(head, [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, ..]);
     if is_stamped {
         keep(&mut packet.timing, head);
@@ -136,7 +134,7 @@ pub(super) fn options(
         // Read with its predecessor: the verifier learns nothing from a bound of one byte.
         let kind = bytes
             .at::<2>(options.start + offset - 1)
-            .ok_or(Malformed::TcpShort)?[1];
+            .ok_or_else(|| lack(packet, options, Malformed::TcpShort))?[1];
         if kind == END_OF_OPTIONS {
             break;
         }
@@ -146,7 +144,7 @@ pub(super) fn options(
         }
         let option = bytes
             .at::<2>(options.start + offset)
-            .ok_or(Malformed::TcpOption)?;
+            .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
         let size = usize::from(option[1]);
         if offset + 2 > length || size < 2 || offset + size > length {
             return Err(Malformed::TcpOption);
@@ -157,20 +155,20 @@ pub(super) fn options(
                 // Two bytes before the option are header or option bytes: one layout serves both ways.
                 let window = bytes
                     .at::<STAMPED>(options.start + offset - 2)
-                    .ok_or(Malformed::TcpOption)?;
+                    .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
                 keep(&mut packet.timing, window);
             }
             (MSS, 4) if is_syn => {
                 let option = bytes
                     .at::<4>(options.start + offset)
-                    .ok_or(Malformed::TcpOption)?;
+                    .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
                 packet.options.mss = u16::from_be_bytes([option[2], option[3]]);
                 packet.options.flags |= TcpOptions::MSS;
             }
             (WINDOW_SCALE, 3) if is_syn => {
                 let end = bytes
                     .at::<4>(options.start + offset - 1)
-                    .ok_or(Malformed::TcpOption)?;
+                    .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
                 packet.options.window_scale = end[3];
                 packet.options.flags |= TcpOptions::WINDOW_SCALE;
             }
@@ -183,6 +181,13 @@ pub(super) fn options(
     packet.payload_offset = word(options.end);
     leave_cut_untimed(packet);
     Ok(())
+}
+
+/// Options that the packet has and that cannot be read.
+#[inline(always)]
+fn lack(packet: &mut Packet, options: Options, short: Malformed) -> Malformed {
+    packet.missing = word(options.end);
+    short
 }
 
 /// A first fragment may hold less than its sequence numbers say.

@@ -1,17 +1,17 @@
 //! From the network layer to the transport: ports, payload offset, timing, tunnel signatures.
 
+use super::dns::DNS;
 use super::ip::{Network, word};
 use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, signature};
-use super::{Bytes, Fragment, Malformed, Opaque, Packet, Rejected, icmp, tcp};
+use super::{Bytes, Fragment, Malformed, NotOurs, Opaque, Packet, Rejected, icmp, tcp};
+use crate::abi::key::Family;
 
 pub(super) const ICMP: u8 = 1;
+const IGMP: u8 = 2;
 pub(super) const TCP: u8 = 6;
 /// Protocol number of UDP.
 pub(crate) const UDP: u8 = 17;
 pub(super) const ICMPV6: u8 = 58;
-
-/// Port of DNS servers.
-const DNS: u16 = 53;
 
 pub(super) const UDP_HEADER: usize = 8;
 
@@ -61,20 +61,23 @@ pub(super) fn transport(
         }
         UDP => return Ok(udp(bytes, network, packet, on_port)?),
         ICMP | ICMPV6 => icmp::message(bytes, network, packet)?,
+        IGMP if packet.key.family == Family::V4 as u8 => {
+            return Err(Rejected::NotOurs(NotOurs::MulticastListener));
+        }
         _ => network.set_ends(packet, 0, 0),
     }
     Ok(Load::Plain)
 }
 
 #[inline(always)]
-fn udp(
-    bytes: &impl Bytes,
+fn udp<B: Bytes>(
+    bytes: &B,
     network: &Network,
     packet: &mut Packet,
     on_port: OnVxlanPort,
 ) -> Result<Load, Malformed> {
     let offset = network.transport;
-    let header = bytes.at::<UDP_HEADER>(offset).ok_or(Malformed::UdpShort)?;
+    let header = bytes.need::<UDP_HEADER>(offset, packet, Malformed::UdpShort)?;
     let payload = offset + UDP_HEADER;
     if payload > network.end {
         return Err(Malformed::UdpShort);
@@ -94,8 +97,10 @@ fn udp(
     if destination == VXLAN_PORT {
         let is_vxlan = match on_port {
             OnVxlanPort::Datagram => false,
-            OnVxlanPort::Maybe => payload + VXLAN_HEADER <= end && is_vxlan(bytes, payload, end)?,
-            OnVxlanPort::Vxlan => is_vxlan(bytes, payload, end)?,
+            OnVxlanPort::Maybe => {
+                payload + VXLAN_HEADER <= end && is_vxlan(bytes, (payload, end), packet)?
+            }
+            OnVxlanPort::Vxlan => is_vxlan(bytes, (payload, end), packet)?,
         };
         if is_vxlan {
             if on_port == OnVxlanPort::Maybe {
@@ -104,10 +109,14 @@ fn udp(
             return Ok(Load::Vxlan);
         }
     }
+    if B::IS_WINDOW && (source == DNS || destination == DNS) {
+        // What a message asks is read last.
+        return Err(Malformed::UdpShort);
+    }
     let (source, destination) = without_client(source, destination);
     network.set_ends(packet, source, destination);
     let may_be_nodes = on_port != OnVxlanPort::Datagram;
-    (packet.opaque, packet.session) = signature(bytes, payload, end, may_be_nodes)?;
+    (packet.opaque, packet.session) = signature(bytes, (payload, end), may_be_nodes, packet)?;
     Ok(Load::Plain)
 }
 

@@ -2,7 +2,7 @@
 //! type and length, tailscaled's discovery, both through a peer relay, and STUN, by which the ends find
 //! each other. Decrypts nothing.
 
-use super::{Bytes, Malformed, Opaque};
+use super::{Bytes, Malformed, Opaque, Packet};
 
 /// Destination port of flannel's VXLAN: the kernel's default, not the registered 4789.
 pub const VXLAN_PORT: u16 = 8472;
@@ -14,13 +14,15 @@ pub(super) const VXLAN_VALID: u8 = 0x08;
 /// True if a VXLAN header with a valid identifier stands at `offset`; false if the datagram is
 /// something else that uses the port.
 #[inline(always)]
-pub(super) fn is_vxlan(bytes: &impl Bytes, offset: usize, end: usize) -> Result<bool, Malformed> {
+pub(super) fn is_vxlan(
+    bytes: &impl Bytes,
+    (offset, end): (usize, usize),
+    packet: &mut Packet,
+) -> Result<bool, Malformed> {
     if offset + VXLAN_HEADER > end {
         return Err(Malformed::VxlanShort);
     }
-    let header = bytes
-        .at::<VXLAN_HEADER>(offset)
-        .ok_or(Malformed::VxlanShort)?;
+    let header = bytes.need::<VXLAN_HEADER>(offset, packet, Malformed::VxlanShort)?;
     Ok(header[0] & VXLAN_VALID != 0)
 }
 
@@ -59,15 +61,15 @@ const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 #[inline(always)]
 pub(super) fn signature(
     bytes: &impl Bytes,
-    offset: usize,
-    end: usize,
+    (offset, end): (usize, usize),
     may_be_nodes: bool,
+    packet: &mut Packet,
 ) -> Result<(Opaque, u32), Malformed> {
     let length = end.saturating_sub(offset);
     if length < SIGNATURE {
         return Ok((Opaque::None, 0));
     }
-    let first = bytes.at::<SIGNATURE>(offset).ok_or(Malformed::UdpShort)?;
+    let first = bytes.need::<SIGNATURE>(offset, packet, Malformed::UdpShort)?;
     Ok(match (word(first), length) {
         (head::INITIATION, 148) | (head::RESPONSE, 92) | (head::COOKIE, 64) => {
             (Opaque::WireGuardHandshake, 0)
@@ -78,9 +80,8 @@ pub(super) fn signature(
         | (head::RELAYED_DISCO | head::RELAY_CONTROL, RELAYED_DISCO_LEAST..)
             if may_be_nodes && first[7] == 0 =>
         {
-            let carried = bytes
-                .at::<SIGNATURE>(offset + GENEVE_HEADER)
-                .ok_or(Malformed::UdpShort)?;
+            let behind = offset + GENEVE_HEADER;
+            let carried = bytes.need::<SIGNATURE>(behind, packet, Malformed::UdpShort)?;
             relayed(first, carried, length - GENEVE_HEADER)
         }
         _ if is_stun(first, length) => (Opaque::Stun, 0),

@@ -13,14 +13,15 @@ use observer_ebpf::abi::counter::Loss;
 use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::row::Row;
 use observer_ebpf::parse::{
-    Bytes, Expand, Framing, KERNEL_DEPTH, Nest, Packet, Window, descend, parse_into,
+    Bytes, Expand, Framing, KERNEL_DEPTH, Nest, Packet, Window, descend, is_dns, left, message,
+    parse_into,
 };
 use observer_ebpf::step::{
-    Frame, MOST, Tables, Unread, further, is_carrier, observe, refuse, rest, tell_unread,
+    Frame, MOST, Tables, Unread, count_cut, further, is_carrier, observe, refuse, rest, tell_unread,
 };
 
 use crate::arrival::{is_wired, received};
-use crate::frame::{Datagrams, Frames, Head, Linear};
+use crate::frame::{Datagrams, Frames, Head, Linear, is_beyond_head};
 use crate::maps::{inner, own};
 
 macro_rules! entry_points {
@@ -66,11 +67,18 @@ fn pass(ctx: &TcContext, site: Site) {
     };
     if !is_usual {
         cold_path();
-        let refused = match (framing, expand) {
+        let mut refused = match (framing, expand) {
             (Framing::Ethernet, Expand::No) => unusual_frame(ctx.skb.skb),
             (Framing::Ethernet, Expand::Vxlan) => unusual_outer_frame(ctx.skb.skb),
             (Framing::Ip, _) => unusual_packet(ctx.skb.skb),
         };
+        if refused == CUT {
+            refused = match (framing, expand) {
+                (Framing::Ethernet, Expand::No) => cut_frame(ctx.skb.skb),
+                (Framing::Ethernet, Expand::Vxlan) => cut_outer_frame(ctx.skb.skb),
+                (Framing::Ip, _) => cut_packet(ctx.skb.skb),
+            };
+        }
         if refused != PACKET {
             if is_wired(site) {
                 received(ctx, site, false);
@@ -86,6 +94,9 @@ fn pass(ctx: &TcContext, site: Site) {
         }
         if matches!(expand, Expand::Vxlan) && forget(packet).beyond != 0 {
             nested(ctx.skb.skb);
+        }
+        if is_dns(packet) {
+            dns_message(ctx.skb.skb);
         }
     }
     if is_wired(site) {
@@ -179,20 +190,23 @@ pub(crate) fn frame(ctx: &TcContext) -> Frame {
 }
 
 macro_rules! unusual {
-    ($($name:ident: $framing:ident $expand:ident;)*) => {$(
+    ($($name:ident: $parse:ident $framing:ident $expand:ident;)*) => {$(
         /// Global to the verifier, which therefore looks at it once and for itself: its many ways
         /// are not multiplied with its caller's.
         #[unsafe(no_mangle)]
         extern "C" fn $name(ctx: *mut __sk_buff) -> u32 {
-            unusual(&TcContext::new(ctx), Framing::$framing, Expand::$expand)
+            $parse(&TcContext::new(ctx), Framing::$framing, Expand::$expand)
         }
     )*};
 }
 
 unusual! {
-    unusual_frame: Ethernet No;
-    unusual_outer_frame: Ethernet Vxlan;
-    unusual_packet: Ip Vxlan;
+    unusual_frame: unusual Ethernet No;
+    unusual_outer_frame: unusual Ethernet Vxlan;
+    unusual_packet: unusual Ip Vxlan;
+    cut_frame: cut Ethernet No;
+    cut_outer_frame: cut Ethernet Vxlan;
+    cut_packet: cut Ip Vxlan;
 }
 
 /// Goes on to the packet inside a carrier, in this CPU's room. Global to the verifier, as
@@ -216,8 +230,10 @@ extern "C" fn nested(ctx: *mut __sk_buff) -> u32 {
     0
 }
 
-/// Answer of [`unusual`]: no cell of the ledger.
+/// Answer of [`unusual`] and [`cut`]: no cell of the ledger.
 const PACKET: u32 = u32::MAX;
+/// Answer of [`unusual`]: headers go on behind the copied head.
+const CUT: u32 = u32::MAX - 1;
 
 /// Parses any other frame into this CPU's room, out of the linear part or a copy of the head; counts
 /// it if it is no packet, and answers with the cell.
@@ -238,6 +254,40 @@ fn unusual(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
     }
     match parsed {
         Ok(()) => PACKET,
+        Err(_) if is_beyond_head(packet.missing, length) => CUT,
+        Err(reason) => refuse(&kernel, reason.into()),
+    }
+}
+
+/// Reads the message of a datagram of DNS; its answer means nothing. Global to the verifier, as
+/// [`unusual_frame`].
+#[unsafe(no_mangle)]
+extern "C" fn dns_message(ctx: *mut __sk_buff) -> u32 {
+    let ctx = TcContext::new(ctx);
+    let Some((_, packet, room)) = own() else {
+        return 0;
+    };
+    let linear = Linear::of(&ctx);
+    if !message(&linear, packet)
+        && linear.is_part_of(ctx.len())
+        && let Some(head) = Head::copy(&ctx, room, 0, ctx.len() as usize)
+    {
+        message(&head, packet);
+    }
+    0
+}
+
+/// Takes what is left of a frame whose headers go on behind the head that [`unusual`] copied.
+#[inline(always)]
+fn cut(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
+    let Some((kernel, packet, room)) = own() else {
+        return Loss::Frames as u32;
+    };
+    match left(&Head::copied(room), framing, expand, ctx.len(), packet) {
+        Ok(()) => {
+            count_cut(&kernel, packet);
+            PACKET
+        }
         Err(reason) => refuse(&kernel, reason.into()),
     }
 }

@@ -71,6 +71,12 @@ impl Bytes for Linear {
     }
 }
 
+/// True if a frame of `length` bytes has bytes up to `end`, and a copied head has not.
+#[inline(always)]
+pub(crate) const fn is_beyond_head(end: u32, length: u32) -> bool {
+    end > HEAD as u32 && end <= length
+}
+
 /// A copied head.
 pub(crate) struct Head<'a> {
     bytes: &'a [u8; ROOM],
@@ -104,9 +110,17 @@ impl<'a> Head<'a> {
             length: any(length as u64) as usize,
         })
     }
-}
 
-impl<'a> Head<'a> {
+    /// The head that was copied of a frame longer than it.
+    #[inline(always)]
+    pub(crate) fn copied(scratch: &'a [u8; ROOM]) -> Self {
+        Self {
+            bytes: scratch,
+            // As in `copy`.
+            length: any(HEAD as u64) as usize,
+        }
+    }
+
     /// Copies the first bytes (at most [`HEAD`]) of a buffer whose linear part has `length` bytes from
     /// the kernel's address `data` on.
     #[inline(always)]

@@ -86,7 +86,9 @@ pub fn receive<T: Wires>(wires: &T, point: Point, frame: Frame, packet: Option<&
 const fn is_followed(rates: Rates, packet: &Packet) -> bool {
     let timing = &packet.timing;
     match timing.kind {
-        TimingKind::None | TimingKind::TcpPlain => false,
+        TimingKind::None | TimingKind::TcpPlain | TimingKind::DnsQuery | TimingKind::DnsAnswer => {
+            false
+        }
         TimingKind::TcpStamped => is_selected(timing.probe, rates.tcp),
         TimingKind::EchoRequest => is_selected(timing.probe, rates.echo),
         TimingKind::EchoReply => is_selected(timing.answer, rates.echo),

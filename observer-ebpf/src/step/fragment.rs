@@ -38,7 +38,9 @@ pub(super) fn row<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u32) -> u32
     };
     let (flow, direction) = first.flow(&key);
     match tables.biflow(&flow) {
-        Some(entry) if timing::leaves_by_second_port(*scene, site, entry) => Row::NOWHERE.index(),
+        Some(entry) if timing::leaves_by_second_port(site, entry, direction) => {
+            Row::NOWHERE.index()
+        }
         Some(entry) => {
             let assigned = Assignment::from_word(entry.assignment.load());
             Row::new(assigned.path, site.point, assigned.along(direction)).index()

@@ -33,6 +33,14 @@ pub fn refuse<T: Tables>(tables: &T, reason: Counter) -> u32 {
     reason.index()
 }
 
+/// Counts a packet whose headers go on where what can be read of it ends.
+#[inline(always)]
+pub fn count_cut<T: Tables>(tables: &T, packet: &Packet) {
+    if packet.missing != 0 {
+        tables.count(Loss::CaptureShort.into(), 1);
+    }
+}
+
 /// Counts, marks, times and announces one packet. If its buffer holds further datagrams, answers with
 /// the row that the first one counted on: the others are [`super::further`]'s.
 #[inline(always)]
@@ -94,7 +102,7 @@ fn with_entry<T: Tables>(
         assigned = entry::ask(scene, entry);
     }
     let row = Row::new(assigned.path, site.point, assigned.along(packet.direction));
-    if !timing::leaves_by_second_port(scene, site, entry) {
+    if !timing::leaves_by_second_port(site, entry, packet.direction) {
         add_traffic(scene.tables, row, size);
         add_fragments(scene.tables, row, packet);
     }

@@ -21,7 +21,7 @@ pub(super) fn remember<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflo
 /// A SYN begins a connection anew; any other segment adds that blocks were acknowledged.
 #[inline(never)]
 fn keep<T: Tables>(scene: &Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64>) {
-    if leaves_by_second_port(*scene, site, entry) {
+    if leaves_by_second_port(site, entry, scene.packet.direction) {
         return;
     }
     let packet = scene.packet;

@@ -1,10 +1,11 @@
-//! Passive round-trip times (RFC 7323 timestamps, ICMP echo). All points time the same segment: the
-//! first one of its `TSval` that extends the sequence space. The clock is read when a packet may arm
+//! Passive round-trip times (RFC 7323 timestamps, ICMP echo, DNS). All points time the same segment: the
+//! first one of its `TSval` that extends the sequence space. A DNS query that is asked again is timed from
+//! the first time on, as a segment with an equal `TSval` is. The clock is read when a packet may arm
 //! a point or answers an armed one, never else.
 
 use crate::abi::biflow::{Assignment, Biflow};
-use crate::abi::point::{Hook, Point, Site};
-use crate::cell::Cell64;
+use crate::abi::point::{FlowDirection, Hook, Point, Site};
+use crate::cell::{Cell32, Cell64};
 use crate::parse::{Packet, TCP_ACK, TCP_RST, TimingKind};
 use crate::units::{Ticks, low_word};
 
@@ -57,6 +58,8 @@ pub(super) fn time<T: Tables>(
         TimingKind::TcpStamped => (assignment.rate, timing.tcp_flags & TCP_ACK != 0),
         TimingKind::EchoRequest => (scene.control.echo_rate, false),
         TimingKind::EchoReply => (scene.control.echo_rate, true),
+        TimingKind::DnsQuery => (assignment.rate, false),
+        TimingKind::DnsAnswer => (assignment.rate, true),
     };
     if is_reply {
         answer(scene, site, entry, Assignment { rate, ..assignment });
@@ -64,7 +67,8 @@ pub(super) fn time<T: Tables>(
     if !timing.occupies {
         return;
     }
-    let is_fresh = timing.kind == TimingKind::EchoRequest || raise(scene, site, entry);
+    let is_segment = matches!(timing.kind, TimingKind::TcpPlain | TimingKind::TcpStamped);
+    let is_fresh = !is_segment || raise(scene, site, entry);
     if is_fresh && timing.kind != TimingKind::TcpPlain {
         arm(scene, site, entry, rate);
     }
@@ -115,7 +119,7 @@ pub(super) const fn is_pod_point<T>(scene: Scene<'_, T>, site: Site) -> bool {
 #[inline(always)]
 fn arm<T: Tables>(scene: Scene<'_, T>, site: Site, entry: &Biflow<T::W32, T::W64>, rate: u8) {
     let packet = scene.packet;
-    if leaves_by_second_port(scene, site, entry) {
+    if leaves_by_second_port(site, entry, packet.direction) {
         return;
     }
     let Some(state) = entry.points.get(site.point.index()) else {
@@ -186,6 +190,10 @@ fn answer<T: Tables>(
     } else {
         timing.answer.wrapping_sub(held.probe())
     };
+    // Ids of DNS have no order: the answer to another query ends nothing.
+    if timing.kind == TimingKind::DnsAnswer && ahead != 0 {
+        return;
+    }
     if !held.is_armed() || ahead > u32::MAX / 2 || !answers_here(scene, site, entry) {
         return;
     }
@@ -194,17 +202,17 @@ fn answer<T: Tables>(
     }
 }
 
-/// Port: a packet between two pods of one node was armed where it entered.
+/// Port: a packet of this flow direction between two pods of one node was armed where it entered. The
+/// direction is the flow's, as a later fragment does not know it: of equal addresses the ports order it.
 #[inline(always)]
-pub(super) fn leaves_by_second_port<T: Tables>(
-    scene: Scene<'_, T>,
+pub(super) fn leaves_by_second_port<W32: Cell32, W64>(
     site: Site,
-    entry: &Biflow<T::W32, T::W64>,
+    entry: &Biflow<W32, W64>,
+    direction: FlowDirection,
 ) -> bool {
     site.point == Point::Port
         && site.hook == Hook::Egress
-        && (is_announced(entry, entrance(site), scene.packet.direction)
-            || entry::enters_elsewhere(entry))
+        && (is_announced(entry, entrance(site), direction) || entry::enters_elsewhere(entry))
 }
 
 /// Ports: data that entered at one is answered where the reply leaves again, data from elsewhere

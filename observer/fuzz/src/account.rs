@@ -16,6 +16,7 @@ pub(crate) struct Account {
     frames: u64,
     refused: Vec<Counter>,
     too_deep: u64,
+    cut: u64,
     /// Datagrams behind the first ones of merged buffers.
     further: u64,
     points: [Traffic; POINTS],
@@ -56,6 +57,7 @@ impl Account {
         let is_sound = size.segments >= 1 && size.further < size.segments;
         assert!(is_sound, "a size is in order: {size:?}");
         self.too_deep += u64::from(packet.too_deep);
+        self.cut += u64::from(packet.missing != 0);
         self.segments += size.segments;
         if site.point == Point::Tunnel {
             self.tunnelled += size.segments;
@@ -138,6 +140,11 @@ impl Account {
             self.too_deep,
             counted(Loss::TooDeep),
             "too deep counts once"
+        );
+        assert_eq!(
+            self.cut,
+            counted(Loss::CaptureShort),
+            "what the capture cuts counts once"
         );
         let hidden = counted(Loss::DatagramsHidden);
         assert!(

@@ -12,6 +12,8 @@ use crate::composer::Composer;
 const COMPOSED: (usize, usize) = (256, 3);
 /// Sites of one sequence.
 const SITES: usize = 2;
+/// Bytes that a capture keeps of a frame.
+const SNAP: usize = 96;
 /// Bytes of a merged buffer that are not captured.
 const HIDDEN: u16 = 4_000;
 /// A pause behind which an armed packet is stale: 5 s.
@@ -42,6 +44,17 @@ pub(crate) fn seeds(seed: u64) -> Vec<(String, Vec<u8>)> {
             seeds.push((
                 format!("{}-longer", fixture.name),
                 write(settings[1], &[longer]),
+            ));
+        }
+        let (kept, rest) = fixture.bytes.split_at(fixture.bytes.len().min(SNAP));
+        if let (1.., Some(&site)) = (rest.len(), sites.last()) {
+            let head = Shown {
+                hidden: u16::try_from(rest.len()).unwrap_or(u16::MAX),
+                ..Shown::at(site, kept)
+            };
+            seeds.push((
+                format!("{}-head", fixture.name),
+                write(settings[1], &[head]),
             ));
         }
     }

@@ -40,12 +40,14 @@ const OPAQUE: [&str; 9] = [
     "disco",
     "stun",
 ];
-const TIMING: [&str; 5] = [
+const TIMING: [&str; 7] = [
     "none",
     "tcp_plain",
     "tcp_stamped",
     "echo_request",
     "echo_reply",
+    "dns_query",
+    "dns_answer",
 ];
 const PROTOCOLS: [&str; 5] = ["icmp", "tcp", "udp", "icmpv6", "other"];
 const FAMILIES: [&str; 2] = ["v4", "v6"];
@@ -191,6 +193,8 @@ const fn timing(kind: TimingKind) -> &'static str {
         TimingKind::TcpStamped => TIMING[2],
         TimingKind::EchoRequest => TIMING[3],
         TimingKind::EchoReply => TIMING[4],
+        TimingKind::DnsQuery => TIMING[5],
+        TimingKind::DnsAnswer => TIMING[6],
     }
 }
 

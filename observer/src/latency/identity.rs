@@ -8,11 +8,11 @@ use observer_ebpf::step::order;
 /// What names a round trip on every node that saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
-    /// The reply's `TSecr`, or the echo token.
+    /// The reply's `TSecr`, the echo token, or {client port, id} of a DNS query.
     pub answer: u32,
-    /// The reply's `TSval`; 0 for echo.
+    /// The reply's `TSval`; of an echo and a DNS answer a hash of both addresses.
     pub probe: u32,
-    /// The reply's acknowledgement number; 0 for echo.
+    /// The reply's acknowledgement number; 0 without one.
     pub ack: u32,
     /// IP protocol.
     pub protocol: u8,
@@ -20,6 +20,8 @@ pub struct Identity {
 
 /// IP protocol of TCP.
 const TCP: u8 = 6;
+/// IP protocol of UDP: of what bears it DNS alone is timed.
+pub(super) const UDP: u8 = 17;
 
 /// Multiplier of the finaliser, an odd number with evenly spread bits (golden ratio).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -57,16 +59,26 @@ impl Identity {
 
     /// Its place among all round trips that were selected at 1 in 2^`rate`, from 0 on, evenly spread
     /// and the same on every node: agents that cannot keep all keep the first, so that both ends of
-    /// a round trip keep the same ones. Of TCP, those that a lower rate selects too come first.
+    /// a round trip keep the same ones. Of TCP and DNS, those that a lower rate selects too come first.
     #[must_use]
     pub fn rank(&self, rate: u8) -> u64 {
         let mixed = self.word(0);
-        if self.protocol != TCP {
+        if !matches!(self.protocol, TCP | UDP) {
             return mixed;
         }
         let order = u64::from(order(self.answer).reverse_bits()) << 32 | mixed >> 32;
         let shift = u32::from(rate).min(order.leading_zeros());
         order << shift
+    }
+
+    /// The port of the data's sender, that its flow's key gives as `port`: the key of DNS leaves out from
+    /// which port a client asks, the query says it.
+    pub(super) const fn source_port(&self, port: u16) -> u16 {
+        let [high, low, ..] = self.answer.to_be_bytes();
+        match (self.protocol, port) {
+            (UDP, 0) => u16::from_be_bytes([high, low]),
+            (_, port) => port,
+        }
     }
 
     fn word(&self, lane: u64) -> u64 {

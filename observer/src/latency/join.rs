@@ -129,7 +129,8 @@ pub(crate) fn identity(event: &Event) -> Option<Identity> {
     Hook::from_index(event.hook)?;
     FlowDirection::from_index(event.direction)?;
     let protocol = event.key.protocol;
-    // An echo's answer and probe are one token, and a small one: the ends tell echoes apart.
+    // An echo's answer and probe are one token, and a small one: the ends tell echoes apart. So are a
+    // DNS answer's.
     let probe = if protocol == 6 {
         event.probe
     } else {
@@ -227,6 +228,35 @@ mod tests {
             trip.destination,
             ("10.42.2.3".parse().expect("address"), 80)
         );
+    }
+
+    #[test]
+    fn an_answer_of_dns_says_from_which_port_it_was_asked() {
+        let end = |octets, port| Endpoint {
+            address: Address::v4(octets),
+            port,
+        };
+        let kind = (FlowKind::Flow, Family::V4);
+        let (server, client) = (end(POD.0, 53), end([10, 42, 1, 2], 0));
+        let (key, direction) = FlowKey::canonical(server, client, 17, kind);
+        let token = 40_000 << 16 | 0xabcd;
+        let mut joiner = Joiner::default();
+        joiner.push(
+            &Event {
+                key,
+                direction: direction as u8,
+                answer: token,
+                probe: token,
+                ack: 0,
+                ..reply(Point::Port, Hook::Egress, 20, MS)
+            },
+            MS,
+        );
+        let settled = joiner.settled(1_000 * MS);
+        let ends = settled
+            .first()
+            .map(|trip| (trip.source.1, trip.destination.1));
+        assert_eq!(ends, Some((40_000, 53)));
     }
 
     #[test]

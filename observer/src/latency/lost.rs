@@ -12,6 +12,7 @@ use observer_ebpf::abi::point::{FlowDirection, Hook, Point, Site};
 use observer_ebpf::step::is_selected;
 use observer_ebpf::units::{Monotonic, Ticks};
 
+use super::identity::UDP;
 use super::{Identity, RoundTrip, Side, Sighting};
 
 /// A packet is given up after this, nanoseconds: a little before a point takes another one instead.
@@ -21,7 +22,8 @@ const TOLD: usize = 64;
 /// Sweeps without its flow's entry after which a lost packet is forgotten: one may miss an entry that
 /// moves.
 const MISSED: u32 = 2;
-const TCP: u8 = 6;
+/// IP protocols of echoes.
+const ICMP: [u8; 2] = [1, 58];
 
 /// Which half of a round trip did not get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +205,8 @@ impl Entry<'_> {
             Some(near) if near.probe == overdue.probe => {
                 near.age.is_none() && self.was_passed_back(overdue.point)
             }
+            // Ids of DNS have no order.
+            Some(_) if self.key.protocol == UDP => false,
             Some(near) => overdue.probe.wrapping_sub(near.probe) < u32::MAX / 2,
             None => true,
         };
@@ -245,10 +249,11 @@ impl Entry<'_> {
             FlowDirection::LowToHigh => ports,
             FlowDirection::HighToLow => [ports[1], ports[0]],
         };
+        let identity = self.identity(probe, silence.node);
         let trip = RoundTrip {
-            identity: self.identity(probe, silence.node),
+            identity,
             side,
-            source: (IpAddr::from(source), source_port),
+            source: (IpAddr::from(source), identity.source_port(source_port)),
             destination: (IpAddr::from(destination), destination_port),
             protocol: self.key.protocol,
             path: Assignment::from_word(self.flow.assignment).path,
@@ -263,10 +268,10 @@ impl Entry<'_> {
 
     /// A selected packet, or the first one of a flow whose other direction was never seen.
     fn is_followed(&self, probe: u32, echo_rate: u8) -> bool {
-        let rate = if self.key.protocol == TCP {
-            Assignment::from_word(self.flow.assignment).rate
-        } else {
+        let rate = if ICMP.contains(&self.key.protocol) {
             echo_rate
+        } else {
+            Assignment::from_word(self.flow.assignment).rate
         };
         let back = |point| self.was_passed_back(point);
         is_selected(probe, rate) || !Point::ALL.into_iter().any(back)

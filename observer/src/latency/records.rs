@@ -17,6 +17,7 @@ pub(super) fn round_trip(identity: Identity, mut events: Vec<Event>) -> Option<R
     // No NAT has rewritten the reply's destination when it passed last, nor its source when it
     // passed first.
     let source = ends(events.first()?)?.destination;
+    let source = (source.0, identity.source_port(source.1));
     let destination = ends(events.last()?)?.source;
     let nearest_pod = *events.iter().min_by_key(|event| event.point)?;
     let named = events.iter().find(|event| event.path >= FIRST_PATH);

@@ -15,7 +15,7 @@ use aya::programs::tc::{TcAttachOptions, TcAttachType};
 use nix::sched::{CloneFlags, unshare};
 use observer_ebpf::abi::point::{Hook, Point};
 use observer_ebpf::fixtures::layers::{self, TCP, Tcp, UDP, stamped, udp};
-use observer_ebpf::fixtures::{self, POD_A, POD_B, Place, TAIL_A, TAIL_B};
+use observer_ebpf::fixtures::{self, POD_A, POD_A6, POD_B, POD_B6, Place, TAIL_A, TAIL_B};
 
 use crate::pair::{Pair, with_pair};
 use crate::state::State;
@@ -173,6 +173,59 @@ fn fragments_behind_the_linear_part_of_a_real_tunnel_are_counted() {
             let index = row(0, Point::Tunnel, LOW_TO_HIGH);
             assert_eq!(state.traffic[&index], [1, 5 * 1_230 + 132, 6, 0]);
             assert_eq!((copied, state.fragments[&index]), (1, [2, 0]));
+        },
+    );
+}
+
+/// Bytes of a head that the kernel copies.
+const HEAD: usize = 240;
+
+/// A chain of extension headers before TCP, in pages: the copied head ends before the ports, behind them,
+/// in the options, or within the chain.
+#[test]
+fn headers_behind_the_copied_head_of_a_real_tunnel_are_said_to_be_cut() {
+    with_device(
+        "headers_behind_the_copied_head_of_a_real_tunnel_are_said_to_be_cut",
+        |pair, device| {
+            let options = stamped(7, 9);
+            let tcp = Tcp {
+                options: &options,
+                ..Tcp::default()
+            };
+            let segment = tcp.around(&vec![0x61; 5_000]);
+            let ports = [Tcp::default().source, Tcp::default().destination];
+            let mut seen = 0;
+            // The first header, the second one, and what is left: ports or none.
+            for (first, second, wanted) in [
+                (14, 9, [0, 0]),
+                (14, 8, ports),
+                (14, 6, ports),
+                (25, 0, [0, 0]),
+            ] {
+                let chain = layers::extension(TCP, second, &segment);
+                let chain = layers::extension(layers::DESTINATION, first, &chain);
+                let header = layers::Ipv6::new(POD_A6, POD_B6, 0);
+                let packet = header.around(&chain);
+                pair.clear();
+                let mut linear = [0; 10];
+                linear[2] = 40;
+                device
+                    .write_all(&[&linear, &packet[..]].concat())
+                    .expect("write to the device");
+                let tunnel = site(Point::Tunnel, Hook::Ingress);
+                pair.see_head_on_host(tunnel, &packet, HEAD, (0, 0));
+                let what = format!("{first} and {second} units");
+                let (state, copied) = agree(pair, &what);
+                assert_eq!((copied, state.counter("capture_short")), (1, 1), "{what}");
+                let key = state.biflows.keys().next().expect("a flow");
+                let mut wanted = wanted.map(u16::to_be_bytes);
+                wanted.sort_unstable();
+                let mut found = [[key[32], key[33]], [key[34], key[35]]];
+                found.sort_unstable();
+                assert_eq!(found, wanted, "{what}");
+                seen += 1;
+            }
+            assert_eq!(seen, 4);
         },
     );
 }

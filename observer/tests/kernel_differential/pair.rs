@@ -189,11 +189,22 @@ impl Pair<'_> {
 
     /// Shows a frame to the host alone.
     pub(crate) fn see_on_host(&mut self, site: Site, bytes: &[u8], gso_size: u32, mark: u32) {
+        self.see_head_on_host(site, bytes, bytes.len(), (gso_size, mark));
+    }
+
+    /// The host alone, and of the frame the first `kept` bytes.
+    pub(crate) fn see_head_on_host(
+        &mut self,
+        site: Site,
+        bytes: &[u8],
+        kept: usize,
+        (gso_size, mark): (u32, u32),
+    ) {
         self.clock += self.step;
         self.host.observe_frame(&Seen {
             site,
             framing: framing(site.point),
-            bytes,
+            bytes: &bytes[..kept],
             length: u32::try_from(bytes.len()).expect("a frame's length"),
             gso_size,
             mark,

@@ -2,6 +2,8 @@
 
 #[path = "sequences/budgets.rs"]
 mod budgets;
+#[path = "sequences/dns.rs"]
+mod dns;
 #[path = "sequences/errors.rs"]
 mod errors;
 #[path = "sequences/fragments.rs"]

@@ -6,8 +6,8 @@ use xtask::lab::Node;
 use xtask::lab::topology::{BRIDGE, TUNNEL, VXLAN};
 use xtask::oracle::{Count, Counter, Hook};
 
-/// Neighbour discovery and multicast listeners (RFC 4861, 2710, 3810): the link's own, like ARP.
-const LINKS_OWN: &str = "icmpv6 type { 130-137, 143 }";
+/// Neighbour discovery and multicast listeners (RFC 4861, 2710, 3810, 3376): the link's own, like ARP.
+const LINKS_OWN: [&str; 2] = ["icmpv6 type { 130-137, 143 }", "ip protocol igmp"];
 /// Bytes of an Ethernet header, which counters at the egress hook include.
 const ETHERNET: u64 = 14;
 
@@ -17,7 +17,7 @@ struct Place {
     /// Bytes before the IP header that the hook counts.
     link: u64,
     ip: Counter,
-    links_own: Counter,
+    links_own: [Counter; 2],
     all: Counter,
 }
 
@@ -56,7 +56,7 @@ impl Counters {
                 point,
                 link: if has_link { ETHERNET } else { 0 },
                 ip: count("meta protocol { ip, ip6 }").expect("counter"),
-                links_own: count(LINKS_OWN).expect("counter"),
+                links_own: LINKS_OWN.map(|what| count(what).expect("counter")),
                 all: count("").expect("counter"),
             }
         };
@@ -70,11 +70,13 @@ impl Counters {
     pub(crate) fn read(&self) -> Passed {
         let mut passed = Passed::default();
         for place in &self.0 {
-            let [ip, own] = [&place.ip, &place.links_own].map(|one| one.read().expect("count"));
-            let packets = ip.packets - own.packets;
+            let read = |one: &Counter| one.read().expect("count");
+            let (ip, own) = (read(&place.ip), place.links_own.each_ref().map(read));
+            let packets = ip.packets - own.iter().map(|own| own.packets).sum::<u64>();
             let sum = &mut passed.ip[place.point as usize];
             sum.packets += packets;
-            sum.bytes += ip.bytes - own.bytes - place.link * packets;
+            sum.bytes +=
+                ip.bytes - own.iter().map(|own| own.bytes).sum::<u64>() - place.link * packets;
             passed.frames += place.all.read().expect("count").packets;
         }
         passed

@@ -161,7 +161,8 @@ const TABLE: &[Field] = &[
     row(
         "rtt_ms.<point>.count",
         "{sample}",
-        "Round trips of data sent by the source, by point: `pod`, `bridge`, `overlay`, `tunnel`, `underlay`",
+        "Round trips of data sent by the source, by point: `pod`, `bridge`, `overlay`, `tunnel`, `underlay`. TCP, \
+         echo and DNS; an answer of DNS holds the server's own time",
     ),
     row("rtt_ms.<point>.p50", "ms", "Their median"),
     row("rtt_ms.<point>.p99", "ms", "Their 99th percentile"),

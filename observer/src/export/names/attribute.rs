@@ -20,6 +20,8 @@ pub const PEER_SERVICE: &str = "peer.service";
 pub const SERVICE_PEER_NAME: &str = "service.peer.name";
 /// `tcp`, `udp` or `icmp`.
 pub const NETWORK_TRANSPORT: &str = "network.transport";
+/// `dns` where a DNS query and its answer were timed.
+pub const NETWORK_PROTOCOL_NAME: &str = "network.protocol.name";
 /// `ipv4` or `ipv6`.
 pub const NETWORK_TYPE: &str = "network.type";
 /// Address of this node's pod.
@@ -160,6 +162,12 @@ const TABLE: &[Attribute] = &[
         "string",
         Place::Span,
         "`tcp`, `udp` or `icmp`",
+    ),
+    row(
+        NETWORK_PROTOCOL_NAME,
+        "string",
+        Place::Span,
+        "`dns` where a DNS query and its answer were timed: the time holds the server's own",
     ),
     row(NETWORK_TYPE, "string", Place::Span, "`ipv4` or `ipv6`"),
     row(

@@ -11,7 +11,8 @@ pub const RTT: Metric = row(
     "netpath.rtt",
     Kind::Histogram,
     "s",
-    "Passive round trips of data sent by the source, by observation point",
+    "Passive round trips of data sent by the source, by observation point: TCP, echo, and DNS, whose answers \
+     hold the server's own time",
     &[SOURCE_NODE, DESTINATION_NODE, CLASS, TAILSCALE_MODE, POINT],
 );
 /// Packets on the wire from source to destination, as this node counted them at its pod point.

@@ -90,6 +90,11 @@ fn transport(list: &mut List, trip: &RoundTrip) {
         _ => None,
     };
     list.some(name::NETWORK_TRANSPORT, transport);
+    // Nothing else over UDP is timed.
+    list.some(
+        name::NETWORK_PROTOCOL_NAME,
+        (trip.protocol == UDP).then_some("dns"),
+    );
     list.add(
         name::NETWORK_TYPE,
         match trip.source.0 {

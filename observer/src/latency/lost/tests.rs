@@ -257,6 +257,41 @@ fn selected_packets_are_followed_and_first_ones_that_nothing_ever_answered() {
 }
 
 #[test]
+fn a_dns_query_is_lost_at_its_path_s_rate_and_says_its_client_s_port() {
+    let rate = (1..=32)
+        .find(|&rate| !is_selected(PROBE, rate))
+        .expect("a rate");
+    let query = || {
+        let mut flow =
+            Flow::new(17)
+                .passed(&OUT[..2], Hook::Ingress, DATA)
+                .passed(&OUT, Hook::Egress, BACK);
+        flow.key.low_port = [0, 0];
+        flow.key.high_port = 53_u16.to_be_bytes();
+        all_wait(flow, 4 * SECOND)
+    };
+    assert_eq!(query().rate(rate).lost(), None, "not selected");
+    let mut asked = query().rate(0);
+    let probe = 40_000 << 16 | PROBE;
+    for point in &mut asked.record.points {
+        let word = &mut point.armed[DATA as usize];
+        if *word != 0 {
+            *word = u64::from(probe) << 32 | (*word & 0xffff_ffff);
+        }
+    }
+    let lost = asked.lost().expect("lost");
+    assert_eq!((lost.half, lost.trip.source.1), (Half::Data, 40_000));
+    assert_eq!(lost.trip.destination.1, 53);
+    // Ids have no order: that the pod holds another one says nothing.
+    let mut arrived = Flow::new(17)
+        .passed(&OUT[..2], Hook::Egress, DATA)
+        .passed(&OUT[2..], Hook::Ingress, DATA)
+        .waits(Point::Overlay, 4 * SECOND);
+    arrived.record.points[0].armed[DATA as usize] = u64::from(PROBE - 1) << 32;
+    assert_eq!(arrived.lost(), None);
+}
+
+#[test]
 fn a_lost_packet_is_told_once_and_a_flood_of_them_is_bounded() {
     let flow = all_wait(outgoing(), 4 * SECOND);
     let mut unanswered = Unanswered::default();

@@ -11,7 +11,12 @@ impl Composer {
         match self.below(10) {
             0..3 => self.segment(depth),
             3 => self.message(depth, icmp),
-            4 => (self.pick(&[2, 47, 132, 59]), self.bytes(60), vec![]),
+            4 => {
+                let protocol = self.pick(&[2, 47, 132, 59]);
+                // Who listens to a group, the link's own as well.
+                self.is_true &= protocol != 2 || icmp != ICMP;
+                (protocol, self.bytes(60), vec![])
+            }
             5..7 if matches!(depth, Depth::Closed | Depth::Outer) => self.tunnel(depth),
             5..7 => self.carrier(),
             _ => self.datagram(depth),
@@ -152,9 +157,20 @@ impl Composer {
                 headers.push(Header::InnerVxlan);
                 layers::vxlan(0x08, &[0x5a; 40])
             }
+            // Few ids, so that answers meet their queries; at times shorter than a message.
+            _ if destination == 53 => {
+                let flags = self.pick(&[0x01, 0x81]);
+                let mut message = vec![0, self.byte() & 3, flags, 0];
+                message.resize(self.pick(&[3, 11, 12, length]), 0);
+                message
+            }
             _ => vec![0xaa; length],
         };
-        (UDP, self.udp(41_641, destination, &payload), headers)
+        let (source, destination) = match destination {
+            53 => self.pick(&[(41_641, 53), (53, 41_641), (53, 53)]),
+            other => (41_641, other),
+        };
+        (UDP, self.udp(source, destination, &payload), headers)
     }
 
     /// A UDP header around, at times a false or short one.

@@ -183,3 +183,21 @@ fn fragments_of_nodes_and_strangers_are_theirs() {
         assert_eq!(state.counter("fragments_unmatched"), 0);
     });
 }
+
+/// A pod that talks with itself over its bridge: the ports alone order the flow, and later fragments have
+/// none.
+#[test]
+fn between_equal_addresses_a_later_fragment_counts_once_at_the_ports() {
+    with_pair(
+        "between_equal_addresses_a_later_fragment_counts_once_at_the_ports",
+        |pair| {
+            let ends = [POD_A, POD_A];
+            let frames = [true, false].map(|first| fragment(ends, UDP, first, 9));
+            show(pair, OUT, &frames);
+            let state = show(pair, BACK, &frames);
+            let all: u64 = state.traffic.values().map(|sums| sums[0]).sum();
+            assert_eq!((state.counter("frames"), all), (4, 2));
+            assert_eq!(state.counter("fragments_unmatched"), 0);
+        },
+    );
+}

@@ -311,6 +311,27 @@ fn an_echo_has_no_ports_and_an_unknown_path_no_road() {
 }
 
 #[test]
+fn a_round_trip_of_dns_says_so_and_others_do_not() {
+    let mut trip = fixture::round_trip(Side::Source, &[Point::Port]);
+    let interfaces = fixture::interfaces();
+    let context = Context {
+        node: "n1",
+        path: None,
+        finding: None,
+        interfaces: &interfaces,
+        other_end: OtherEnd::OtherNode,
+        clock: ClockOffset::new(OFFSET, 0),
+    };
+    for (protocol, transport, said) in [(17, "udp", Some("dns")), (6, "tcp", None)] {
+        trip.protocol = protocol;
+        let spans = spans(&trip, &context);
+        let root = &spans[0];
+        assert_eq!(text(root, name::NETWORK_TRANSPORT), Some(transport));
+        assert_eq!(text(root, name::NETWORK_PROTOCOL_NAME), said);
+    }
+}
+
+#[test]
 fn every_attribute_stands_in_the_table_and_once_on_a_span() {
     let known: HashSet<_> = attribute_table().iter().map(|row| row.name).collect();
     for side in [Side::Source, Side::Destination, Side::Transit] {
