@@ -13,7 +13,9 @@ use xtask::lab::{BridgeNetfilter, Scenario};
 use xtask::oracle::{Counter, Counters, Hook};
 use xtask::traffic::{Fragmenting, Ping, Place, Stop};
 
-use self::stand::{FORMER, PAYLOAD, Stand, dropped, drops, ends, named, proof, send, shown, trace};
+use self::stand::{
+    FORMER, PAYLOAD, Stand, await_pair, dropped, drops, ends, named, proof, send, shown, trace,
+};
 use super::agent::Agent;
 use super::bench::{lab, options, silence, turn};
 use super::output::{Announced, Oversize, Span, Sweep};
@@ -104,6 +106,10 @@ fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
     assert_eq!(send([&near, &stale], 5), (5, 5));
     let expected = [forward, bridged, received, to_pod];
     stand.assert_drops(&expected);
+    for (_, proof) in &expected {
+        let (place, reason, packets) = (&proof.place, &proof.reason, proof.packets);
+        println!("netpath-fact: drops under an agent = {place}, {reason}, {packets} packets");
+    }
     thread::sleep(GIVEN_UP);
     let spans = stand.end(&expected);
     let is_lost = |span: &&Span| span.attributes.contains_key("netpath.outcome");
@@ -144,6 +150,7 @@ fn what_a_router_announces_to_a_pod_counts_as_the_pods_port_does() {
     assert_eq!(told.kind, "icmp_too_big");
     assert_eq!((told.mtu, told.number), (Some(FORMER), FORMER));
     assert_eq!(told.packets, counted);
+    println!("netpath-fact: MTU announced to a pod = {FORMER}, in {counted} errors");
     assert!(announced(&stand.agents[1].next_sweep()).is_empty());
     assert_eq!(drops(&stand.agents[0].next_sweep()), 0, "no second drop");
 
@@ -203,11 +210,7 @@ fn without_the_kernels_symbols_only_drops_with_a_reason_count() {
     let at = (node.netns.as_str(), node.name.as_str());
     let agent = Agent::start_by(&["setpriv", "--bounding-set", "-syslog"], at, &[]);
     agent.await_attached();
-    let ping = Ping::new(Place::from(near), stale.address, 3);
-    ping.drive(&Stop::default()).expect("ping");
-    agent.await_sweep("the pair", |sweep| {
-        sweep.path(near.address, stale.address).is_some()
-    });
+    await_pair(&agent, [near, stale]);
     lab.set_mtu(&node.name, BRIDGE, FORMER).expect("MTU");
     let (sent, _) = send([near, stale], 5);
     lab.set_mtu(&node.name, &stale.host_veth, FORMER)
@@ -236,11 +239,8 @@ fn without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives() {
     let at = (node.netns.as_str(), node.name.as_str());
     let agent = Agent::start_by(&through, at, &[]);
     agent.await_attached();
-    let ping = Ping::new(Place::from(near), stale.address, 3);
-    ping.drive(&Stop::default()).expect("ping");
-    let sweep = agent.await_sweep("the pair", |sweep| {
-        sweep.path(near.address, stale.address).is_some()
-    });
+    await_pair(&agent, [near, stale]);
+    let sweep = agent.next_sweep();
     let looked_at = sweep.paths.iter().any(|path| path.oversize.is_some());
     assert!(!looked_at, "{sweep:#?}");
     assert_eq!(sweep.ledger.reason("blind_spot", "drops_no_types"), 1);
