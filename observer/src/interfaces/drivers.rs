@@ -83,7 +83,7 @@ mod tests {
         // What it does for what the card sends (0, 11, 12), the address (5) and one buffer of many (15) stay.
         let sends = with(&[0, 5, 11, 12, 15, 16, 17, 32]);
         assert_eq!(tried(&of(VIRTIO, Some(&sends))), Ok(()));
-        for bit in HOST_DOES {
+        for bit in [1, 7, 8, 9, 10, 54, 55] {
             let found = tried(&of(VIRTIO, Some(&with(&[5, bit]))));
             assert_eq!(found, Err(Untried::Offloads), "{bit}");
         }
