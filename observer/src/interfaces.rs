@@ -22,7 +22,7 @@ pub use assign::assign;
 pub use datagram::{Message, messages};
 pub use decode::devices;
 pub use device::{Device, IfIndex, Kind, Vxlan};
-pub use drivers::is_tried;
+pub use drivers::{Driver, Untried, tried};
 pub use follow::{Follower, Snapshot, follow};
 pub use netlink::NetlinkError;
 pub use plan::{Plan, plan};

@@ -25,7 +25,7 @@ pub use drops::{DropWatch, DropsError};
 pub use events::{EventError, Events};
 pub use object::{LoadError, Object, Sizes, program_name};
 pub use table::{CpuRows, Table, TableError};
-pub use xdp::{XdpError, XdpLink, XdpMode, driver, xdp_name};
+pub use xdp::{XdpError, XdpLink, XdpMode, driver, virtio_features, xdp_name};
 
 /// An error and its causes in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -101,6 +101,11 @@ async fn drops_for_size_are_counted_at_their_places() {
     });
     assert_eq!(found, BTreeMap::from(expected));
     println!("netpath-fact: dropped for their size = {found:?}");
+    let reasons = watch.reasons().iter();
+    let is_ours =
+        |(_, name): &(_, &String)| ["PKT_TOO_BIG", "NOT_SPECIFIED"].contains(&name.as_str());
+    let ours: Vec<_> = reasons.filter(is_ours).collect();
+    println!("netpath-fact: numbers of reasons = {ours:?}");
     let mut announced = 0;
     object.events.drain(100, |event| {
         assert_eq!(EventKind::from_number(event.kind), Some(EventKind::Dropped));

@@ -30,7 +30,7 @@ pub struct TestArgs {
     /// Fail on every skip that `.ci/allowed-skips` does not name with its reason
     #[arg(long)]
     pub strict: bool,
-    /// Also load every program, pass every fixture and see a flow on Debian's kernels 6.1 and 6.12, under qemu
+    /// Also load every program, pass every fixture and run live tests on Debian's kernels 6.1 and 6.12, under qemu
     #[arg(long)]
     pub kernels: bool,
     /// Also run every scenario with real components under observers

@@ -13,6 +13,8 @@ mod bad_input;
 mod bench;
 #[path = "observe/bundles.rs"]
 mod bundles;
+#[path = "observe/cards.rs"]
+mod cards;
 #[path = "observe/churn.rs"]
 mod churn;
 #[path = "observe/class_changes.rs"]
@@ -31,6 +33,8 @@ mod dns;
 mod dual_stack;
 #[path = "observe/endings.rs"]
 mod endings;
+#[path = "observe/filters.rs"]
+mod filters;
 #[path = "observe/first_spans.rs"]
 mod first_spans;
 #[path = "observe/flow.rs"]

@@ -3,8 +3,8 @@
 
 use super::attachments::Refusal;
 use crate::config::Xdp;
-use crate::interfaces::{Attachment as Place, Device as Interface, Kind, is_tried};
-use crate::kernel::{Object, TableError, XdpLink, XdpMode, driver};
+use crate::interfaces::{Attachment as Place, Device as Interface, Driver, Kind, tried};
+use crate::kernel::{Object, TableError, XdpLink, XdpMode, driver, virtio_features};
 use crate::path::WireReport;
 use crate::sweep::{Wired, Wires};
 
@@ -87,15 +87,8 @@ impl Arrivals {
             Xdp::Generic => XdpMode::Generic,
             Xdp::Off | Xdp::Native => XdpMode::Native,
             Xdp::Auto => {
-                let driver = interface.and_then(driver_of);
-                if !driver.as_deref().is_some_and(is_tried) {
-                    let name = driver.as_deref().unwrap_or("unknown");
-                    let why = format!(
-                        "native XDP was not tried on its driver ({name}) or costs it offloads; \
-                         `xdp = \"native\"` attaches all the same"
-                    );
-                    return Err(refusal("xdp_untried", why));
-                }
+                let driver = interface.map(driver_of).unwrap_or_default();
+                tried(&driver).map_err(|why| refusal("xdp_untried", why.to_string()))?;
                 XdpMode::Native
             }
         };
@@ -141,10 +134,16 @@ fn is_same(one: &Place, other: &Place) -> bool {
 }
 
 /// A virtual device's kind is its driver.
-fn driver_of(device: &Interface) -> Option<String> {
+fn driver_of(device: &Interface) -> Driver {
     if device.kind == Kind::Physical {
-        driver(&device.name)
+        Driver {
+            name: driver(&device.name),
+            virtio: virtio_features(&device.name),
+        }
     } else {
-        Some(device.kind.to_string())
+        Driver {
+            name: Some(device.kind.to_string()),
+            virtio: None,
+        }
     }
 }

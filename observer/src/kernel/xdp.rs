@@ -3,9 +3,9 @@
 //!
 //! Never: an attachment that replaces another one, or that outlives the agent.
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::{fs, io};
 
 use aya::programs::ProgramError;
 use observer_ebpf::abi::point::Point;
@@ -148,12 +148,21 @@ pub const fn xdp_name(point: Point) -> Option<&'static str> {
     }
 }
 
+/// Where sysfs shows devices.
+const DEVICES: &str = "/sys/class/net";
+
 /// The driver of a network card, if sysfs shows it.
 #[must_use]
 pub fn driver(device: &str) -> Option<String> {
-    let link = Path::new("/sys/class/net")
-        .join(device)
-        .join("device/driver");
-    let target = std::fs::read_link(link).ok()?;
+    let link = Path::new(DEVICES).join(device).join("device/driver");
+    let target = fs::read_link(link).ok()?;
     Some(target.file_name()?.to_string_lossy().into_owned())
+}
+
+/// What a virtio card negotiated with its host, if it is one: a `0` or `1` for each feature.
+#[must_use]
+pub fn virtio_features(device: &str) -> Option<String> {
+    let file = Path::new(DEVICES).join(device).join("device/features");
+    let text = fs::read_to_string(file).ok()?;
+    Some(text.trim().to_owned())
 }

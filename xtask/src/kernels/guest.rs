@@ -1,17 +1,21 @@
 //! The first process of the guest: loads modules, runs the programs one after the other, says of each
-//! how it ended, and turns the machine off. A test that skips itself has failed there.
+//! how it ended and how long it took, and turns the machine off. A test that skips itself has failed there.
+
+mod steps;
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 
+use self::steps::Step;
 use super::initramfs::{MODULES_FOLDER, PROGRAMS_FOLDER};
 use crate::cli::exit::Exit;
 use crate::report;
@@ -19,7 +23,9 @@ use crate::skip::SKIPS_VARIABLE;
 
 /// What every line about the guest's own steps begins with.
 pub(super) const MARK: &str = "netpath-guest:";
-/// The last of them.
+/// What a line begins with that says how long a step took.
+pub(super) const TOOK: &str = "netpath-took:";
+/// The last of the steps.
 pub(super) const END: &str = "end";
 
 /// The agent's program there, where tests of the live agent find it.
@@ -29,6 +35,8 @@ const OBSERVER_VARIABLE: &str = "NETPATH_OBSERVER";
 /// How long those tests wait for an agent, in seconds: under emulation its programs alone take half a
 /// minute to load.
 const PATIENCE: (&str, &str) = ("NETPATH_PATIENCE", "180");
+/// The machine's two network cards, which one wire joins, for the tests that want some.
+const CARDS: (&str, &str) = ("NETPATH_CARDS", "eth0,eth1");
 /// Where tests write what they skip.
 const SKIPS: &str = "/tmp/skips";
 
@@ -45,7 +53,7 @@ pub struct GuestArgs {
 pub(crate) enum Task {
     /// Says what the verifier walks through.
     Measure,
-    /// That, all fixtures, and one flow of the small lab under agents.
+    /// That, all fixtures, and what agents do and see in small labs.
     Everything,
 }
 
@@ -58,63 +66,13 @@ impl Task {
         }
     }
 
-    const fn steps(self) -> &'static [Step] {
+    fn steps(self) -> Vec<Step> {
         match self {
-            Self::Measure => &[MEASURE],
-            Self::Everything => &EVERYTHING,
+            Self::Measure => steps::measure(),
+            Self::Everything => steps::everything(),
         }
     }
 }
-
-/// A program and its arguments.
-type Step = (&'static str, &'static [&'static str]);
-
-/// What the verifier walks through, program by program.
-const MEASURE: Step = ("kernel_budget", &["--nocapture"]);
-
-const EVERYTHING: [Step; 9] = [
-    MEASURE,
-    ("ip", &["link", "set", "lo", "up"]),
-    // Devices at which the programs are run on fixtures.
-    ("ip", &["link", "add", "cni0", "type", "bridge"]),
-    ("ip", &["link", "set", "cni0", "up"]),
-    (
-        "ip",
-        &[
-            "link",
-            "add",
-            "flannel.1",
-            "type",
-            "vxlan",
-            "id",
-            "1",
-            "dstport",
-            "8472",
-            "local",
-            "192.0.2.1",
-            "nolearning",
-        ],
-    ),
-    ("ip", &["link", "set", "flannel.1", "up"]),
-    ("kernel_drops", &["--nocapture"]),
-    (
-        "kernel_differential",
-        &[
-            "--nocapture",
-            "--test-threads=1",
-            "every_fixture",
-            "every_program",
-        ],
-    ),
-    (
-        "observe_live",
-        &[
-            "--nocapture",
-            "--exact",
-            "flow::a_flow_between_nodes_has_its_class_and_as_many_packets_as_nft_counts",
-        ],
-    ),
-];
 
 /// Is the first process until the machine is off.
 pub(crate) fn run(options: &GuestArgs) -> Exit {
@@ -125,16 +83,21 @@ pub(crate) fn run(options: &GuestArgs) -> Exit {
     if let Err(cause) = prepare() {
         say("prepare", &cause.to_string());
     }
-    for (program, arguments) in options.task.steps() {
+    for Step { program, arguments } in options.task.steps() {
+        let begun = Instant::now();
         let folder = Path::new(PROGRAMS_FOLDER);
         let ended = Command::new(folder.join(program))
-            .args(*arguments)
+            .args(&arguments)
             .env("PATH", folder)
             .env(OBSERVER_VARIABLE, folder.join(OBSERVER))
             .env(PATIENCE.0, PATIENCE.1)
+            .env(CARDS.0, CARDS.1)
             .env(SKIPS_VARIABLE, SKIPS)
             .status();
-        say(&format!("{program} {}", arguments.join(" ")), &how(ended));
+        let step = format!("{program} {}", arguments.join(" "));
+        say(&step, &how(ended));
+        let took = report::seconds(begun.elapsed());
+        report::line(format_args!("{TOOK} {step} = {took}"));
     }
     report::line(format_args!("{MARK} {END}"));
     match reboot(RebootMode::RB_POWER_OFF) {

@@ -8,9 +8,10 @@ use std::process::Command;
 
 use super::{Kernel, KernelsError};
 
-/// What the small lab, its counters and classifiers need.
-const WANTED: [&str; 9] = [
+/// What the small lab, its counters and classifiers need, and the cards.
+const WANTED: [&str; 12] = [
     "bridge",
+    "br_netfilter",
     "vxlan",
     "veth",
     "tun",
@@ -19,6 +20,8 @@ const WANTED: [&str; 9] = [
     "nf_tables",
     "nft_chain_nat",
     "nft_masq",
+    "virtio_pci",
+    "virtio_net",
 ];
 
 /// Where a module's `.modinfo` section names those that it needs, with commas between.
@@ -40,7 +43,7 @@ fn add(
     seen: &mut BTreeSet<String>,
     modules: &mut Vec<(String, Vec<u8>)>,
 ) -> Result<(), KernelsError> {
-    if !seen.insert(name.to_owned()) {
+    if !seen.insert(name.to_owned()) || kernel.has_built_in(name)? {
         return Ok(());
     }
     let bytes = content(&kernel.module(name)?)?;

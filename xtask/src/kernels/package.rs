@@ -57,6 +57,16 @@ impl Kernel {
         })
     }
 
+    /// True if what other kernels have as a module is a part of this one.
+    pub(super) fn has_built_in(&self, name: &str) -> Result<bool, KernelsError> {
+        let modules = self.folder.join("lib/modules").join(&self.release);
+        let list = modules.join("modules.builtin");
+        let action = format!("read {}", list.display());
+        let list = fs::read_to_string(list).map_err(KernelsError::io(action))?;
+        let file = format!("/{name}.ko");
+        Ok(list.lines().any(|line| line.ends_with(&file)))
+    }
+
     fn unpack(&self, kernels: &Path) -> Result<(), KernelsError> {
         let room = kernels.join(format!("unpacking-{}", process::id()));
         let content = room.join("content");

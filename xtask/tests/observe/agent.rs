@@ -247,7 +247,7 @@ impl Drop for Agent {
 }
 
 /// How long an agent may take to say or do something.
-fn patience() -> Duration {
+pub(crate) fn patience() -> Duration {
     let Ok(text) = env::var(PATIENCE_VARIABLE) else {
         return PATIENCE;
     };

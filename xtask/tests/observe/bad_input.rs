@@ -210,6 +210,11 @@ impl Room {
         }
     }
 
+    /// Moves a device of the caller's namespace in, under another name.
+    pub(crate) fn take(&self, device: &str, name: &str) {
+        ip(&["link", "set", device, "netns", &self.netns, "name", name]);
+    }
+
     /// A file of this text in the room's folder; its path.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder.join(name);

@@ -13,6 +13,8 @@ use observer_ebpf::abi::row::{ROWS, Row};
 use observer_ebpf::abi::{FIRST_PATH, PATH_REFUSED, PATH_UNKNOWN, PATHS};
 use xtask::lab::netns;
 
+use super::filters::filters;
+
 /// Words of the ledger's entry.
 const OWN: usize = size_of::<Own<u64>>() / 8;
 
@@ -71,8 +73,16 @@ fn descriptors(pid: u32) -> impl Iterator<Item = String> {
     entries.map(|entry| fs::read_to_string(entry.expect("entry").path()).unwrap_or_default())
 }
 
-/// Programs at the ingress and the egress of a device.
+/// True if programs can be attached by TCX, which kernels before 6.6 lack.
+pub(crate) fn has_tcx() -> bool {
+    SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
+}
+
+/// Programs at the ingress and the egress of a device: by TCX, or by classifiers where there is no TCX.
 pub(crate) fn attached(namespace: &str, device: &str) -> [usize; 2] {
+    if !has_tcx() {
+        return filters(namespace, device).map(|hook| hook.len());
+    }
     let count = |hook| {
         let found = SchedClassifier::query_tcx(device, hook);
         found.expect("a device that exists").1.len()

@@ -13,11 +13,13 @@ use std::thread;
 use std::time::Duration;
 
 use xtask::lab::topology::BRIDGE;
-use xtask::lab::{BridgeNetfilter, Pod, Scenario};
+use xtask::lab::{BridgeNetfilter, Scenario};
 use xtask::oracle::{Counter, Counters, Hook};
 use xtask::traffic::{Fragmenting, Ping, Place, Stop};
 
-use self::stand::{FORMER, PAYLOAD, Stand, dropped, drops, named, proof, send, shown, trace};
+use self::stand::{
+    FORMER, PAYLOAD, Stand, await_pair, dropped, drops, named, proof, send, shown, trace,
+};
 use super::agent::Agent;
 use super::bench::{lab, options, silence, turn};
 use super::output::Span;
@@ -108,6 +110,10 @@ fn drops_count_by_place_and_path_as_the_kernel_counts_them() {
     assert_eq!(send([&near, &stale], 5), (5, 5));
     let expected = [forward, bridged, received, to_pod];
     stand.assert_drops(&expected);
+    for (_, proof) in &expected {
+        let (place, reason, packets) = (&proof.place, &proof.reason, proof.packets);
+        println!("netpath-fact: drops under an agent = {place}, {reason}, {packets} packets");
+    }
     thread::sleep(GIVEN_UP);
     let spans = stand.end(&expected);
     let is_lost = |span: &&Span| span.attributes.contains_key("netpath.outcome");
@@ -149,7 +155,7 @@ fn without_the_kernels_symbols_only_drops_with_a_reason_count() {
     let at = (node.netns.as_str(), node.name.as_str());
     let agent = Agent::start_by(&["setpriv", "--bounding-set", "-syslog"], at, &[]);
     agent.await_attached();
-    acquaint(&agent, [near, stale]);
+    await_pair(&agent, [near, stale]);
     lab.set_mtu(&node.name, BRIDGE, FORMER).expect("MTU");
     let (sent, _) = send([near, stale], 5);
     lab.set_mtu(&node.name, &stale.host_veth, FORMER)
@@ -178,7 +184,7 @@ fn without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives() {
     let at = (node.netns.as_str(), node.name.as_str());
     let agent = Agent::start_by(&through, at, &[]);
     agent.await_attached();
-    acquaint(&agent, [near, stale]);
+    await_pair(&agent, [near, stale]);
     let sweep = agent.next_sweep();
     let looked_at = sweep.paths.iter().any(|path| path.oversize.is_some());
     assert!(!looked_at, "{sweep:#?}");
@@ -190,12 +196,4 @@ fn without_the_kernels_types_no_drop_is_looked_at_and_the_agent_lives() {
         "{}",
         ended.errors
     );
-}
-
-/// Until the agent has a path for the pair.
-fn acquaint(agent: &Agent, [from, to]: [&Pod; 2]) {
-    let ping = Ping::new(Place::from(from), to.address, 1);
-    agent.await_path([from, to].map(|pod| pod.address.into()), || {
-        ping.drive(&Stop::default()).expect("ping");
-    });
 }

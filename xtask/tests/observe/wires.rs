@@ -9,9 +9,9 @@ use std::time::Instant;
 use serde_json::Value;
 use xtask::lab::Node;
 use xtask::oracle::{Counter, Hook};
-use xtask::traffic::Place;
+use xtask::traffic::{Bulk, Ping, Place, Stop, Volume};
 
-use super::agent::{Agent, INTERVAL, PATIENCE};
+use super::agent::{Agent, INTERVAL, patience};
 use super::bad_input::Room;
 use super::offload::merge_received;
 use super::output::WireLine;
@@ -20,9 +20,10 @@ use super::output::WireLine;
 pub(crate) const DEVICE: &str = "eth0";
 const ADDRESSES: [[u8; 4]; 2] = [[10, 9, 0, 1], [10, 9, 0, 2]];
 
-/// A node with both counts of its underlays.
+/// A namespace with both counts of its underlays.
 pub(crate) struct Watched<'a> {
-    node: &'a Node,
+    netns: &'a str,
+    devices: Vec<&'a str>,
     agent: &'a Agent,
     buffers: Vec<Counter>,
 }
@@ -37,22 +38,26 @@ pub(crate) struct Passed {
 
 impl<'a> Watched<'a> {
     pub(crate) fn new(node: &'a Node, agent: &'a Agent) -> Self {
-        let install = |device: &str| Counter::install(&node.netns, device, Hook::Ingress, "");
-        let devices = node.devices.iter();
+        let devices = node.devices.iter().map(|device| device.name.as_str());
+        Self::at(&node.netns, devices.collect(), agent)
+    }
+
+    pub(crate) fn at(netns: &'a str, devices: Vec<&'a str>, agent: &'a Agent) -> Self {
+        let install = |device: &&str| Counter::install(netns, device, Hook::Ingress, "");
+        let buffers = devices.iter().map(install);
         Self {
-            node,
+            buffers: buffers.map(|counter| counter.expect("counter")).collect(),
+            netns,
+            devices,
             agent,
-            buffers: devices
-                .map(|device| install(&device.name).expect("counter"))
-                .collect(),
         }
     }
 
     /// The counts of a moment at which nothing passed.
     pub(crate) fn still(&self) -> Passed {
         let counted = || {
-            let devices = self.node.devices.iter();
-            let received = devices.map(|device| received(&self.node.netns, &device.name));
+            let devices = self.devices.iter();
+            let received = devices.map(|device| received(self.netns, device));
             let buffers = self
                 .buffers
                 .iter()
@@ -63,7 +68,7 @@ impl<'a> Watched<'a> {
             let before = counted();
             let wires = still(self.agent);
             if counted() == before {
-                assert_eq!(wires.len(), self.node.devices.len(), "{wires:?}");
+                assert_eq!(wires.len(), self.devices.len(), "{wires:?}");
                 let none = WireLine::default();
                 return Passed {
                     wire: wires
@@ -74,7 +79,7 @@ impl<'a> Watched<'a> {
                 };
             }
         }
-        panic!("{} is never still", self.node.name);
+        panic!("{} is never still", self.netns);
     }
 }
 
@@ -99,10 +104,32 @@ impl Passed {
     }
 }
 
+/// What came in by the wire of two rooms during pings and a transfer of `bytes`, after a check that all of it
+/// was counted and every ping timed.
+pub(crate) fn exact(rooms: &[Room; 2], agent: &Agent, bytes: u64) -> Passed {
+    const PINGS: u32 = 20;
+    let [here, there] = places(rooms);
+    let watched = Watched::at(&rooms[0].netns, vec![DEVICE], agent);
+    let before = watched.still();
+    let ping = Ping::new(here.clone(), there.address, PINGS).drive(&Stop::default());
+    assert_eq!(ping.expect("ping").received, PINGS);
+    let pinged = watched.still();
+    let passed = pinged.since(&before);
+    passed.assert_exact();
+    let delay = passed.wire.delay_ms.expect("timed");
+    assert_eq!(delay.count, u64::from(PINGS), "{passed:#?}");
+    let load = Bulk::new(there, here, Volume::Bytes(bytes));
+    assert_eq!(load.drive(&Stop::default()).expect("transfer").bytes, bytes);
+    let passed = watched.still().since(&pinged);
+    passed.assert_exact();
+    assert!(passed.wire.packets > bytes / 1_500, "{passed:#?}");
+    passed
+}
+
 /// The lines of two sweeps between which nothing came in.
 pub(crate) fn still(agent: &Agent) -> Vec<WireLine> {
     let mut last = agent.next_sweep().wires;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while Instant::now() < deadline {
         thread::sleep(INTERVAL / 2);
         let next = agent.next_sweep().wires;
@@ -129,12 +156,18 @@ pub(crate) fn rooms(purpose: &str) -> [Room; 2] {
     rooms
 }
 
-pub(crate) fn connect([here, there]: &[Room; 2]) {
+pub(crate) fn connect(rooms: &[Room; 2]) {
+    let [here, there] = rooms;
     here.ip(&[&format!(
         "link add {DEVICE} type veth peer name {DEVICE} netns {}",
         there.netns
     )]);
-    for (room, [a, b, c, d]) in [here, there].into_iter().zip(ADDRESSES) {
+    address(rooms);
+}
+
+/// Gives the device of each room its address.
+pub(crate) fn address(rooms: &[Room; 2]) {
+    for (room, [a, b, c, d]) in rooms.iter().zip(ADDRESSES) {
         room.ip(&[
             &format!("addr add {a}.{b}.{c}.{d}/24 dev {DEVICE}"),
             &format!("link set {DEVICE} up"),
@@ -164,7 +197,7 @@ pub(crate) fn holder(netns: &str) -> Option<u64> {
 }
 
 /// Frames that a device has received, by its own count.
-fn received(netns: &str, device: &str) -> u64 {
+pub(crate) fn received(netns: &str, device: &str) -> u64 {
     let found = show(netns, device);
     let packets = found.pointer("/stats64/rx/packets");
     packets.and_then(Value::as_u64).expect("a count")

@@ -1,6 +1,7 @@
 //! A lab whose second node has a stale MTU, with an agent on each node, and what their drops are to be.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::thread;
 
 use xtask::lab::{BridgeNetfilter, Lab, Node, Options, Pod, Scenario, netns};
@@ -61,15 +62,7 @@ impl Stand {
             [near, stale],
             [&stand.node().pods[0], &stand.node().pods[1]],
         ] {
-            let ping = Ping::new(Place::from(from), to.address, 3);
-            stand.agents[1].await_sweep("the pair", |sweep| {
-                // Packets that pass before the pair has its number count as unknown.
-                let is_there = sweep.path(from.address, to.address).is_some();
-                if !is_there {
-                    assert_eq!(ping.drive(&Stop::default()).expect("ping").received, 3);
-                }
-                is_there
-            });
+            await_pair(&stand.agents[1], [from, to]);
         }
         stand
     }
@@ -124,6 +117,14 @@ impl Stand {
         }
         roots
     }
+}
+
+/// Waits until packets between two pods count on a path of their own.
+pub(crate) fn await_pair(agent: &Agent, [from, to]: [&Pod; 2]) {
+    agent.await_path([from, to].map(|pod| IpAddr::from(pod.address)), || {
+        let ping = Ping::new(Place::from(from), to.address, 1);
+        assert_eq!(ping.drive(&Stop::default()).expect("ping").received, 1);
+    });
 }
 
 /// A round trip between two pods, once a sweep has seen what was dropped between them.
