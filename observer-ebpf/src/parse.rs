@@ -21,7 +21,7 @@ mod tunnel;
 pub use bytes::{Bytes, Captured, CapturedHead, Window};
 pub use cut::left;
 pub use dns::{is_dns, message};
-pub use frame::{Expand, Framing, parse, parse_into};
+pub use frame::{Expand, Framing, finish, parse, parse_into};
 pub use icmp::{IcmpError, IcmpErrorKind, Quote};
 pub use merged::{GLANCE, Glance, glance};
 pub use nesting::{Behind, HOST_DEPTH, KERNEL_DEPTH, Nest, descend};
@@ -29,6 +29,7 @@ pub use packet::{
     Fragment, Opaque, Outer, Packet, Rejected, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, Timing,
     TimingKind,
 };
+pub use tcp::options;
 pub(crate) use transport::UDP;
 pub use tunnel::VXLAN_PORT;
 

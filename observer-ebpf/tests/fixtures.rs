@@ -7,7 +7,7 @@ use observer_ebpf::abi::key::Address;
 use observer_ebpf::fixtures::{self, Expected, Fixture};
 use observer_ebpf::parse::{
     Captured, Expand, Fragment, Framing, KERNEL_DEPTH, Malformed, Nest, NotOurs, Packet, Rejected,
-    Window, descend, parse, parse_into,
+    Window, descend, finish, parse, parse_into,
 };
 use observer_ebpf::step::{Frame, size};
 
@@ -31,6 +31,7 @@ fn seen(fixture: &Fixture, expand: Expand, cut: usize, length: usize) -> Result<
         bytes,
     };
     descend(nest, KERNEL_DEPTH, is_carrier);
+    finish(&bytes, &mut packet)?;
     Ok(without_meaningless(packet))
 }
 

@@ -25,8 +25,8 @@ use observer_ebpf::abi::point::{Hook, Site};
 use observer_ebpf::abi::relay::RelayKey;
 use observer_ebpf::abi::row::{FragmentRow, ROWS, RttRow, TrafficRecord, TrafficRow};
 use observer_ebpf::parse::{
-    Captured, CapturedHead, Expand, Framing, HOST_DEPTH, Nest, Packet, Rejected, descend, is_dns,
-    message, parse,
+    Bytes, Captured, CapturedHead, Expand, Framing, HOST_DEPTH, Nest, Packet, Rejected, descend,
+    finish, parse,
 };
 use observer_ebpf::step::{self, Frame, Unread, refuse, tell_unread};
 use observer_ebpf::units::Monotonic;
@@ -197,8 +197,10 @@ impl HostObserver {
                 bytes: Captured(seen.bytes),
             };
             descend(nest, self.depth, |packet| step::is_carrier(self, packet));
-            if is_dns(&packet) {
-                message(&head, &mut packet);
+            if let Err(reason) = finish(&head, &mut packet)
+                && !head.is_cut_before(packet.missing)
+            {
+                return Err(reason);
             }
         }
         Ok(packet)

@@ -8,11 +8,12 @@ use crate::abi::point::Point;
 use super::cut::left;
 use super::dns::{is_dns, message};
 use super::ip::{self, Version};
+use super::tcp::options;
 use super::transport::{Load, OnVxlanPort, UDP_HEADER, transport};
 use super::tunnel::VXLAN_HEADER;
 use super::{
-    Bytes, Fragment, IcmpErrorKind, Malformed, NotOurs, Opaque, Packet, Rejected, Timing, ethernet,
-    icmp, tcp,
+    Behind, Bytes, Fragment, IcmpErrorKind, Malformed, NotOurs, Opaque, Packet, Rejected, Timing,
+    ethernet, icmp, tcp,
 };
 
 /// What a frame begins with.
@@ -69,26 +70,41 @@ impl Expand {
 /// # Errors
 /// Says whether the frame is none of ours or lies about itself, at its outer or inner headers.
 pub fn parse(
-    bytes: &impl Bytes,
+    bytes: &(impl Bytes + Behind + Clone),
     framing: Framing,
     expand: Expand,
     length: u32,
 ) -> Result<Packet, Rejected> {
     let mut packet = Packet::EMPTY;
-    match parse_into(bytes, framing, expand, length, &mut packet) {
+    let parsed = parse_into(bytes, framing, expand, length, &mut packet);
+    match parsed.and_then(|()| finish(bytes, &mut packet)) {
         Err(_) if bytes.is_cut_before(packet.missing) => {
-            left(bytes, framing, expand, length, &mut packet)
+            left(bytes, framing, expand, length, &mut packet)?;
+            finish(bytes, &mut packet)?;
         }
-        parsed => parsed,
-    }?;
-    if is_dns(&packet) {
-        message(bytes, &mut packet);
+        read => read?,
     }
     Ok(packet)
 }
 
+/// Reads what is read last, once the innermost packet is known: other TCP options than the usual ones, and a
+/// message of DNS.
+///
+/// # Errors
+/// As [`options`].
+pub fn finish(bytes: &(impl Bytes + Behind + Clone), packet: &mut Packet) -> Result<(), Rejected> {
+    if packet.options_at != 0 {
+        options(&mut bytes.clone(), packet)?;
+    }
+    if is_dns(packet) {
+        message(bytes, packet);
+    }
+    Ok(())
+}
+
 /// As [`parse`], into room of the caller: the kernel's stack has none for a packet. What was in it
-/// does not matter; after an error it is worth nothing but to [`left`]. DNS is left to [`message`].
+/// does not matter; after an error it is worth nothing but to [`left`]. TCP options that are not the usual
+/// ones are left to [`options`], DNS to [`message`].
 ///
 /// # Errors
 /// As [`parse`].
@@ -105,7 +121,7 @@ pub fn parse_into<B: Bytes>(
         return Ok(());
     }
     if let Load::Segment(options) = load {
-        tcp::options(bytes, options, packet)?;
+        tcp::stamps(bytes, options, packet)?;
     }
     icmp::quoted(bytes, packet)?;
     Ok(())
@@ -143,6 +159,7 @@ fn innermost<B: Bytes>(
     packet.carriage = Carriage::Plain;
     if !B::IS_WINDOW {
         packet.missing = 0;
+        packet.options_at = 0;
     }
     clear(packet);
     let network = ip::network(bytes, version, offset, length, packet)?;
@@ -181,13 +198,14 @@ pub(super) fn parse_inside(
     packet: &mut Packet,
 ) -> Result<(), Rejected> {
     packet.missing = 0;
+    packet.options_at = 0;
     clear(packet);
     let bound = match carrier.fragment {
         Fragment::First => usize::from(u16::MAX),
         Fragment::None | Fragment::Later => length as usize,
     };
     if let Load::Segment(options) = inside(bytes, 0, bound, packet)? {
-        tcp::options(bytes, options, packet)?;
+        tcp::stamps(bytes, options, packet)?;
     }
     icmp::quoted(bytes, packet)?;
     Ok(())

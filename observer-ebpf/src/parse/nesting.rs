@@ -2,7 +2,7 @@
 //! the caller says: a pod's own VXLAN looks the same.
 
 use super::frame::parse_inside;
-use super::{Bytes, Captured, Packet, Rejected};
+use super::{Bytes, Captured, CapturedHead, Packet, Rejected};
 
 /// VXLAN headers that the programs follow.
 pub const KERNEL_DEPTH: u32 = 2;
@@ -18,6 +18,15 @@ pub trait Behind {
 impl Behind for Captured<'_> {
     fn behind(&mut self, offset: u32) -> Option<impl Bytes> {
         self.0.get(offset as usize..).map(Captured)
+    }
+}
+
+impl Behind for CapturedHead<'_> {
+    fn behind(&mut self, offset: u32) -> Option<impl Bytes> {
+        Some(CapturedHead {
+            bytes: self.bytes.get(offset as usize..)?,
+            length: self.length.saturating_sub(offset),
+        })
     }
 }
 

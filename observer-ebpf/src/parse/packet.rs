@@ -52,6 +52,9 @@ pub struct Packet {
     pub network_offset: u32,
     /// Offset of the innermost transport payload in the frame, bytes.
     pub payload_offset: u32,
+    /// Offset in the frame of TCP options that are still to be read, up to `payload_offset`, by
+    /// [`super::options`]; 0 = none. A [`super::Window`] leaves it as it is.
+    pub options_at: u32,
     /// L3 length of the innermost packet, bytes. Of an aggregate: all payload, one set of headers.
     pub length: u32,
     /// Offset behind the bytes that the parser looked for and that are not there; 0 = nothing is missing.
@@ -82,6 +85,7 @@ impl Packet {
         session: 0,
         network_offset: 0,
         payload_offset: 0,
+        options_at: 0,
         length: 0,
         missing: 0,
         timing: Timing::NONE,
@@ -115,6 +119,9 @@ impl Packet {
         inner.payload_offset += begin;
         if inner.beyond != 0 {
             inner.beyond += begin;
+        }
+        if inner.options_at != 0 {
+            inner.options_at += begin;
         }
         let around = inner.network_offset.wrapping_sub(self.network_offset);
         inner.carriage = Carriage::Vxlan;

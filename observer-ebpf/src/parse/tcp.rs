@@ -5,7 +5,7 @@ use crate::abi::biflow::TcpOptions;
 
 use super::ip::{Network, forget, word};
 use super::packet::{TCP_FIN, TCP_SYN};
-use super::{Bytes, Fragment, Malformed, Packet, Timing, TimingKind};
+use super::{Behind, Bytes, Fragment, Malformed, Packet, Rejected, Timing, TimingKind};
 
 /// Bytes of a header without options.
 const HEADER: usize = 20;
@@ -27,6 +27,8 @@ const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 /// Bytes of the timestamps and the two before them.
 const STAMPED: usize = 12;
+/// Bytes before the options that are looked at with them.
+const BEFORE: usize = 2;
 
 /// Reads the header: ports into the key, and what times a round trip.
 #[inline(always)]
@@ -108,10 +110,10 @@ fn is_stamped(
     Ok(is_stamped)
 }
 
-/// Reads the options of the innermost segment: `TSval` and `TSecr`, and of a connection what
-/// [`TcpOptions`] keeps. Once for all headers that may stand before it: the loop is dear to verify.
+/// Reads the timestamps of the innermost segment where Linux puts them, and notes where there are other
+/// options: they are for [`options`] to read. Once for all headers that may stand before it.
 #[inline(always)]
-pub(super) fn options(
+pub(super) fn stamps(
     bytes: &impl Bytes,
     options: Options,
     packet: &mut Packet,
@@ -120,12 +122,35 @@ pub(super) fn options(
         start: forget(packet, options.start) & START_MASK,
         end: forget(packet, options.end) & START_MASK,
     };
-    let length = options.length() & OPTION_MASK;
-    let mut offset = if is_stamped(bytes, &options, packet)? {
+    let read = if is_stamped(bytes, &options, packet)? {
         STAMPED
     } else {
         0
     };
+    packet.payload_offset = word(options.end);
+    if options.length() > read {
+        packet.options_at = word(options.start + read);
+    } else {
+        leave_cut_untimed(packet);
+    }
+    Ok(())
+}
+
+/// Reads the options that begin at `options_at`: `TSval` and `TSecr`, and of a connection what
+/// [`TcpOptions`] keeps. By itself, as the loop is dear to verify: once, whatever held the headers.
+///
+/// # Errors
+/// Says how the options lie; or what is missing of them, and then `Packet::missing` says so too.
+#[inline(always)]
+pub fn options(frame: &mut impl Behind, packet: &mut Packet) -> Result<(), Rejected> {
+    let begin = packet.options_at;
+    let end = packet.payload_offset;
+    packet.options_at = 0;
+    let length = end.wrapping_sub(begin) as usize & OPTION_MASK;
+    let Some(bytes) = frame.behind(begin.wrapping_sub(word(BEFORE))) else {
+        return Err(lack(packet, end, Malformed::TcpShort).into());
+    };
+    let mut offset = 0;
     for _ in 0..OPTIONS {
         offset = forget(packet, offset) & OPTION_MASK;
         if offset >= length {
@@ -133,8 +158,8 @@ pub(super) fn options(
         }
         // Read with its predecessor: the verifier learns nothing from a bound of one byte.
         let kind = bytes
-            .at::<2>(options.start + offset - 1)
-            .ok_or_else(|| lack(packet, options, Malformed::TcpShort))?[1];
+            .at::<2>(BEFORE + offset - 1)
+            .ok_or_else(|| lack(packet, end, Malformed::TcpShort))?[1];
         if kind == END_OF_OPTIONS {
             break;
         }
@@ -143,33 +168,33 @@ pub(super) fn options(
             continue;
         }
         let option = bytes
-            .at::<2>(options.start + offset)
-            .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
+            .at::<2>(BEFORE + offset)
+            .ok_or_else(|| lack(packet, end, Malformed::TcpOption))?;
         let size = usize::from(option[1]);
         if offset + 2 > length || size < 2 || offset + size > length {
-            return Err(Malformed::TcpOption);
+            return Err(Malformed::TcpOption.into());
         }
         let is_syn = packet.timing.tcp_flags & TCP_SYN != 0;
         match (kind, size) {
             (TIMESTAMPS, 10) => {
                 // Two bytes before the option are header or option bytes: one layout serves both ways.
                 let window = bytes
-                    .at::<STAMPED>(options.start + offset - 2)
-                    .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
+                    .at::<STAMPED>(offset)
+                    .ok_or_else(|| lack(packet, end, Malformed::TcpOption))?;
                 keep(&mut packet.timing, window);
             }
             (MSS, 4) if is_syn => {
                 let option = bytes
-                    .at::<4>(options.start + offset)
-                    .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
+                    .at::<4>(BEFORE + offset)
+                    .ok_or_else(|| lack(packet, end, Malformed::TcpOption))?;
                 packet.options.mss = u16::from_be_bytes([option[2], option[3]]);
                 packet.options.flags |= TcpOptions::MSS;
             }
             (WINDOW_SCALE, 3) if is_syn => {
-                let end = bytes
-                    .at::<4>(options.start + offset - 1)
-                    .ok_or_else(|| lack(packet, options, Malformed::TcpOption))?;
-                packet.options.window_scale = end[3];
+                let option = bytes
+                    .at::<4>(BEFORE + offset - 1)
+                    .ok_or_else(|| lack(packet, end, Malformed::TcpOption))?;
+                packet.options.window_scale = option[3];
                 packet.options.flags |= TcpOptions::WINDOW_SCALE;
             }
             (SACK_PERMITTED, 2) if is_syn => packet.options.flags |= TcpOptions::SACK_PERMITTED,
@@ -178,15 +203,16 @@ pub(super) fn options(
         }
         offset += size;
     }
-    packet.payload_offset = word(options.end);
+    packet.payload_offset = end;
     leave_cut_untimed(packet);
     Ok(())
 }
 
-/// Options that the packet has and that cannot be read.
+/// Options up to `end` that the packet has and that cannot be read.
 #[inline(always)]
-fn lack(packet: &mut Packet, options: Options, short: Malformed) -> Malformed {
-    packet.missing = word(options.end);
+fn lack(packet: &mut Packet, end: u32, short: Malformed) -> Malformed {
+    packet.payload_offset = end;
+    packet.missing = end;
     short
 }
 

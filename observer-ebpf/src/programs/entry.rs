@@ -14,7 +14,7 @@ use observer_ebpf::abi::point::{Hook, Point, Site};
 use observer_ebpf::abi::row::Row;
 use observer_ebpf::parse::{
     Bytes, Expand, Framing, KERNEL_DEPTH, Nest, Packet, Window, descend, is_dns, left, message,
-    parse_into,
+    options, parse_into,
 };
 use observer_ebpf::step::{
     Frame, MOST, Tables, Unread, count_cut, further, is_carrier, observe, refuse, rest, tell_unread,
@@ -79,6 +79,12 @@ fn pass(ctx: &TcContext, site: Site) {
                 (Framing::Ip, _) => cut_packet(ctx.skb.skb),
             };
         }
+        if refused == PACKET && matches!(expand, Expand::Vxlan) && forget(packet).beyond != 0 {
+            nested(ctx.skb.skb);
+        }
+        if refused == PACKET && forget(packet).options_at != 0 {
+            refused = tcp_options(ctx.skb.skb);
+        }
         if refused != PACKET {
             if is_wired(site) {
                 received(ctx, site, false);
@@ -91,9 +97,6 @@ fn pass(ctx: &TcContext, site: Site) {
                 site,
             };
             return tell_unread(&kernel, &unread);
-        }
-        if matches!(expand, Expand::Vxlan) && forget(packet).beyond != 0 {
-            nested(ctx.skb.skb);
         }
         if is_dns(packet) {
             dns_message(ctx.skb.skb);
@@ -255,6 +258,20 @@ fn unusual(ctx: &TcContext, framing: Framing, expand: Expand) -> u32 {
     match parsed {
         Ok(()) => PACKET,
         Err(_) if is_beyond_head(packet.missing, length) => CUT,
+        Err(reason) => refuse(&kernel, reason.into()),
+    }
+}
+
+/// Reads TCP options that are not the usual ones; answers as [`unusual`]. Global to the verifier, as
+/// [`unusual_frame`].
+#[unsafe(no_mangle)]
+extern "C" fn tcp_options(ctx: *mut __sk_buff) -> u32 {
+    let Some((kernel, packet, room)) = own() else {
+        return Loss::Frames as u32;
+    };
+    let ctx = TcContext::new(ctx);
+    match options(&mut Frames::of(&ctx, room), packet) {
+        Ok(()) => PACKET,
         Err(reason) => refuse(&kernel, reason.into()),
     }
 }
