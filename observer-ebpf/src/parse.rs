@@ -32,6 +32,7 @@ pub use packet::{
 pub use tcp::options;
 pub(crate) use transport::UDP;
 pub use tunnel::VXLAN_PORT;
+pub(crate) use tunnel::is_vxlan_port;
 
 /// Why a frame is none of ours. Part of the ABI: the number is a counter's offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::units::low_word;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum OuterKind {
-    /// VXLAN (RFC 7348) on port 8472.
+    /// VXLAN (RFC 7348) on port 8472 or 4789.
     Vxlan = 1,
     /// WireGuard data messages of one session, by receiver index.
     WireGuard = 2,

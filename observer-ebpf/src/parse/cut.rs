@@ -8,7 +8,7 @@ use crate::abi::biflow::{Carriage, TcpOptions};
 
 use super::ip::{IPV4_HEADER, IPV6_HEADER, Network, Version, word};
 use super::transport::{ICMP, ICMPV6, TCP, UDP, UDP_HEADER, without_client};
-use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, VXLAN_VALID};
+use super::tunnel::{VXLAN_HEADER, VXLAN_VALID, is_vxlan_port};
 use super::{
     Bytes, Expand, Fragment, Framing, IcmpErrorKind, Malformed, Opaque, Packet, Rejected, Timing,
     ethernet, frame, icmp, ip,
@@ -68,7 +68,7 @@ fn inside(
         return Ok(None);
     };
     let port = u16::from_be_bytes([header[2], header[3]]);
-    if port != VXLAN_PORT || header[UDP_HEADER] & VXLAN_VALID == 0 {
+    if !is_vxlan_port(port) || header[UDP_HEADER] & VXLAN_VALID == 0 {
         return Ok(None);
     }
     let link = network.transport + HEADERS;

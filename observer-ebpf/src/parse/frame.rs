@@ -28,7 +28,7 @@ pub enum Framing {
 /// Whether VXLAN is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expand {
-    /// UDP to port 8472 is the flow: at ports, bridge and overlay it would be a pod's own.
+    /// UDP to VXLAN's ports is the flow: at ports, bridge and overlay it would be a pod's own.
     No,
     /// One VXLAN header is followed to the inner flow; behind it `Packet::beyond` names a further one.
     Vxlan,

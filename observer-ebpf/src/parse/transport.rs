@@ -2,7 +2,7 @@
 
 use super::dns::DNS;
 use super::ip::{Network, word};
-use super::tunnel::{VXLAN_HEADER, VXLAN_PORT, is_vxlan, signature};
+use super::tunnel::{VXLAN_HEADER, is_vxlan, is_vxlan_port, signature};
 use super::{Bytes, Fragment, Malformed, NotOurs, Opaque, Packet, Rejected, icmp, tcp};
 use crate::abi::key::Family;
 
@@ -94,7 +94,7 @@ fn udp<B: Bytes>(
     let destination = u16::from_be_bytes([header[2], header[3]]);
     let source = u16::from_be_bytes([header[0], header[1]]);
     packet.payload_offset = word(payload);
-    if destination == VXLAN_PORT {
+    if is_vxlan_port(destination) {
         let is_vxlan = match on_port {
             OnVxlanPort::Datagram => false,
             OnVxlanPort::Maybe => {

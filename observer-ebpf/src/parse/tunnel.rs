@@ -1,15 +1,23 @@
-//! Signatures of tunnels in a UDP payload: VXLAN (RFC 7348) on flannel's port, WireGuard by message
+//! Signatures of tunnels in a UDP payload: VXLAN (RFC 7348) on flannel's port or the registered one, WireGuard by message
 //! type and length, tailscaled's discovery, both through a peer relay, and STUN, by which the ends find
 //! each other. Decrypts nothing.
 
 use super::{Bytes, Malformed, Opaque, Packet};
 
-/// Destination port of flannel's VXLAN: the kernel's default, not the registered 4789.
+/// Destination port of flannel's VXLAN unless its configuration says otherwise: the kernel's default.
 pub const VXLAN_PORT: u16 = 8472;
+/// The registered port (RFC 7348, section 8): flannel's where its `Port` says so, as on Windows.
+const VXLAN_REGISTERED: u16 = 4789;
 /// Bytes of a VXLAN header.
 pub(super) const VXLAN_HEADER: usize = 8;
 /// The flag that says that the network identifier is valid.
 pub(super) const VXLAN_VALID: u8 = 0x08;
+
+/// True of the ports that VXLAN is expected on.
+#[inline(always)]
+pub(crate) const fn is_vxlan_port(port: u16) -> bool {
+    matches!(port, VXLAN_PORT | VXLAN_REGISTERED)
+}
 
 /// True if a VXLAN header with a valid identifier stands at `offset`; false if the datagram is
 /// something else that uses the port.

@@ -7,7 +7,7 @@ use crate::abi::outer::{OuterKey, OuterKind};
 use crate::abi::point::{FlowDirection, Hook, Point, Site};
 use crate::abi::relay::RelayKey;
 use crate::cell::Cell64;
-use crate::parse::{Opaque, Packet, UDP, VXLAN_PORT};
+use crate::parse::{Opaque, Packet, UDP, is_vxlan_port};
 
 use super::scene::Scene;
 use super::{Size, Tables, outer};
@@ -74,7 +74,7 @@ pub(super) fn is_nodes_own<T: Tables>(scene: &Scene<'_, T>, site: Site, mark: u3
 #[inline(always)]
 const fn is_to_vxlan(packet: &Packet) -> bool {
     let [_, destination] = ports(packet);
-    packet.key.protocol == UDP && u16::from_be_bytes(destination) == VXLAN_PORT
+    packet.key.protocol == UDP && is_vxlan_port(u16::from_be_bytes(destination))
 }
 
 /// The mark is readable at the underlay's egress alone: it does not survive the wire.

@@ -127,12 +127,12 @@ impl Composer {
         let length = 32 + 16 * self.below(8);
         let index = [self.byte() & 3, 0, 0, 1];
         let destination = if matches!(depth, Depth::Inner | Depth::Nested) {
-            self.pick(&[5_201, 41_641, 8_472, 53])
+            self.pick(&[5_201, 41_641, 8_472, 4_789, 53])
         } else {
             self.pick(&[5_201, 41_641, 53])
         };
         let payload = match self.below(5) {
-            0 if destination != 8_472 => {
+            0 if !matches!(destination, 8_472 | 4_789) => {
                 headers.push(inside(depth, Header::WireGuard, Header::InnerWireGuard));
                 layers::wireguard(4, index, length)
             }
@@ -153,7 +153,7 @@ impl Composer {
                 headers.push(Header::Stun);
                 layers::stun(self.pick(&[1, 0x0101, 0x0111]), &vec![0x61; length])
             }
-            _ if destination == 8_472 => {
+            _ if matches!(destination, 8_472 | 4_789) => {
                 headers.push(Header::InnerVxlan);
                 layers::vxlan(0x08, &[0x5a; 40])
             }
@@ -207,7 +207,8 @@ impl Composer {
             headers.extend([Header::Vxlan, Header::InnerEthernet]);
             headers.extend(rest);
         }
-        (UDP, self.udp(51_000, 8_472, &vxlan), headers)
+        let port = self.pick(&[8_472, 4_789]);
+        (UDP, self.udp(51_000, port, &vxlan), headers)
     }
 
     /// VXLAN inside VXLAN. What its inner packet lies about is no lie of the carrier.
@@ -225,6 +226,7 @@ impl Composer {
         }
         self.is_true = is_true;
         let vxlan = layers::vxlan(0x08, &load);
-        (UDP, self.udp(51_000, 8_472, &vxlan), headers)
+        let port = self.pick(&[8_472, 4_789]);
+        (UDP, self.udp(51_000, port, &vxlan), headers)
     }
 }
