@@ -11,6 +11,7 @@ mod drops;
 mod error;
 mod intake;
 mod lock;
+mod memory;
 mod nodes;
 mod output;
 mod printer;

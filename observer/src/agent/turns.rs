@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::pulse::Stage;
 use super::supervisor::{self, Tie};
-use super::{Agent, AgentError, Ending, Format};
+use super::{Agent, AgentError, Ending, Format, memory};
 use crate::config::Config;
 use crate::interfaces;
 
@@ -33,6 +33,7 @@ async fn work(config: Config, format: Format, tie: Tie) -> Result<(), AgentError
     let mut agent = Agent::new(config, format, devices, tie.clone())?;
     agent.follow_devices()?;
     agent.watch_drops();
+    memory::give_back();
     let mut following = tokio::spawn(follower.run());
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,6 +1,6 @@
 //! The `bpf(2)` commands that the agent needs and aya lacks: on maps, as thin functions over byte
-//! slices, and the link of an XDP program. The only file of the agent, beside the control page, with
-//! unsafe code.
+//! slices, and the link of an XDP program. Beside the control page the only file here with unsafe
+//! code.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
