@@ -6,8 +6,8 @@ use observer_ebpf::abi::key::Address;
 use observer_ebpf::fixtures::layers::{self, IPV4, IPV6, TCP, UDP, ethernet, stamped, udp};
 use observer_ebpf::fixtures::{self, Expected, Fixture, NODE_A, NODE_B, POD_A, POD_B};
 use observer_ebpf::parse::{
-    CapturedHead, Expand, Framing, Malformed, Opaque, Packet, Quote, Rejected, TCP_SYN, TimingKind,
-    parse,
+    Captured, CapturedHead, Expand, Framing, Malformed, NotOurs, Opaque, Packet, Quote, Rejected,
+    TCP_SYN, TimingKind, parse, parse_into,
 };
 
 /// The least snap length that pairs of IPv4 are known at, bytes.
@@ -48,6 +48,26 @@ fn possible_ends(whole: &Packet) -> Vec<[Address; 2]> {
         both
     }));
     possible
+}
+
+/// The kernel parses every frame into the same room.
+#[test]
+fn a_frame_that_is_none_of_ours_leaves_nothing_of_the_one_before() {
+    let frame = ethernet(0x88cc, &[0; 286]);
+    let mut packet = Packet {
+        missing: 250,
+        options_at: 54,
+        ..Packet::EMPTY
+    };
+    let parsed = parse_into(
+        &Captured(&frame),
+        Framing::Ethernet,
+        Expand::Vxlan,
+        300,
+        &mut packet,
+    );
+    assert_eq!(parsed, Err(Rejected::NotOurs(NotOurs::EtherType)));
+    assert_eq!((packet.missing, packet.options_at), (0, 0));
 }
 
 #[test]

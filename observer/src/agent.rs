@@ -24,6 +24,7 @@ mod signals;
 mod supervisor;
 mod translations;
 mod turns;
+mod upkeep;
 mod waiting;
 
 use std::cmp::Reverse;
@@ -34,7 +35,6 @@ use observer_ebpf::units::Monotonic;
 use tokio::sync::watch;
 
 use crate::config::{Config, Xdp};
-use crate::export::Ledger;
 use crate::interfaces::Snapshot as Devices;
 use crate::kernel::{Object, Sizes, jiffy_nanos, monotonic_nanos};
 use crate::latency::Silence;
@@ -218,15 +218,11 @@ impl Agent {
             drops: self.drops.names(),
         };
         let paths = assemble(&self.snapshot, self.intake.paths(), &mut context);
-        let mut findings = self.roads.findings(&self.config.node, &paths, &self.relay);
-        findings.extend(drops::findings(&self.config.node, &paths, &points));
+        let node = &self.config.node;
+        let mut findings = self.roads.findings(node, &paths, &self.relay);
+        findings.extend(drops::findings(node, &paths, &points));
         let routing = self.roads.routing();
-        findings.extend(announcers::findings(
-            routing,
-            &self.config.node,
-            &paths,
-            &points,
-        )?);
+        findings.extend(announcers::findings(routing, node, &paths, &points)?);
         findings.sort_by_key(|found| Reverse(found.cost));
         let ledger = self.ledger();
         let wires = self.attachments.wires(&mut self.object)?;
@@ -247,54 +243,5 @@ impl Agent {
             .retire(&mut self.object, &self.snapshot, &mut self.remembered)?;
         self.clear_out()?;
         self.follow_devices()
-    }
-
-    /// What a number's rows hold when it is given away is not its new pair's.
-    fn begin_paths(&mut self) {
-        for path in self.intake.begun() {
-            self.snapshot.rows.begin(path);
-        }
-    }
-
-    /// Removes what was silent for long: flow entries, drops, and outer flows that no entry refers to.
-    fn clear_out(&mut self) -> Result<(), AgentError> {
-        let Snapshot {
-            seen,
-            outer,
-            drops,
-            announced,
-            deleted,
-            ..
-        } = &mut self.snapshot;
-        for key in seen.expired(self.expiry) {
-            *deleted += u64::from(self.object.biflows.remove(key)?);
-            self.intake.forget(&mut self.object, key)?;
-        }
-        let paths = self.intake.paths();
-        for key in drops.retire(|path| paths.pair(path).is_none()) {
-            self.object.drops.remove(&key)?;
-        }
-        for key in announced.retire(|path| paths.pair(path).is_none()) {
-            self.object.announced.remove(&key)?;
-        }
-        for key in outer.retire(|point, hash| seen.holds(point, hash)) {
-            self.object.outer_flows.remove(&key)?;
-        }
-        Ok(())
-    }
-
-    /// The whole ledger: what the kernel, the intake and the attachments lost.
-    fn ledger(&self) -> Ledger {
-        let mut ledger = self.snapshot.ledger.clone();
-        self.intake.add_to(&mut ledger, &self.object);
-        self.attachments.add_to(&mut ledger);
-        self.drops.add_to(&mut ledger);
-        self.snapshot.unanswered.add_to(&mut ledger);
-        ledger.insert("flow_evicted".to_owned(), self.snapshot.evicted);
-        ledger.insert(
-            "outer_fragments.later".to_owned(),
-            self.snapshot.outer.fragments(),
-        );
-        ledger
     }
 }

@@ -15,7 +15,7 @@ const HEADER: usize = 12;
 const LOOK: usize = UDP_HEADER + 4;
 /// The flag that tells an answer from a query.
 const ANSWER: u8 = 0x80;
-/// Offsets of a UDP header lie below: a mask that changes none of them.
+/// A UDP header beyond is not looked at; a mask that changes no offset that is.
 const FRAME_MASK: usize = 1023;
 
 /// True of a datagram to or from a server's port.
@@ -34,7 +34,11 @@ pub fn is_dns(packet: &Packet) -> bool {
 /// not timed. False if the bytes are not there.
 #[inline(always)]
 pub fn message(bytes: &impl Bytes, packet: &mut Packet) -> bool {
-    let begin = (packet.payload_offset as usize).wrapping_sub(UDP_HEADER) & FRAME_MASK;
+    let begin = (packet.payload_offset as usize).wrapping_sub(UDP_HEADER);
+    if begin > FRAME_MASK {
+        return true;
+    }
+    let begin = begin & FRAME_MASK;
     let Some(header) = bytes.at::<LOOK>(begin) else {
         return false;
     };

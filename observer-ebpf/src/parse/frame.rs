@@ -154,13 +154,13 @@ fn innermost<B: Bytes>(
     length: u32,
     packet: &mut Packet,
 ) -> Result<Load, Rejected> {
-    let length = length as usize;
-    let (version, offset) = begin(bytes, framing, packet)?;
-    packet.carriage = Carriage::Plain;
     if !B::IS_WINDOW {
         packet.missing = 0;
         packet.options_at = 0;
     }
+    let length = length as usize;
+    let (version, offset) = begin(bytes, framing, packet)?;
+    packet.carriage = Carriage::Plain;
     clear(packet);
     let network = ip::network(bytes, version, offset, length, packet)?;
     let on_port = match expand {

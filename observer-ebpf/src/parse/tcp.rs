@@ -213,6 +213,7 @@ pub fn options(frame: &mut impl Behind, packet: &mut Packet) -> Result<(), Rejec
 fn lack(packet: &mut Packet, end: u32, short: Malformed) -> Malformed {
     packet.payload_offset = end;
     packet.missing = end;
+    leave_cut_untimed(packet);
     short
 }
 

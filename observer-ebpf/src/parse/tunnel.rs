@@ -1,6 +1,6 @@
-//! Signatures of tunnels in a UDP payload: VXLAN (RFC 7348) on flannel's port or the registered one, WireGuard by message
-//! type and length, tailscaled's discovery, both through a peer relay, and STUN, by which the ends find
-//! each other. Decrypts nothing.
+//! Signatures of tunnels in a UDP payload: VXLAN (RFC 7348) on flannel's port or the registered one,
+//! WireGuard by message type and length, tailscaled's discovery, both through a peer relay, and STUN, by
+//! which the ends find each other. Decrypts nothing.
 
 use super::{Bytes, Malformed, Opaque, Packet};
 

@@ -1,5 +1,6 @@
 //! The bytes of a socket buffer: directly while the headers lie in its linear part, else a copy of
-//! the head, also of a frame inside; of merged buffers a copy of each datagram's; of a frame before the stack all bytes. The only file that dereferences packet memory.
+//! the head, also of a frame inside; of merged buffers a copy of each datagram's; of a frame before the
+//! stack all bytes. The only file that dereferences packet memory.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skb_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};

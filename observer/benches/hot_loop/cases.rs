@@ -159,6 +159,7 @@ fn at_an_underlay() -> Vec<Case> {
         case("tcp_vxlan_outer_ipv6", frames::nested_6(&plain)),
         case("tcp_vxlan_both_ipv6", frames::nested_6(&frames::tcp_6())),
         case("tcp_vxlan_vlan", frames::tagged(&frames::nested(&plain))),
+        case("tcp_vxlan_vxlan", frames::nested(&frames::nested(&plain))),
         case("tcp_vxlan_merged", merged).of_two(1_398),
         case("udp_vxlan", frames::nested(&frames::datagram())),
         case("icmp_error_vxlan", frames::nested(&frames::too_big())),

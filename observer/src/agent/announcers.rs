@@ -33,7 +33,16 @@ pub(super) fn findings(
         if let Some(known) = asked.get(&address) {
             return Ok(*known);
         }
-        let found = routing.route(RouteQuestion::to(address))?.gateway;
+        let found = match routing.route(RouteQuestion::to(address)) {
+            Ok(route) => route.gateway,
+            // Whoever sends ICMP errors names these addresses: one that the kernel does not like is no
+            // reason to end.
+            Err(error @ NetlinkError::Ask { .. }) => {
+                tracing::debug!("no next hop of who announced an MTU: {error}");
+                None
+            }
+            Err(error) => return Err(error),
+        };
         asked.insert(address, found);
         Ok::<_, NetlinkError>(found)
     })?;

@@ -141,11 +141,11 @@ impl Drops {
         let Some(watch) = &mut self.watch else { return };
         self.looked = Some(Instant::now());
         let modules = loaded();
-        if modules.is_some() && modules == self.modules {
+        if self.failed.is_none() && self.modules.as_ref() == Some(&modules) {
             return;
         }
-        self.modules = modules;
         self.failed = watch.find_places(object).err();
+        self.modules = Some(modules);
     }
 
     /// Says each once.
@@ -166,11 +166,11 @@ impl Drops {
     }
 }
 
-/// The names of all loaded modules; `None` where the kernel has none or does not tell.
-fn loaded() -> Option<String> {
-    let listed = fs::read_to_string(MODULES).ok()?;
+/// The names of all loaded modules; none where the kernel has none or does not tell.
+fn loaded() -> String {
+    let listed = fs::read_to_string(MODULES).unwrap_or_default();
     let names = listed.lines().filter_map(|line| line.split(' ').next());
-    Some(names.collect::<Vec<_>>().join(" "))
+    names.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -68,13 +68,22 @@ impl Drop for Scratch {
 /// Removes what processes left that did not come to their end.
 fn clear(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(NAME));
+    let named = entries.filter(|entry| is_ours(&entry.file_name().to_string_lossy()));
     for path in named.map(|entry| entry.path()) {
         if let Ok(Some(_held)) = lock(&path) {
             tracing::info!("remove {path:?}, left by a replay that did not come to its end");
             remove(&path);
         }
     }
+}
+
+/// True of names that [`Scratch`] gives: process and number.
+fn is_ours(name: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = name
+        .strip_prefix(NAME)
+        .and_then(|rest| rest.split_once('-'));
+    parts.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
 fn remove(path: &Path) {
@@ -135,10 +144,16 @@ mod tests {
         let parent = Parent::new("left");
         let held = Scratch::new_in(&parent.0).expect("a folder");
         let left = parent.left("observer-replay-4194304-0");
-        let others = parent.left("others-replay-1");
+        let others = [
+            "others-replay-1",
+            "observer-replay-mine",
+            "observer-replay-1-b",
+        ]
+        .map(|name| parent.left(name));
         let second = Scratch::new_in(&parent.0).expect("another folder");
         assert!(!left.exists(), "nobody holds it");
-        assert!(others.exists(), "it has another name");
+        let stay = others.iter().all(|path| path.exists());
+        assert!(stay, "they have other names");
         assert!(held.path().exists() && held.path() != second.path());
         let path = held.path().to_owned();
         drop(held);

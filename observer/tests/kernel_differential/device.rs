@@ -194,7 +194,6 @@ fn headers_behind_the_copied_head_of_a_real_tunnel_are_said_to_be_cut() {
             };
             let segment = tcp.around(&vec![0x61; 5_000]);
             let ports = [Tcp::default().source, Tcp::default().destination];
-            let mut seen = 0;
             // The first header, the second one, and what is left: ports or none.
             for (first, second, wanted) in [
                 (14, 9, [0, 0]),
@@ -223,9 +222,7 @@ fn headers_behind_the_copied_head_of_a_real_tunnel_are_said_to_be_cut() {
                 let mut found = [[key[32], key[33]], [key[34], key[35]]];
                 found.sort_unstable();
                 assert_eq!(found, wanted, "{what}");
-                seen += 1;
             }
-            assert_eq!(seen, 4);
         },
     );
 }

@@ -23,8 +23,8 @@ pub(super) struct Agent {
 const CLUSTER: &str = "10.42.0.0/16";
 pub(super) const MIB: f64 = 1_048_576.0;
 const KIB: f64 = 1_024.0;
-/// How long the agent is left alone before its cost is watched.
-const SETTLE: Duration = Duration::from_secs(2);
+/// How long the agent is left alone before its cost is watched: longer than its start and first sweep.
+const SETTLE: Duration = Duration::from_secs(5);
 
 impl Agent {
     /// Starts the agent in a node.

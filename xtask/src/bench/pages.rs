@@ -17,7 +17,7 @@ const END: &str = "<!-- end of what was written -->";
 const COST: &str = "docs/reference/cost.md";
 
 /// Rows of the README in its order, and what they are of.
-const SHOWN: [(&str, &str); 66] = [
+const SHOWN: [(&str, &str); 67] = [
     (
         "hot_look_up",
         "one 40-byte-key look-up with two atomic additions, the yardstick",
@@ -46,6 +46,7 @@ const SHOWN: [(&str, &str); 66] = [
     ("hot_tcp_vxlan_outer_ipv6", "TCP nested in VXLAN by IPv6"),
     ("hot_tcp_vxlan_both_ipv6", "both by IPv6"),
     ("hot_tcp_vxlan_vlan", "VXLAN behind a VLAN tag"),
+    ("hot_tcp_vxlan_vxlan", "VXLAN inside VXLAN"),
     (
         "hot_tcp_vxlan_merged",
         "a merged buffer of two segments, nested in VXLAN",

@@ -55,7 +55,7 @@ impl Said {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         self.facts.extend(told(FACT).map(owned));
         self.took.extend(told(TOOK).map(owned));
-        if line.trim() == NO_TEST {
+        if line.trim().ends_with(NO_TEST) {
             self.failed.push(NO_TEST.to_owned());
         }
         let Some((_, said)) = line.split_once(MARK) else {

@@ -31,7 +31,7 @@ pub enum KernelsError {
     },
     /// A program could not be started or failed.
     #[error(
-        "{0}; packages that this needs: qemu-system-x86, binutils, xz-utils, apt, dpkg, iproute2, nftables"
+        "{0}; packages that this needs: qemu-system-x86, binutils, xz-utils, apt, dpkg, iproute2, nftables, util-linux"
     )]
     Command(#[from] CommandError),
     /// A file could not be read or written.
