@@ -38,8 +38,10 @@ pub struct Carried {
 pub(super) const PORT: u16 = 8080;
 /// ICMP payload of a long request.
 const LONG: usize = 1200;
-/// From one long request to the next.
-const GAP: Duration = Duration::from_millis(200);
+/// From one long request to the next, for the first pair and more for each after it: an observer tells
+/// peers apart by what they moved.
+const GAP: Duration = Duration::from_millis(150);
+const SLOWER: Duration = Duration::from_millis(75);
 
 /// How long echo requests run before the rest: what is sent before an observer knows a pair counts for
 /// no pair.
@@ -57,9 +59,10 @@ pub(super) fn drive(paths: &[Expected], duration: Duration) -> Result<Vec<Carrie
         }
     }
     thread::scope(|scope| {
-        let carrying = busy.iter().filter_map(|path| {
+        let carrying = (0..).zip(&busy).filter_map(|(place, path)| {
             let server = servers.get(&path.sends_to())?;
-            Some(scope.spawn(move || carry(path, server, duration)))
+            let gap = GAP + SLOWER * place;
+            Some(scope.spawn(move || carry(path, server, duration, gap)))
         });
         // All of them run before one is waited for.
         let carrying: Vec<_> = carrying.collect();
@@ -72,12 +75,13 @@ fn carry(
     path: &Expected,
     server: &ProbeServer,
     duration: Duration,
+    gap: Duration,
 ) -> Result<Carried, TrafficError> {
     let own = SocketAddrV4::new(path.sends_to(), PORT);
     let from = Place::new(&path.from, path.sends_from());
-    let count = u32::try_from(duration.as_millis() / GAP.as_millis()).unwrap_or(u32::MAX);
+    let count = u32::try_from(duration.as_millis() / gap.as_millis()).unwrap_or(u32::MAX);
     let long = Ping {
-        gap: GAP,
+        gap,
         payload: LONG,
         ..Ping::new(from.clone(), path.sends_to(), count)
     };
